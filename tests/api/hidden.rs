@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{harness::TestApp, seed::Seed};
+use crate::{
+    harness::TestApp,
+    seed::{Seed, pharmacist_licence},
+};
 use service::network::import::{
     ImportError,
     csv_file::{ImportKind, ImportOptions, import_csv},
@@ -77,7 +80,7 @@ async fn refused_everywhere(app: &TestApp, seed: &Seed, worker: &str, hidden: &s
         "/api/v1/staff",
         "name_zh",
         json!({"role": "pharmacist", "email": "p9@example.cn",
-        "name_zh": text, "name_en": "P"}),
+        "name_zh": text, "name_en": "P", "pharmacist": pharmacist_licence("P-9")}),
     )
     .await;
     post(

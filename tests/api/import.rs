@@ -238,6 +238,37 @@ async fn an_update_keeps_pins_and_requires_a_changed_licence_to_be_verified_agai
 }
 
 #[actix_web::test]
+async fn a_pharmacists_licence_is_imported_verified_and_belongs_to_one_person() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
+    let header = "email,name_zh,name_en,licence_no,licence_valid_until\n";
+    let row =
+        |email: &str, licence: &str| format!("{header}{email},样例药师,Pharmacist,{licence},2031-01-01\n");
+    let old = "email,name_zh,name_en\nnew@example.cn,样例药师,Pharmacist\n";
+    let missing =
+        row_problems(load(&app, ImportKind::Staff(Role::Pharmacist), old).await.expect_err("refused"));
+    let columns: Vec<&str> = missing.iter().map(|(_, column, _)| column.as_str()).collect();
+    assert_eq!(columns, ["licence_no", "licence_valid_until"]);
+    let known = &seed.pharmacist.email;
+    load_with(&app, ImportKind::Staff(Role::Pharmacist), &row(known, "P-1"), update).await.expect("loaded");
+    let person = format!("/api/v1/staff/{}", seed.pharmacist.id);
+    let licence = |verified: bool| json!({"licence_no": "P-1", "licence_valid_until": "2031-01-01", "licence_verified": verified});
+    let read = app.get(&seed.operator.token, &person).await.expect(200);
+    assert_eq!(read["pharmacist"], licence(false), "another licence must be seen again");
+    let seen = ImportOptions { licences_verified: true, ..update };
+    load_with(&app, ImportKind::Staff(Role::Pharmacist), &row(known, "P-1"), seen).await.expect("loaded");
+    load_with(&app, ImportKind::Staff(Role::Pharmacist), &row(known, "P-1"), update)
+        .await
+        .expect("loaded again");
+    let read = app.get(&seed.operator.token, &person).await.expect(200);
+    assert_eq!(read["pharmacist"], licence(true), "an unchanged licence stays verified");
+    let theirs = load(&app, ImportKind::Staff(Role::Pharmacist), &row("new@example.cn", "P-1")).await;
+    let refused = row_problems(theirs.expect_err("refused"));
+    assert_eq!(refused, [(2, "licence_no".to_owned(), "already_exists".to_owned())]);
+}
+
+#[actix_web::test]
 async fn a_doctor_whose_hospital_or_licence_a_file_changes_loses_duty_or_session() {
     let app = TestApp::open().await;
     let seed = app.seed().await;

@@ -3,7 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{harness::TestApp, seed::Seed, smtp::SmtpServer};
+use crate::{
+    harness::TestApp,
+    seed::{Seed, pharmacist_licence},
+    smtp::SmtpServer,
+};
 use base::config::{MailConfig, SmtpTls};
 use mail::Mailer;
 use service::jobs::letters::send_due;
@@ -28,7 +32,8 @@ fn mailer(server: &SmtpServer, hello_name: Option<&str>) -> Mailer {
 }
 
 async fn invite(app: &TestApp, seed: &Seed, email: &str) -> Value {
-    let body = json!({"role": "pharmacist", "email": email, "name_zh": "新药师", "name_en": "New"});
+    let body = json!({"role": "pharmacist", "email": email, "name_zh": "新药师", "name_en": "New",
+        "pharmacist": pharmacist_licence("P-1")});
     app.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201)
 }
 
@@ -151,7 +156,8 @@ async fn an_invitation_can_be_repeated_until_it_is_accepted() {
     let first = invite(&app, &seed, "new@example.cn").await;
     send_due(&app.state, &mailer).await.expect("sent");
     let old = server.newest_token();
-    let body = json!({"role": "pharmacist", "email": "NEW@example.cn", "name_zh": "药师乙", "name_en": "Yi"});
+    let body = json!({"role": "pharmacist", "email": "NEW@example.cn", "name_zh": "药师乙", "name_en": "Yi",
+        "pharmacist": pharmacist_licence("P-1")});
     let second = app.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201);
     assert_eq!(second["staff"]["id"], first["staff"]["id"]);
     assert_eq!(second["staff"]["name_en"], "Yi");
@@ -161,7 +167,8 @@ async fn an_invitation_can_be_repeated_until_it_is_accepted() {
     assert_eq!(send_due(&app.state, &mailer).await.expect("sent"), 1);
     set_password(&app, &old).await.problem(401, "link_invalid");
     set_password(&app, &server.newest_token()).await.expect(200);
-    let third = json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "药师", "name_en": "Yi"});
+    let third = json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "药师", "name_en": "Yi",
+        "pharmacist": pharmacist_licence("P-1")});
     app.post(&seed.operator.token, "/api/v1/staff", third).await.problem(409, "already_exists");
 }
 

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::{harness::TestApp, staff_tokens::token_of_newest_letter};
+use crate::{harness::TestApp, seed::pharmacist_licence, staff_tokens::token_of_newest_letter};
 
 #[actix_web::test]
 async fn the_link_in_a_letter_opens_a_page_and_viewing_does_not_use_it_up() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    let input =
-        json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "新药师", "name_en": "New"});
+    let input = json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "新药师", "name_en": "New",
+        "pharmacist": pharmacist_licence("P-1")});
     app.post(&seed.operator.token, "/api/v1/staff", input).await.expect(201);
     let letters = service::letter::claim_due(&app.state).await.expect("claimed");
     let link = letters.last().expect("a letter").link.clone();

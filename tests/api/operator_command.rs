@@ -82,8 +82,8 @@ async fn a_weak_password_in_a_file_is_reported_with_its_line() {
     let path = dir.path().join("file.csv");
     let head = StaffRecord::columns(Role::Pharmacist).all.join(",");
     let text = format!(
-        "{head}\ngood@example.cn,甲,A,plums under a grey roof\nweak@example.cn,乙,B,aaaaaaaaaaaaaa\n\
-         own@example.cn,丙,Carola,carola is my name\n"
+        "{head}\ngood@example.cn,甲,A,P-1,2030-01-01,plums under a grey roof\nweak@example.cn,乙,B,P-2,2030-01-01,aaaaaaaaaaaaaa\n\
+         own@example.cn,丙,Carola,P-3,2030-01-01,carola is my name\n"
     );
     std::fs::write(&path, text).expect("written");
     let outcome = import_csv(

@@ -16,6 +16,7 @@ use crate::{
 use domain::{
     ids::{CabinetId, CheckInId, ConsultationId, PrescriptionId, SessionId, StaffId, StationId, WorkerId},
     vend::AttemptState,
+    vitals::ReadingKind,
 };
 use storage::{Conn, DatabaseUrl, authority::Authority, conn::Purpose, idempotency::AnswerId};
 
@@ -63,11 +64,19 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::triage::recent::readings_lately(conn, &[worker], now)?;
     storage::triage::recent::alerts_lately(conn, &[worker], now)?;
     storage::triage::recent::completed_lately(conn, &[worker], now)?;
+    storage::safety::readings_newest(conn, worker, &[ReadingKind::Weight], now)?;
+    storage::safety::units_taken(conn, &[worker], now)?;
+    storage::safety::other_lines(conn, &[worker], None, now)?;
+    storage::safety::worker_with_profile(conn, worker)?;
     storage::safety::same_phone(conn, worker)?;
     storage::safety::facts_since(conn, worker, now)?;
     storage::network::listing::figures(conn, now, now)?;
     storage::matching::doctor::candidates(conn, now, 200)?;
     storage::order::orders_overdue(conn, now, 100)?;
+    storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
+    storage::prescription::lines_with_taken(conn, PrescriptionId::generate())?;
+    storage::prescription::fulfilment_of(conn, PrescriptionId::generate())?;
+    storage::prescription::consultation_and_licence(conn, ConsultationId::generate())?;
     storage::prescription::prescriptions_due(conn, now, 100)?;
     storage::prescription::reviews_waiting(conn, now, 50)?;
     Ok(())
@@ -82,7 +91,6 @@ fn run_frequent_writes(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::authority::authority_lock_with_answer(conn, session, AnswerId::generate())?;
     storage::authority::authority_touch(conn, session, now, true)?;
     storage::authority::session_touch(conn, SessionId::generate(), now)?;
-    storage::prescription::lines_of_all(conn, &[PrescriptionId::generate(); 3])?;
     Ok(())
 }
 

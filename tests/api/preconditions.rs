@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::TestApp;
+use crate::{harness::TestApp, seed::pharmacist_licence};
 
 const PATH: &str = "/api/v1/me/profile";
 
@@ -51,7 +51,7 @@ async fn every_editable_document_accepts_them() {
     let seed = app.seed().await;
     let operator = &seed.operator.token;
     let person = format!("/api/v1/staff/{}", seed.pharmacist.id);
-    let names = json!({"name_zh": "药师", "name_en": "Pharmacist"});
+    let names = json!({"name_zh": "药师", "name_en": "Pharmacist", "pharmacist": pharmacist_licence("P-1")});
     assert_eq!(app.get(operator, &person).await.headers["etag"], "\"1\"");
     assert_eq!(app.put(operator, &person, "W/\"1\"", names.clone()).await.headers["etag"], "\"2\"");
     assert_eq!(app.put(operator, &person, "*", names.clone()).await.headers["etag"], "\"3\"");

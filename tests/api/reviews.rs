@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use diesel::prelude::*;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use crate::support::{
     seed::SIGNING_PIN,
 };
 use crypto::tokens::Role;
+use domain::time::{Timestamp, civil_day};
 use service::{
     Actor, Failure,
     caller::StaffCaller,
@@ -19,7 +21,8 @@ use service::{
 };
 use storage::{
     on_backend,
-    schema::{prescription, prescription_line},
+    schema::{pharmacist, prescription, prescription_line},
+    sql_types::At,
 };
 
 #[actix_web::test]
@@ -80,6 +83,50 @@ async fn ten_pharmacists_approve_and_one_does() {
 }
 
 #[actix_web::test]
+async fn without_a_recorded_verified_and_valid_licence_nobody_approves() {
+    let scene = Scene::open().await;
+    let id = id_of(&scene.signed(&["PCM-T500"]).await);
+    let (app, pharmacist) = (&scene.app, scene.pharmacist());
+    let (operator, person) = (&scene.seed.operator.token, format!("/api/v1/staff/{}", pharmacist.person.id));
+    let today = civil_day(app.now());
+    let yesterday = today.pred_opt().expect("a day");
+    // Nobody has recorded it: so it is with every pharmacist of an earlier version.
+    scene
+        .app
+        .state
+        .write(Actor::System, |tx| -> Result<(), Failure> {
+            on_backend!(tx.conn, c => diesel::delete(pharmacist::table).execute(c))?;
+            Ok(())
+        })
+        .await
+        .expect("forgotten");
+    assert_eq!(app.get(operator, &person).await.expect(200)["pharmacist"], Value::Null);
+    pharmacist.approve(&id).await.expect_refused(Code::RoleNotAllowed);
+    let names = json!({"name_zh": "药师", "name_en": "Pharmacist"});
+    app.put(operator, &person, "*", names.clone()).await.problem(422, "invalid_field");
+    let mut recorded = names;
+    for (until, verified, may) in [(today, false, false), (yesterday, true, false), (today, true, true)] {
+        recorded["pharmacist"] =
+            json!({"licence_no": "P-1", "licence_valid_until": until, "licence_verified": verified});
+        let written = app.put(operator, &person, "*", recorded.clone()).await.expect(200);
+        assert_eq!(written["pharmacist"], recorded["pharmacist"]);
+        let answer = pharmacist.approve(&id).await;
+        if may {
+            assert_eq!(answer.expect_ok()["state"], "approved");
+        } else {
+            answer.expect_refused(Code::RoleNotAllowed);
+        }
+    }
+    // The number is given back with the account, and belongs to one pharmacist.
+    let other = scene.another_pharmacist("pharmacist-b@example.cn").await;
+    let theirs = format!("/api/v1/staff/{}", other.person.id);
+    app.put(operator, &theirs, "*", recorded.clone()).await.problem(409, "already_exists");
+    app.post(operator, &format!("{person}/disable"), json!({})).await.expect(200);
+    app.put(operator, &theirs, "*", recorded).await.expect(200);
+    app.post(operator, &format!("{person}/enable"), json!({})).await.problem(409, "already_exists");
+}
+
+#[actix_web::test]
 async fn nobody_reviews_their_own() {
     let scene = Scene::open().await;
     let id = id_of(&scene.signed(&["PCM-T500"]).await);
@@ -126,38 +173,23 @@ async fn tampered_bytes_and_lines_are_refused() {
     let scene = Scene::open().await;
     let id = id_of(&scene.signed(&["PCM-T500"]).await);
     let (app, pharmacist) = (&scene.app.state, scene.pharmacist());
-    // Somebody with the database and even the sealing key changes what was signed.
-    let signed = app
-        .write(Actor::System, move |tx| -> Result<Vec<u8>, Failure> {
-            let sealed: Option<Vec<u8>> =
-                on_backend!(tx.conn, c => prescription::table.find(id).select(prescription::canonical_sealed).first(c))?;
-            let sealed = sealed.expect("signed");
-            let bytes = tx.app.open("prescription", "canonical_sealed", id, &sealed)?;
-            assert!(bytes.contains("\"days\":3"));
-            let other = bytes.replace("\"days\":3", "\"days\":7");
-            let other = tx.app.seal("prescription", "canonical_sealed", id, &other)?;
-            on_backend!(tx.conn, c => diesel::update(prescription::table.find(id))
-                .set(prescription::canonical_sealed.eq(Some(other)))
+    // Somebody with the database and even the sealing key changes what was signed: its term, or the
+    // packs of the line that orders are made from.
+    let valid_until = |longer: TimeDelta| {
+        app.write(Actor::System, move |tx| -> Result<(), Failure> {
+            let signed = prescription::table.find(id);
+            let until: Option<Timestamp> =
+                on_backend!(tx.conn, c => signed.select(prescription::valid_until).first(c))?;
+            let until = until.expect("signed") + longer;
+            on_backend!(tx.conn, c => diesel::update(signed)
+                .set(prescription::valid_until.eq(Some(At(until))))
                 .execute(c))?;
-            Ok(sealed)
+            Ok(())
         })
-        .await
-        .expect("tampered");
+    };
+    valid_until(TimeDelta::days(1)).await.expect("tampered");
     pharmacist.approve(id).await.expect_refused(Code::PrescriptionSignatureInvalid);
-    // The right bytes again, but other packs on the line that orders are made from.
-    app.write(Actor::System, move |tx| -> Result<(), Failure> {
-        on_backend!(tx.conn, c => diesel::update(prescription::table.find(id))
-                .set(prescription::canonical_sealed.eq(Some(&signed)))
-                .execute(c))?;
-        let lines = prescription_line::table.filter(prescription_line::prescription_id.eq(id));
-        on_backend!(tx.conn, c => diesel::update(lines)
-                .set(prescription_line::packs.eq(9))
-                .execute(c))?;
-        Ok(())
-    })
-    .await
-    .expect("tampered");
-    pharmacist.approve(id).await.expect_refused(Code::PrescriptionSignatureInvalid);
+    valid_until(TimeDelta::days(-1)).await.expect("mended");
     let packs = |packs: i32| {
         app.write(Actor::System, move |tx| -> Result<(), Failure> {
             let lines = prescription_line::table.filter(prescription_line::prescription_id.eq(id));
@@ -167,6 +199,8 @@ async fn tampered_bytes_and_lines_are_refused() {
             Ok(())
         })
     };
+    packs(9).await.expect("tampered");
+    pharmacist.approve(id).await.expect_refused(Code::PrescriptionSignatureInvalid);
     packs(1).await.expect("mended");
     pharmacist.approve(id).await.expect_ok();
     packs(9).await.expect("tampered");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::TestApp,
-    seed::{PASSWORD, Person},
+    seed::{PASSWORD, Person, pharmacist_licence},
     staff_tokens::code,
 };
 use domain::staff::role::Role;
@@ -179,8 +179,8 @@ async fn a_freed_address_is_given_to_one_person_and_concurrent_disabling_is_done
         assert_eq!(answer.expect(200)["staff"]["email"], seed.pharmacist.email.as_str());
     }
     let enable = format!("{}/enable", path(&seed.pharmacist));
-    let invite =
-        json!({"role": "pharmacist", "email": seed.pharmacist.email, "name_zh": "新", "name_en": "New"});
+    let invite = json!({"role": "pharmacist", "email": seed.pharmacist.email, "name_zh": "新", "name_en": "New",
+            "pharmacist": pharmacist_licence("P-2")});
     let (back, new) = futures_util::future::join(
         app.post(operator, &enable, json!({})),
         app.post(operator, "/api/v1/staff", invite),
@@ -226,8 +226,8 @@ async fn a_person_disabled_by_an_earlier_version_frees_the_address_too() {
     let operator = &seed.operator.token;
     let known = app.get(operator, &path(&seed.pharmacist)).await.expect(200);
     assert_eq!(known["staff"]["email"], seed.pharmacist.email.as_str());
-    let invite =
-        json!({"role": "pharmacist", "email": seed.pharmacist.email, "name_zh": "新", "name_en": "New"});
+    let invite = json!({"role": "pharmacist", "email": seed.pharmacist.email, "name_zh": "新", "name_en": "New",
+            "pharmacist": pharmacist_licence("P-2")});
     let new = app.post(operator, "/api/v1/staff", invite).await.expect(201);
     assert_ne!(new["staff"]["id"], json!(seed.pharmacist.id));
     app.post(operator, &format!("{}/enable", path(&seed.pharmacist)), json!({}))

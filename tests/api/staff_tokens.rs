@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{Answer, TestApp},
-    seed::{PASSWORD, Person},
+    seed::{PASSWORD, Person, pharmacist_licence},
 };
 use crypto::totp::{TotpSecret, code_at, step_of};
 
@@ -134,8 +134,8 @@ async fn a_one_time_code_opens_the_signing_window_once() {
 async fn an_invitation_is_accepted_once_and_then_the_person_signs_in() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
-    let input =
-        json!({"role": "pharmacist", "email": "New@Example.cn", "name_zh": "新药师", "name_en": "New"});
+    let input = json!({"role": "pharmacist", "email": "New@Example.cn", "name_zh": "新药师", "name_en": "New",
+        "pharmacist": pharmacist_licence("P-1")});
     let made = app.post(&seed.operator.token, "/api/v1/staff", input.clone()).await.expect(201);
     assert_eq!(made["invited"], true);
     let token = token_of_newest_letter(&app).await;

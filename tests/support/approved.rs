@@ -38,14 +38,10 @@ impl TestApp {
         let digest = digest::hex(&digest::sha256(&canonical));
         let body = json!({
             "revision": 1,
+            // As an earlier version stored it: not compressed, and beside the signed bytes.
             "draft": {"lane": document["lane"], "kind": document["kind"], "diagnoses": document["diagnoses"],
                 "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5}],
-                // The doctor's reasons for the warnings about several prescriptions at
-                // once, and about a walk-in of unknown age.
-                "overrides": [
-                    {"rule": "duplicate_ingredient", "lines": [0], "reason": "已问明，剂量合适"},
-                    {"rule": "age_unknown", "lines": [], "reason": "已问明，为成年人"},
-                ]},
+                "overrides": document["overrides"]},
             "names": [{"generic_zh": "x", "generic_en": "x", "label": {"zh": "x", "en": "x"}, "packs": packs}],
             "report": {"verdict": "ok", "findings": [], "ruleset_version": "test"},
             "digest": digest,
@@ -131,7 +127,13 @@ impl TestApp {
             "kind": "ordinary", "diagnoses": [{"code": "J02", "text": "x"}],
             "lines": [{"product": RX, "dose_units_thousandths": 1000, "times_per_day": 3, "days": 5,
                 "packs": packs, "label": {"zh": "x", "en": "x"}}],
-            "overrides": [], "longer_reason": null, "issued_on": "2026-11-23",
+            // The doctor's reasons for the warnings about several prescriptions at
+            // once, and about a walk-in of unknown age.
+            "overrides": [
+                {"rule": "duplicate_ingredient", "lines": [0], "reason": "已问明，剂量合适"},
+                {"rule": "age_unknown", "lines": [], "reason": "已问明，为成年人"},
+            ],
+            "longer_reason": null, "issued_on": civil_day(self.now()),
             "valid_until": self.now() + TimeDelta::hours(10), "ruleset_version": "test",
             "policy_version": "test",
         })

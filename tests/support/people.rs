@@ -1,6 +1,7 @@
 //! Members of staff.
 
 use chrono::{NaiveDate, TimeDelta};
+use serde_json::{Value, json};
 
 use super::TestApp;
 use crypto::{pin::PinSalt, tokens::Role, totp::TotpSecret};
@@ -13,6 +14,11 @@ use storage::{network as store, sql_types::At};
 
 pub const SIGNING_PIN: &str = "739154";
 pub const PASSWORD: &str = "correct horse battery";
+
+/// The licence of a pharmacist who is invited; each of `number` is another.
+pub fn pharmacist_licence(number: &str) -> Value {
+    json!({"licence_no": number, "licence_valid_until": "2030-01-01", "licence_verified": true})
+}
 
 /// A member of staff who is signed in.
 #[derive(Debug, Clone)]
@@ -89,6 +95,17 @@ impl TestApp {
                         &[store::NewDoctorDepartment {
                             doctor_id: id,
                             department: Department::GeneralPractice,
+                        }],
+                    )?;
+                }
+                if role == Role::Pharmacist {
+                    store::pharmacists_add(
+                        tx.conn,
+                        &[store::NewPharmacist {
+                            staff_id: id,
+                            licence_no: format!("SAMPLE-{mail}"),
+                            licence_verified_at: Some(At(tx.now)),
+                            licence_valid_until: NaiveDate::from_ymd_opt(2030, 1, 1).expect("a date"),
                         }],
                     )?;
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-pub use super::people::{PASSWORD, Person, SIGNING_PIN};
+pub use super::people::{PASSWORD, Person, SIGNING_PIN, pharmacist_licence};
 use super::{TestApp, places};
 use crypto::{blind::BlindField, device::DeviceKey, pin::PinSalt};
 use domain::{

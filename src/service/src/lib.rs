@@ -20,12 +20,12 @@ pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod letter;
-#[allow(dead_code)]
 mod machine;
 pub mod matching;
 pub mod metrics;
 pub mod network;
 pub mod order;
+mod packed;
 pub mod page;
 pub mod prescription;
 pub mod profile;

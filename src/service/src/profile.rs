@@ -20,7 +20,12 @@ use domain::{
     time::{Timestamp, civil_day},
     words::Bilingual,
 };
-use storage::{Conn, consultation::consultation_live_of, network::worker::WorkerRow, profile as store};
+use storage::{
+    Conn,
+    consultation::consultation_live_of,
+    network::worker::WorkerRow,
+    profile::{self as store, ProfileRow},
+};
 
 /// The maximum number of entries in each list. Our default.
 const MOST_ENTRIES: usize = 30;
@@ -173,13 +178,18 @@ fn without_none(list: Vec<String>) -> Vec<String> {
 /// # Errors
 /// Faults of the storage.
 pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId) -> Result<(i64, HealthProfile), Failure> {
-    match store::profile_fetch(conn, worker)? {
-        None => Ok((0, HealthProfile::default())),
-        Some(row) => {
-            let body = app.open("health_profile", "body_sealed", worker, &row.body_sealed)?;
-            Ok((row.version, read(&body)?))
-        }
-    }
+    let row = store::profile_fetch(conn, worker)?;
+    Ok((row.as_ref().map_or(0, |row| row.version), opened(app, worker, row.as_ref())?))
+}
+
+/// The profile in a row; nothing is known without one.
+pub(crate) fn opened(
+    app: &AppState,
+    worker: WorkerId,
+    row: Option<&ProfileRow>,
+) -> Result<HealthProfile, Failure> {
+    let Some(row) = row else { return Ok(HealthProfile::default()) };
+    read(&app.open("health_profile", "body_sealed", worker, &row.body_sealed)?)
 }
 
 /// Replaces the whole profile if its version is the expected one.

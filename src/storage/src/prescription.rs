@@ -2,7 +2,7 @@
 //! orders against a prescription.
 
 use chrono::NaiveDate;
-use diesel::prelude::*;
+use diesel::{dsl::sum, prelude::*};
 
 use super::{
     code_literals::CodeDsl,
@@ -20,7 +20,11 @@ use domain::{
     time::Timestamp,
 };
 
-/// A prescription as stored: body, canonical bytes and reason sealed.
+/// Packs in these states are taken from a prescription.
+const TAKEN: &[UnitState] =
+    &[UnitState::Reserved, UnitState::Authorised, UnitState::InDoubt, UnitState::Dispensed];
+
+/// A prescription as stored: contents and reason sealed.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = prescription)]
 pub struct PrescriptionRow {
@@ -32,9 +36,9 @@ pub struct PrescriptionRow {
     pub state: PrescriptionState,
     /// Incremented with every write.
     pub version: i64,
-    /// The sealed draft, as JSON.
+    /// The sealed contents.
     pub body_sealed: Vec<u8>,
-    /// The sealed bytes that were signed.
+    /// The sealed bytes that earlier versions signed; `None` since they follow from the row.
     pub canonical_sealed: Option<Vec<u8>>,
     /// The detached signature over them.
     pub signature: Option<String>,
@@ -88,30 +92,34 @@ pub struct LicenceRow {
     pub practising_since: NaiveDate,
 }
 
-/// A new draft to be inserted.
-#[derive(Debug)]
-pub struct NewPrescription {
-    pub id: PrescriptionId,
-    pub consultation_id: ConsultationId,
-    pub worker_id: WorkerId,
-    pub doctor_id: StaffId,
-    pub hospital_id: HospitalId,
-    pub body_sealed: Vec<u8>,
-    pub created_at: Timestamp,
-}
-
-/// Columns that the doctor's signature sets.
-#[derive(Debug)]
-pub struct SignedParts {
-    /// The sealed draft with its reasons.
-    pub body_sealed: Vec<u8>,
-    /// The sealed bytes that were signed.
-    pub canonical_sealed: Vec<u8>,
-    /// The signature over them.
-    pub signature: String,
-    pub signed_at: Timestamp,
-    /// The last instant of its validity.
-    pub valid_until: Timestamp,
+impl PrescriptionRow {
+    /// A new draft, version 1.
+    pub fn draft(
+        (id, consultation_id, worker_id): (PrescriptionId, ConsultationId, WorkerId),
+        (doctor_id, hospital_id): (StaffId, HospitalId),
+        body_sealed: Vec<u8>,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            consultation_id,
+            worker_id,
+            doctor_id,
+            hospital_id,
+            state: PrescriptionState::Draft,
+            version: 1,
+            body_sealed,
+            canonical_sealed: None,
+            signature: None,
+            signed_at: None,
+            valid_until: None,
+            reviewed_by: None,
+            reviewed_at: None,
+            reason_sealed: None,
+            created_at,
+            ended_at: None,
+        }
+    }
 }
 
 /// Filter of a list of prescriptions.
@@ -131,21 +139,18 @@ pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Op
         .optional()
 }
 
-/// Locks an active consultation of `doctor` until the end of the transaction, by an update without
-/// a change; `false` when it is not one. Completing it waits, and then sees what was written
-/// meanwhile.
-pub fn consultation_lock_if_active(
+/// The facts of a consultation, with its row locked: completing it waits, and then sees what was
+/// written meanwhile.
+pub fn consultation_facts_lock(
     conn: &mut Conn,
     id: ConsultationId,
-    doctor: StaffId,
-) -> QueryResult<bool> {
-    diesel::update(consultation::table.find(id))
-        .filter(consultation::state.eq_code(ConsultationState::Active))
-        .filter(consultation::doctor_id.eq(Some(doctor)))
-        .set(consultation::doctor_id.eq(Some(doctor)))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+) -> QueryResult<Option<ConsultationFacts>> {
+    on_backend!(conn, c => consultation::table
+        .find(id)
+        .select(ConsultationFacts::as_select())
+        .lock_for_no_key_update()
+        .get_result(c))
+    .optional()
 }
 
 /// A doctor's licence.
@@ -153,30 +158,48 @@ pub fn licence_fetch(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<Lice
     on_backend!(conn, c => doctor::table.find(staff).select(LicenceRow::as_select()).first(c)).optional()
 }
 
-/// Adds a draft, version 1; `false` when the consultation has an open one.
-pub fn prescription_add(conn: &mut Conn, new: &NewPrescription) -> QueryResult<bool> {
+/// The facts of a consultation, and the licence of its doctor.
+pub fn consultation_and_licence(
+    conn: &mut Conn,
+    id: ConsultationId,
+) -> QueryResult<Option<(ConsultationFacts, Option<LicenceRow>)>> {
+    on_backend!(conn, c => consultation::table
+        .left_join(doctor::table.on(consultation::doctor_id.eq(doctor::staff_id.nullable())))
+        .filter(consultation::id.eq(id))
+        .select((ConsultationFacts::as_select(), Option::<LicenceRow>::as_select()))
+        .first(c))
+    .optional()
+}
+
+/// Adds a draft; `false` when the consultation has an open one.
+pub fn prescription_add(conn: &mut Conn, row: &PrescriptionRow) -> QueryResult<bool> {
     on_backend!(conn, c => diesel::insert_into(prescription::table)
         .values((
-            prescription::id.eq(new.id),
-            prescription::consultation_id.eq(new.consultation_id),
-            prescription::worker_id.eq(new.worker_id),
-            prescription::doctor_id.eq(new.doctor_id),
-            prescription::hospital_id.eq(new.hospital_id),
-            prescription::state.eq(PrescriptionState::Draft),
-            prescription::version.eq(1_i64),
-            prescription::body_sealed.eq(&new.body_sealed),
-            prescription::created_at.eq(At(new.created_at)),
+            prescription::id.eq(row.id),
+            prescription::consultation_id.eq(row.consultation_id),
+            prescription::worker_id.eq(row.worker_id),
+            prescription::doctor_id.eq(row.doctor_id),
+            prescription::hospital_id.eq(row.hospital_id),
+            prescription::state.eq(row.state),
+            prescription::version.eq(row.version),
+            prescription::body_sealed.eq(&row.body_sealed),
+            prescription::created_at.eq(At(row.created_at)),
         ))
         .on_conflict_do_nothing()
         .execute(c))
     .map(|rows| rows == 1)
 }
 
+/// Adds the lines of a new prescription.
+pub fn lines_add(conn: &mut Conn, rows: &[LineRow]) -> QueryResult<()> {
+    insert_few!(conn, prescription_line::table, rows).map(|_| ())
+}
+
 /// Replaces the lines of a prescription.
 pub fn lines_replace(conn: &mut Conn, id: PrescriptionId, rows: &[LineRow]) -> QueryResult<()> {
     on_backend!(conn, c => diesel::delete(prescription_line::table.filter(prescription_line::prescription_id.eq(id)))
         .execute(c))?;
-    insert_few!(conn, prescription_line::table, rows).map(|_| ())
+    lines_add(conn, rows)
 }
 
 pub fn prescription_fetch(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
@@ -199,22 +222,67 @@ pub fn lines_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<LineRow>
         .load(c))
 }
 
-/// The lines of several prescriptions, each in its order.
-pub fn lines_of_all(conn: &mut Conn, ids: &[PrescriptionId]) -> QueryResult<Vec<LineRow>> {
-    on_backend!(conn, c => prescription_line::table
-        .filter(prescription_line::prescription_id.eq_any(padded(ids)))
-        .order((prescription_line::prescription_id, prescription_line::line_no))
-        .select(LineRow::as_select())
-        .prepared()
-        .load(c))
+/// A prescription with its lines, in their order, of one moment.
+pub fn prescription_with_lines(
+    conn: &mut Conn,
+    id: PrescriptionId,
+) -> QueryResult<Option<(PrescriptionRow, Vec<LineRow>)>> {
+    let rows: Vec<(PrescriptionRow, LineRow)> = on_backend!(conn, c => prescription::table
+        .inner_join(prescription_line::table)
+        .filter(prescription::id.eq(id))
+        .order(prescription_line::line_no)
+        .select((PrescriptionRow::as_select(), LineRow::as_select()))
+        .load(c))?;
+    let (mut whole, lines): (Vec<PrescriptionRow>, Vec<LineRow>) = rows.into_iter().unzip();
+    Ok(whole.pop().map(|row| (row, lines)))
 }
 
-/// The open prescription of a consultation.
-pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<PrescriptionRow>> {
+/// The lines of a prescription in their order, each with its packs that are dispensed, in doubt or
+/// reserved.
+pub fn lines_with_taken(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<(LineRow, i64)>> {
+    let taken = order_unit::table
+        .filter(order_unit::prescription_id.eq(prescription_line::prescription_id.nullable()))
+        .filter(order_unit::line_no.eq(prescription_line::line_no.nullable()))
+        .filter(order_unit::state.eq_any_code(TAKEN));
+    let rows: Vec<(LineRow, Option<i64>)> = on_backend!(conn, c => prescription_line::table
+        .filter(prescription_line::prescription_id.eq(id))
+        .order(prescription_line::line_no)
+        .select((LineRow::as_select(), taken.count().single_value()))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(line, taken)| (line, taken.unwrap_or(0))).collect())
+}
+
+/// State, packs prescribed and packs dispensed of a prescription.
+pub fn fulfilment_of(
+    conn: &mut Conn,
+    id: PrescriptionId,
+) -> QueryResult<Option<(PrescriptionState, i64, i64)>> {
+    let prescribed = prescription_line::table.filter(prescription_line::prescription_id.eq(prescription::id));
+    let dispensed = order_unit::table
+        .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
+        .filter(order_unit::state.eq_code(UnitState::Dispensed));
+    let found: Option<(PrescriptionState, Option<i64>, Option<i64>)> =
+        on_backend!(conn, c => prescription::table
+        .find(id)
+        .select((
+            prescription::state,
+            prescribed.select(sum(prescription_line::packs)).single_value(),
+            dispensed.count().single_value(),
+        ))
+        .first(c))
+        .optional()?;
+    Ok(found.map(|(state, prescribed, dispensed)| (state, prescribed.unwrap_or(0), dispensed.unwrap_or(0))))
+}
+
+/// The open prescription of a consultation, and its state.
+pub fn prescription_open_of(
+    conn: &mut Conn,
+    id: ConsultationId,
+) -> QueryResult<Option<(PrescriptionId, PrescriptionState)>> {
     on_backend!(conn, c => prescription::table
         .filter(prescription::consultation_id.eq(id))
         .filter(prescription::state.eq_any_code(LIVE))
-        .select(PrescriptionRow::as_select())
+        .select((prescription::id, prescription::state))
         .first(c))
     .optional()
 }
@@ -258,115 +326,28 @@ pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResu
         .load(c))
 }
 
-/// Replaces the draft of this version; `false` when the version is another, or it is neither a
-/// draft nor returned.
-pub fn prescription_edit(
+/// Writes `after` over `before`; `false` when version or state of the row are others by now.
+pub fn prescription_write(
     conn: &mut Conn,
-    id: PrescriptionId,
-    version: i64,
-    body_sealed: &[u8],
+    before: &PrescriptionRow,
+    after: &PrescriptionRow,
 ) -> QueryResult<bool> {
-    diesel::update(prescription::table.find(id))
-        .filter(prescription::version.eq(version))
-        .filter(prescription::state.eq_any_code(&[PrescriptionState::Draft, PrescriptionState::Returned]))
+    diesel::update(prescription::table.find(before.id))
+        .filter(prescription::version.eq(before.version))
+        .filter(prescription::state.eq_code(before.state))
         .set((
-            prescription::state.eq(PrescriptionState::Draft),
-            prescription::version.eq(version + 1),
-            prescription::body_sealed.eq(body_sealed),
-            prescription::canonical_sealed.eq(None::<Vec<u8>>),
-            prescription::signature.eq(None::<String>),
-            prescription::signed_at.eq(None::<At>),
-            prescription::valid_until.eq(None::<At>),
-            prescription::reviewed_by.eq(None::<StaffId>),
-            prescription::reviewed_at.eq(None::<At>),
-            prescription::reason_sealed.eq(None::<Vec<u8>>),
+            prescription::state.eq(after.state),
+            prescription::version.eq(after.version),
+            prescription::body_sealed.eq(&after.body_sealed),
+            prescription::canonical_sealed.eq(&after.canonical_sealed),
+            prescription::signature.eq(&after.signature),
+            prescription::signed_at.eq(after.signed_at.map(At)),
+            prescription::valid_until.eq(after.valid_until.map(At)),
+            prescription::reviewed_by.eq(after.reviewed_by),
+            prescription::reviewed_at.eq(after.reviewed_at.map(At)),
+            prescription::reason_sealed.eq(&after.reason_sealed),
+            prescription::ended_at.eq(after.ended_at.map(At)),
         ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Signs this version of a draft.
-pub fn prescription_sign(
-    conn: &mut Conn,
-    id: PrescriptionId,
-    version: i64,
-    parts: &SignedParts,
-) -> QueryResult<bool> {
-    diesel::update(prescription::table.find(id))
-        .filter(prescription::version.eq(version))
-        .filter(prescription::state.eq_code(PrescriptionState::Draft))
-        .set((
-            prescription::state.eq(PrescriptionState::Signed),
-            prescription::version.eq(version + 1),
-            prescription::body_sealed.eq(&parts.body_sealed),
-            prescription::canonical_sealed.eq(Some(&parts.canonical_sealed)),
-            prescription::signature.eq(Some(&parts.signature)),
-            prescription::signed_at.eq(Some(At(parts.signed_at))),
-            prescription::valid_until.eq(Some(At(parts.valid_until))),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Records the review of a signed prescription; `body_sealed` includes the result of the safety
-/// check at the review.
-pub fn prescription_review(
-    conn: &mut Conn,
-    row: &PrescriptionRow,
-    to: PrescriptionState,
-    reviewer: StaffId,
-    body_sealed: &[u8],
-    reason_sealed: Option<&[u8]>,
-    now: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(prescription::table.find(row.id))
-        .filter(prescription::version.eq(row.version))
-        .filter(prescription::state.eq_code(PrescriptionState::Signed))
-        .filter(prescription::doctor_id.ne(reviewer))
-        .set((
-            prescription::state.eq(to),
-            prescription::version.eq(row.version + 1),
-            prescription::body_sealed.eq(body_sealed),
-            prescription::reviewed_by.eq(Some(reviewer)),
-            prescription::reviewed_at.eq(Some(At(now))),
-            prescription::reason_sealed.eq(reason_sealed),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Ends a prescription that is in one of the states `from`.
-pub fn prescription_end(
-    conn: &mut Conn,
-    row: &PrescriptionRow,
-    from: &[PrescriptionState],
-    to: PrescriptionState,
-    reason_sealed: Option<&[u8]>,
-    now: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(prescription::table.find(row.id))
-        .filter(prescription::version.eq(row.version))
-        .filter(prescription::state.eq_any_code(from))
-        .set((
-            prescription::state.eq(to),
-            prescription::version.eq(row.version + 1),
-            prescription::reason_sealed.eq(reason_sealed.or(row.reason_sealed.as_deref())),
-            prescription::ended_at.eq(Some(At(now))),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Locks this version until the end of the transaction, by an update without a change, so that an
-/// order and the end of its prescription are serialised.
-pub fn prescription_lock_version(conn: &mut Conn, row: &PrescriptionRow) -> QueryResult<bool> {
-    diesel::update(prescription::table.find(row.id))
-        .filter(prescription::version.eq(row.version))
-        .set(prescription::version.eq(row.version))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
@@ -374,7 +355,7 @@ pub fn prescription_lock_version(conn: &mut Conn, row: &PrescriptionRow) -> Quer
 
 /// Prescriptions that have expired, the longest expired first. One with a pack authorised or in
 /// doubt is left out.
-pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
+pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionId>> {
     let in_progress = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
         .filter(order_unit::state.eq_any_code(&[UnitState::Authorised, UnitState::InDoubt]));
@@ -384,7 +365,7 @@ pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryRe
         .filter(diesel::dsl::not(diesel::dsl::exists(in_progress)))
         .order(prescription::valid_until)
         .limit(limit)
-        .select(PrescriptionRow::as_select())
+        .select(prescription::id)
         .load(c))
 }
 
@@ -398,10 +379,10 @@ pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<
     .optional()
 }
 
-/// Line and state of every pack that was ever reserved for a prescription.
-pub fn units_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<(Option<i32>, UnitState)>> {
+/// The states of all packs that were ever reserved for a prescription.
+pub fn units_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<UnitState>> {
     on_backend!(conn, c => order_unit::table
         .filter(order_unit::prescription_id.eq(Some(id)))
-        .select((order_unit::line_no, order_unit::state))
+        .select(order_unit::state)
         .load(c))
 }

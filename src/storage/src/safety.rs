@@ -1,6 +1,8 @@
 //! Data of the safety check besides the profile: the newest readings of a worker, packs that are or
 //! may still be taken, prescriptions in effect.
 
+use std::collections::HashMap;
+
 use diesel::{dsl::exists, prelude::*};
 
 use super::{
@@ -8,7 +10,10 @@ use super::{
     conn::Conn,
     dialect::on_backend,
     events::AnyId,
-    schema::{alert, event, order_unit, prescription, prescription_line, reading, worker},
+    network::worker::WorkerRow,
+    prepared::{PreparedDsl, padded},
+    profile::ProfileRow,
+    schema::{alert, event, health_profile, order_unit, prescription, prescription_line, reading, worker},
     sql_types::At,
 };
 use domain::{
@@ -22,22 +27,39 @@ use domain::{
 /// Most packs that are read of one worker, who normally has a few at a time.
 const MOST_UNITS: i64 = 500;
 
-/// Value, diastolic value, and whether it was above or below the device's range.
-pub(crate) type NewestReading = (Option<i64>, Option<i64>, Option<Beyond>);
+/// The newest reading of one kind: value, diastolic value, and whether it was above or below the
+/// device's range.
+pub type NewestReading = (Option<i64>, Option<i64>, Option<Beyond>);
 
-/// The newest reading of a kind since `since`.
-pub fn reading_newest(
+/// The newest reading of each of these kinds since `since`.
+pub fn readings_newest(
     conn: &mut Conn,
     worker: WorkerId,
-    kind: ReadingKind,
+    kinds: &[ReadingKind],
     since: Timestamp,
-) -> QueryResult<Option<NewestReading>> {
-    on_backend!(conn, c => reading::table
+) -> QueryResult<HashMap<ReadingKind, NewestReading>> {
+    type Row = (ReadingKind, Option<i64>, Option<i64>, Option<Beyond>);
+    let rows: Vec<Row> = on_backend!(conn, c => reading::table
         .filter(reading::worker_id.eq(worker))
-        .filter(reading::kind.eq(kind))
+        .filter(reading::kind.eq_any_code(kinds))
         .filter(reading::measured_at.ge(At(since)))
-        .order((reading::measured_at.desc(), reading::id.desc()))
-        .select((reading::value, reading::second, reading::beyond))
+        // Nothing is recorded before it was measured; this is what the index knows.
+        .filter(reading::recorded_at.ge(At(since)))
+        .order((reading::measured_at, reading::id))
+        .select((reading::kind, reading::value, reading::second, reading::beyond))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(kind, value, second, beyond)| (kind, (value, second, beyond))).collect())
+}
+
+/// A worker, and their health profile where they have written one.
+pub fn worker_with_profile(
+    conn: &mut Conn,
+    id: WorkerId,
+) -> QueryResult<Option<(WorkerRow, Option<ProfileRow>)>> {
+    on_backend!(conn, c => worker::table
+        .left_join(health_profile::table)
+        .filter(worker::id.eq(id))
+        .select((WorkerRow::as_select(), Option::<ProfileRow>::as_select()))
         .first(c))
     .optional()
 }
@@ -59,23 +81,18 @@ pub struct TakenUnit {
 }
 
 /// Packs of a person that were dispensed since `since`, and those that may still be dispensed; the
-/// newest first for each row of the person.
+/// newest first.
 pub fn units_taken(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
-    let mut units = Vec::new();
-    for who in person {
-        units.extend(units_taken_by(conn, *who, since)?);
-    }
-    Ok(units)
-}
-
-fn units_taken_by(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
-    let out = order_unit::state.eq_code(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
+    let open = order_unit::ended_at.is_null().and(order_unit::state.eq_any_code(UnitState::OPEN));
+    let dispensed =
+        order_unit::ended_at.ge(Some(At(since))).and(order_unit::state.eq_code(UnitState::Dispensed));
     on_backend!(conn, c => order_unit::table
-        .filter(order_unit::worker_id.eq(worker))
-        .filter(order_unit::state.eq_any_code(UnitState::OPEN).or(out.assume_not_null()))
+        .filter(order_unit::worker_id.eq_any(padded(person)))
+        .filter(open.or(dispensed.assume_not_null()))
         .order(order_unit::id.desc())
         .limit(MOST_UNITS)
         .select(TakenUnit::as_select())
+        .prepared()
         .load(c))
 }
 
@@ -98,22 +115,9 @@ pub fn other_lines(
     except: Option<PrescriptionId>,
     now: Timestamp,
 ) -> QueryResult<Vec<OtherLine>> {
-    let mut lines = Vec::new();
-    for who in person {
-        lines.extend(other_lines_of(conn, *who, except, now)?);
-    }
-    Ok(lines)
-}
-
-fn other_lines_of(
-    conn: &mut Conn,
-    worker: WorkerId,
-    except: Option<PrescriptionId>,
-    now: Timestamp,
-) -> QueryResult<Vec<OtherLine>> {
-    let lines = on_backend!(conn, c => prescription_line::table
+    let lines: Vec<OtherLine> = on_backend!(conn, c => prescription_line::table
         .inner_join(prescription::table)
-        .filter(prescription::worker_id.eq(worker))
+        .filter(prescription::worker_id.eq_any(padded(person)))
         .filter(prescription::state.eq_any_code(&[PrescriptionState::Signed, PrescriptionState::Approved]))
         .filter(prescription::valid_until.ge(Some(At(now))))
         .order((prescription_line::prescription_id, prescription_line::line_no))
@@ -125,7 +129,8 @@ fn other_lines_of(
             prescription_line::times_per_day,
             prescription_line::days,
         ))
-        .load::<OtherLine>(c))?;
+        .prepared()
+        .load(c))?;
     Ok(lines.into_iter().filter(|line| Some(line.prescription_id) != except).collect())
 }
 

@@ -196,6 +196,17 @@ diesel::table! {
 
 diesel::table! {
     use crate::sql_types::*;
+    pharmacist (staff_id) {
+        staff_id -> Uuid,
+        licence_no -> Text,
+        licence_verified_at -> Nullable<Timestamptz>,
+        licence_valid_until -> Date,
+        released_licence_no -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
     shift (id) {
         id -> Uuid,
         staff_id -> Uuid,
@@ -885,6 +896,7 @@ diesel::joinable!(staff -> employer (employer_id));
 diesel::joinable!(doctor -> staff (staff_id));
 diesel::joinable!(doctor -> hospital (hospital_id));
 diesel::joinable!(doctor_department -> doctor (doctor_id));
+diesel::joinable!(pharmacist -> staff (staff_id));
 diesel::joinable!(shift -> staff (staff_id));
 diesel::joinable!(session -> staff (staff_id));
 diesel::joinable!(refresh_token -> session (session_id));
@@ -949,6 +961,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     staff,
     doctor,
     doctor_department,
+    pharmacist,
     shift,
     session,
     refresh_token,

@@ -70,7 +70,7 @@ pub struct Source {
     /// Invite staff who come without a password
     #[arg(long)]
     invite: bool,
-    /// The licences of these doctors were seen and are verified
+    /// The licences of these doctors or pharmacists were seen and are verified
     #[arg(long)]
     licences_verified: bool,
 }

@@ -8,7 +8,7 @@ use crate::{
         Code, TestApp, Worker,
         prescribing::Scene,
         rush::{expect_tally, tally},
-        seed::PASSWORD,
+        seed::{PASSWORD, pharmacist_licence},
     },
 };
 
@@ -55,8 +55,8 @@ async fn wrong_signing_pins_at_once_are_all_counted() {
 async fn an_address_is_one_person_and_a_station_added_once() {
     let app = TestApp::open_crowded().await;
     let seed = app.network().await;
-    let invite =
-        json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "样例", "name_en": "Sample"});
+    let invite = json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "样例", "name_en": "Sample",
+        "pharmacist": pharmacist_licence("P-1")});
     let answers = app.rush(8, &seed.operator.token, "/api/v1/staff", &invite).await;
     // Whoever has not answered is invited again: one person, and one valid link.
     expect_tally(&answers, &[("201 done", 8)]);

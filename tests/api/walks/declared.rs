@@ -194,7 +194,7 @@ pub fn prescriptions(declared: &mut Declared) {
         digest: "d",
     };
     let commands = [
-        prescription::Command::EditDraft { by: doctor },
+        prescription::Command::Edit { by: doctor },
         prescription::Command::Sign(signing),
         prescription::Command::Approve { by: &reviewer, digest: "d" },
         prescription::Command::Return { by: &reviewer, reason: ReturnReason::Dose },

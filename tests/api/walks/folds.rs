@@ -198,8 +198,8 @@ impl Folded {
     }
 
     fn prescription(&mut self, taken: &mut Taken, id: Uuid, event: &PrescriptionEvent) {
-        if let PrescriptionEvent::Drafted { consultation, prescriber, .. } = event {
-            self.prescriptions.insert(id, Prescription::draft(*consultation, *prescriber));
+        if let Some(first) = Prescription::fold(std::slice::from_ref(event)) {
+            self.prescriptions.insert(id, first);
             return;
         }
         let at = self.prescriptions.get_mut(&id).expect("a drafted prescription");

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Walk, chance::Bag, desk::Desk, folds, trail::Trail, transitions::Taken};
-use crate::support::{Answer, TestApp, smtp::SmtpServer};
+use crate::support::{Answer, TestApp, seed::pharmacist_licence, smtp::SmtpServer};
 use base::config::{MailConfig, SmtpTls};
 use crypto::digest;
 use domain::{
@@ -222,7 +222,8 @@ impl LetterWalk<'_> {
     }
 
     async fn invite(&mut self, email: &str) {
-        let body = json!({"role": "pharmacist", "email": email, "name_zh": "新药师", "name_en": "New"});
+        let body = json!({"role": "pharmacist", "email": email, "name_zh": "新药师", "name_en": "New",
+            "pharmacist": pharmacist_licence(&email.replace('@', "-"))});
         let answer = self.operator_posts("/api/v1/staff", body).await;
         if answer.status == 201 {
             let id: StaffId = answer.body["staff"]["id"].as_str().expect("an id").parse().expect("an id");

@@ -3,6 +3,7 @@
 //! never a name, a diagnosis or free text.
 
 use super::{
+    EncounterLane,
     draft::PrescriptionDraft,
     event::Event,
     policy::PrescribingPolicy,
@@ -74,7 +75,7 @@ pub struct Signing<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum Command<'a> {
     /// The doctor changes the draft, or edits a returned one again.
-    EditDraft { by: StaffId },
+    Edit { by: StaffId },
     /// The doctor signs.
     Sign(Signing<'a>),
     /// A pharmacist approves the digest that they saw.
@@ -102,6 +103,23 @@ pub enum Command<'a> {
     Fulfil { units_prescribed: u32, units_dispensed: u32 },
 }
 
+/// The first event of a prescription that `doctor` writes in their consultation.
+///
+/// # Errors
+/// `lane_no_prescription`, `doctor_not_eligible`.
+pub fn draft(
+    doctor: &DoctorStanding,
+    lane: EncounterLane,
+    now: Timestamp,
+    policy: &PrescribingPolicy,
+) -> Result<Event, Refusal> {
+    rules::check_lane(lane)?;
+    if !rules::doctor_eligible(doctor, civil_day(now), policy) {
+        return Err(Refusal::new(Code::DoctorNotEligible));
+    }
+    Ok(Event::Drafted { consultation: doctor.consultation, prescriber: doctor.staff, revision: 0 })
+}
+
 /// Decides `command` at `now`; `Ok` without events means that it is already done.
 ///
 /// # Errors
@@ -113,7 +131,7 @@ pub fn decide(
     policy: &PrescribingPolicy,
 ) -> Result<Vec<Event>, Refusal> {
     match *command {
-        Command::EditDraft { by } => edit(prescription, by),
+        Command::Edit { by } => edit(prescription, by),
         Command::Sign(signing) => sign(prescription, &signing, now, policy),
         Command::Approve { by, digest } => approve(prescription, by, digest, now),
         Command::Return { by, reason } => return_to_doctor(prescription, by, reason),
@@ -131,7 +149,7 @@ fn edit(prescription: &Prescription, by: StaffId) -> Result<Vec<Event>, Refusal>
     }
     match prescription.state {
         PrescriptionState::Draft | PrescriptionState::Returned => {
-            Ok(vec![Event::DraftEdited { revision: prescription.revision.saturating_add(1) }])
+            Ok(vec![Event::Edited { revision: prescription.revision.saturating_add(1) }])
         }
         PrescriptionState::Signed
         | PrescriptionState::Approved

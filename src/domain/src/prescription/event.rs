@@ -23,7 +23,7 @@ events! {
             revision: u32,
         },
         /// The draft was changed.
-        DraftEdited = "prescription.edited" to(worker, staff) {
+        Edited = "prescription.edited" to(worker, staff) {
             /// The new revision.
             revision: u32,
         },
@@ -78,7 +78,7 @@ impl EventKind {
     /// Whether a prescription is a draft after such an event.
     pub const fn is_draft(self) -> bool {
         match self {
-            Self::Drafted | Self::DraftEdited => true,
+            Self::Drafted | Self::Edited => true,
             Self::Signed
             | Self::Approved
             | Self::Returned

@@ -14,7 +14,7 @@ mod state;
 mod supply;
 mod validity;
 
-pub use decide::{Command, ReturnReason, Signing, VoidReason, decide};
+pub use decide::{Command, ReturnReason, Signing, VoidReason, decide, draft};
 pub use document::{DocumentLine, PrescriptionDocument, canonical_bytes};
 pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, SupplyKind};
 pub use event::{Event, EventKind};

@@ -92,12 +92,21 @@ impl Prescription {
         }
     }
 
+    /// The prescription after `events`; `None` unless the first one is its draft.
+    pub fn fold(events: &[Event]) -> Option<Self> {
+        let (first, rest) = events.split_first()?;
+        let Event::Drafted { consultation, prescriber, .. } = first else { return None };
+        let mut prescription = Self::draft(*consultation, *prescriber);
+        rest.iter().for_each(|event| prescription.apply(event));
+        Some(prescription)
+    }
+
     /// The prescription after `event`.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            // Always the first event of a log: `draft`.
+            // Always the first event; `fold` starts from it.
             Event::Drafted { .. } => {}
-            Event::DraftEdited { revision } => {
+            Event::Edited { revision } => {
                 self.state = PrescriptionState::Draft;
                 self.revision = *revision;
                 self.signed_at = None;

@@ -33,6 +33,7 @@ impl Part {
                 "languages",
                 "capacity",
             ],
+            Self::Pharmacist => &["licence_no", "licence_valid_until"],
         }
     }
 }
@@ -49,6 +50,7 @@ pub struct StaffRecord {
     pub hospital_code: Option<String>,
     pub employer_code: Option<String>,
     pub doctor: Option<DoctorRecord>,
+    pub pharmacist: Option<PharmacistRecord>,
     /// Initial password; without one the person is invited.
     pub password: Option<Secret>,
 }
@@ -68,6 +70,15 @@ pub struct DoctorRecord {
     pub capacity: i32,
 }
 
+/// The part of a record that only a pharmacist has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PharmacistRecord {
+    pub licence_no: String,
+    /// The licence's last day. An expired licence is accepted: the pharmacist is stored, but may not
+    /// approve.
+    pub licence_valid_until: NaiveDate,
+}
+
 impl StaffRecord {
     /// A record without the parts that only some roles have.
     pub fn new(role: Role, email: String, name_zh: String, name_en: String) -> Self {
@@ -79,6 +90,7 @@ impl StaffRecord {
             hospital_code: None,
             employer_code: None,
             doctor: None,
+            pharmacist: None,
             password: None,
         }
     }
@@ -99,10 +111,18 @@ impl StaffRecord {
                 Part::Hospital => record.hospital_code = Some(cells.code("hospital_code")),
                 Part::Employer => record.employer_code = Some(cells.code("employer_code")),
                 Part::Doctor => record.doctor = Some(DoctorRecord::parse(cells)),
+                Part::Pharmacist => record.pharmacist = Some(PharmacistRecord::parse(cells)),
             }
         }
         record.password = cells.optional_text(PASSWORD).map(Secret::new);
         record
+    }
+
+    /// Number and last day of the licence, where the role has one.
+    pub fn licence(&self) -> Option<(&str, NaiveDate)> {
+        let doctor = self.doctor.as_ref().map(|one| (one.licence_no.as_str(), one.licence_valid_until));
+        let pharmacist = self.pharmacist.as_ref();
+        doctor.or(pharmacist.map(|one| (one.licence_no.as_str(), one.licence_valid_until)))
     }
 }
 
@@ -125,12 +145,15 @@ impl Record for StaffRecord {
         if let Some(doctor) = &self.doctor {
             doctor.validate(today, &mut found);
         }
+        if let Some(pharmacist) = &self.pharmacist {
+            found.label("licence_no", &pharmacist.licence_no);
+        }
         found.password(PASSWORD, self.password.as_ref());
         found.done()
     }
 
     fn keys(&self) -> Vec<(&'static str, String)> {
-        let licence = self.doctor.iter().map(|doctor| ("licence_no", doctor.licence_no.clone()));
+        let licence = self.licence().into_iter().map(|(number, _)| ("licence_no", number.to_owned()));
         std::iter::once(("email", self.email.clone())).chain(licence).collect()
     }
 
@@ -139,8 +162,19 @@ impl Record for StaffRecord {
         row.extend(self.hospital_code.clone());
         row.extend(self.employer_code.clone());
         row.extend(self.doctor.iter().flat_map(DoctorRecord::to_row));
+        row.extend(self.pharmacist.iter().flat_map(PharmacistRecord::to_row));
         row.push(self.password.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default());
         row
+    }
+}
+
+impl PharmacistRecord {
+    fn parse(cells: &mut Cells<'_, '_>) -> Self {
+        Self { licence_no: cells.code("licence_no"), licence_valid_until: cells.date("licence_valid_until") }
+    }
+
+    fn to_row(&self) -> [String; 2] {
+        [self.licence_no.clone(), self.licence_valid_until.to_string()]
     }
 }
 

@@ -39,7 +39,7 @@ roles! {
     Pharmacist = "pharmacist": Staff(StaffKind {
         file: "pharmacists",
         about: "Pharmacists",
-        record: &[],
+        record: &[Part::Pharmacist],
         signs: true,
         hears: Reviews,
     });
@@ -108,6 +108,8 @@ pub enum Part {
     Employer,
     /// Licence, departments, languages and capacity of a doctor.
     Doctor,
+    /// Licence of a pharmacist.
+    Pharmacist,
 }
 
 /// Which events an event stream of the role shows.

@@ -115,7 +115,8 @@ async fn fetch(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>,
 /// Change names, hospital, licence, departments, languages and capacity
 ///
 /// Takes effect at once: a doctor without a verified, valid licence is off
-/// duty, and a doctor who moves to another hospital must sign in again.
+/// duty, a pharmacist without one approves nothing, and a doctor who moves to
+/// another hospital must sign in again.
 #[utoipa::path(put, path = "/api/v1/staff/{id}", tag = "network", params(("id" = StaffId, Path)),
     request_body = StaffChange, responses((status = 200, body = StaffDocument)))]
 async fn change(

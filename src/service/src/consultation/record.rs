@@ -127,7 +127,7 @@ pub(crate) fn in_care(
                 return Ok(true);
             }
             let open = storage::prescription::prescription_open_of(conn, id)?;
-            Ok(open.is_some_and(|row| row.state == PrescriptionState::Returned))
+            Ok(open.is_some_and(|(_, state)| state == PrescriptionState::Returned))
         }
     }
 }

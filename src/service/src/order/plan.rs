@@ -50,7 +50,7 @@ impl OrderPlan {
         worker: WorkerId,
         prescription: PrescriptionId,
     ) -> Result<Self, Failure> {
-        let usable = dispense::usable_for_order(tx.conn, prescription, worker, tx.now)?;
+        let usable = dispense::usable_for_order(tx.conn, tx.app, prescription, worker, tx.now)?;
         let mut wanted = Vec::new();
         for line in usable.lines {
             let packs = units_left(line.packs, line.packs_taken, 0, 0);
@@ -72,9 +72,6 @@ impl OrderPlan {
         }
         if wanted.is_empty() {
             return Err(Code::UnitsExceeded.into());
-        }
-        if !dispense::verify_for_start(tx.conn, tx.app, prescription, tx.now)? {
-            return Err(Code::PrescriptionExpired.into());
         }
         Ok(Self { prescription: Some(prescription), wanted })
     }

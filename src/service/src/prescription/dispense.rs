@@ -6,22 +6,20 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    record,
-    view::{Body, machine_of, product_of},
+    body::{Body, product_of},
+    machine::Loaded,
 };
 use crate::{
     Actor, AppState, Failure, Tx,
     jobs::rounds::{self, Job},
+    machine::commit,
 };
-use crypto::{
-    digest,
-    signer::{DetachedKind, verify_detached},
-};
+use crypto::signer::{DetachedKind, verify_detached};
 use domain::{
     formulary::ProductCode,
     ids::{ConsultationId, HospitalId, PrescriptionId, StaffId, WorkerId},
     order::UnitState,
-    prescription::{Command, EXPIRING, PrescriptionDocument, PrescriptionState, decide},
+    prescription::{Command, EXPIRING, PrescriptionState},
     refusal::{Code, Refusal},
     time::Timestamp,
 };
@@ -65,39 +63,38 @@ pub struct UsablePrescription {
 /// it locks the prescription's row, so that a concurrent withdrawal and order see each other.
 ///
 /// # Errors
-/// `NotFound` for another worker's; `StateMovedOn` unless it is approved;
-/// `PrescriptionExpired`.
+/// `NotFound` for another worker's; `StateMovedOn` unless it is approved; `PrescriptionExpired`,
+/// also when its signature is invalid.
 pub fn usable_for_order(
     conn: &mut Conn,
+    app: &AppState,
     id: PrescriptionId,
     worker: WorkerId,
     now: Timestamp,
 ) -> Result<UsablePrescription, Failure> {
     let row =
-        store::prescription_fetch(conn, id)?.filter(|row| row.worker_id == worker).ok_or(Code::NotFound)?;
+        store::prescription_lock(conn, id)?.filter(|row| row.worker_id == worker).ok_or(Code::NotFound)?;
     if row.state != PrescriptionState::Approved {
         return Err(Refusal::moved_on(row.state).into());
     }
     let valid_until = row.valid_until.filter(|until| now <= *until).ok_or(Code::PrescriptionExpired)?;
-    if !store::prescription_lock_version(conn, &row)? {
-        return Err(super::moved_on(conn, id)?.into());
+    let (rows, taken): (Vec<LineRow>, Vec<i64>) = store::lines_with_taken(conn, id)?.into_iter().unzip();
+    if !may_vend(app, &row, &rows, now)? {
+        return Err(Code::PrescriptionExpired.into());
     }
-    let units = store::units_of(conn, id)?;
-    let taken = |state: UnitState| state == UnitState::Dispensed || state.is_open();
-    let mut lines = Vec::new();
-    for line in store::lines_of(conn, id)? {
-        let used = units.iter().filter(|(no, state)| *no == Some(line.line_no) && taken(*state)).count();
-        lines.push(UsableLine {
+    let line = |(line, taken): (&LineRow, i64)| {
+        Ok(UsableLine {
             line_no: line.line_no,
-            product: product_of(&line)?,
+            product: product_of(line)?,
             packs: u32::try_from(line.packs).unwrap_or(0),
-            packs_taken: u32::try_from(used).unwrap_or(u32::MAX),
+            packs_taken: u32::try_from(taken).unwrap_or(u32::MAX),
             daily_units_thousandths: line
                 .dose_units_thousandths
                 .saturating_mul(i64::from(line.times_per_day)),
             days: line.days,
-        });
-    }
+        })
+    };
+    let lines: Vec<UsableLine> = rows.iter().zip(taken).map(line).collect::<Result<_, Failure>>()?;
     Ok(UsablePrescription {
         id,
         consultation: row.consultation_id,
@@ -120,58 +117,50 @@ pub fn verify_for_start(
     id: PrescriptionId,
     now: Timestamp,
 ) -> Result<bool, Failure> {
-    let Some(row) = store::prescription_fetch(conn, id)? else { return Ok(false) };
+    match store::prescription_with_lines(conn, id)? {
+        Some((row, lines)) => may_vend(app, &row, &lines, now),
+        None => Ok(false),
+    }
+}
+
+fn may_vend(
+    app: &AppState,
+    row: &PrescriptionRow,
+    lines: &[LineRow],
+    now: Timestamp,
+) -> Result<bool, Failure> {
     let approved = row.state == PrescriptionState::Approved
         && row.reviewed_by.is_some_and(|reviewer| reviewer != row.doctor_id)
         && row.valid_until.is_some_and(|until| now <= until);
-    Ok(approved && signature_fits(conn, app, &row)?)
-}
-
-/// Whether the doctor's signature is valid for the signed bytes, and these match the row and its
-/// lines.
-pub(crate) fn signature_fits(
-    conn: &mut Conn,
-    app: &AppState,
-    row: &PrescriptionRow,
-) -> Result<bool, Failure> {
-    let (Some(sealed), Some(signature)) = (&row.canonical_sealed, &row.signature) else {
+    if !approved {
+        return Ok(false);
+    }
+    // Contents that cannot be decrypted were not sealed for this row: tampered, too.
+    let Ok(body) = Body::open(app, row) else {
+        tracing::warn!(prescription = %row.id, "the contents of a prescription do not open");
         return Ok(false);
     };
-    // Bytes that cannot be decrypted were not sealed for this row: tampered, too.
-    let Ok(canonical) = app.open("prescription", "canonical_sealed", row.id, sealed) else {
-        tracing::warn!(prescription = %row.id, "signed bytes do not open");
+    signature_fits(app, row, &body, lines)
+}
+
+/// Whether the doctor's signature is valid for the document that follows from the row and its
+/// contents, and the stored lines are those of the document.
+pub(crate) fn signature_fits(
+    app: &AppState,
+    row: &PrescriptionRow,
+    body: &Body,
+    lines: &[LineRow],
+) -> Result<bool, Failure> {
+    let (Some(canonical), Some(signature)) = (body.canonical(row), &row.signature) else {
         return Ok(false);
     };
     let now = app.now();
     let find = |kid: &str| app.keys.prescriptions.verifier(kid, now);
-    if verify_detached(signature, DetachedKind::Prescription, canonical.as_bytes(), find).is_err() {
+    if verify_detached(signature, DetachedKind::Prescription, &canonical, find).is_err() {
         tracing::warn!(prescription = %row.id, "a signature does not fit its prescription");
         return Ok(false);
     }
-    let document: PrescriptionDocument = serde_json::from_str(&canonical)?;
-    let lines = store::lines_of(conn, row.id)?;
-    let body = Body::open(app, row)?;
-    let same_digest =
-        body.digest.as_deref() == Some(digest::hex(&digest::sha256(canonical.as_bytes())).as_str());
-    Ok(same_digest
-        && document.id == row.id
-        && document.prescriber == row.doctor_id
-        && document.worker == row.worker_id
-        && document.consultation == row.consultation_id
-        && document.hospital == row.hospital_id
-        && Some(document.valid_until) == row.valid_until
-        && same_lines(&document, &lines))
-}
-
-fn same_lines(document: &PrescriptionDocument, rows: &[LineRow]) -> bool {
-    document.lines.len() == rows.len()
-        && document.lines.iter().zip(rows).all(|(line, row)| {
-            line.product.as_str() == row.product_code
-                && line.dose_units_thousandths == row.dose_units_thousandths
-                && i64::from(line.times_per_day) == i64::from(row.times_per_day)
-                && i64::from(line.days) == i64::from(row.days)
-                && i64::from(line.packs) == i64::from(row.packs)
-        })
+    Ok(body.rows(row.id)? == lines)
 }
 
 /// Ends a prescription of which every pack was dispensed; `false` while packs remain, and when it
@@ -180,27 +169,18 @@ fn same_lines(document: &PrescriptionDocument, rows: &[LineRow]) -> bool {
 /// # Errors
 /// `UnitsExceeded` when more was dispensed than prescribed.
 pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failure> {
-    let row = store::prescription_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    if row.state != PrescriptionState::Approved {
+    let (state, prescribed, dispensed) = store::fulfilment_of(tx.conn, id)?.ok_or(Code::NotFound)?;
+    if state != PrescriptionState::Approved || dispensed < prescribed {
         return Ok(false);
     }
-    let prescribed: i64 = store::lines_of(tx.conn, id)?.iter().map(|line| i64::from(line.packs)).sum();
-    let units = store::units_of(tx.conn, id)?;
-    let dispensed = units.iter().filter(|(_, state)| *state == UnitState::Dispensed).count();
-    let units_prescribed = u32::try_from(prescribed).unwrap_or(u32::MAX);
-    let units_dispensed = u32::try_from(dispensed).unwrap_or(u32::MAX);
-    if units_dispensed < units_prescribed {
-        return Ok(false);
-    }
-    let body = Body::open(tx.app, &row)?;
-    let command = Command::Fulfil { units_prescribed, units_dispensed };
-    let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
-    let from = [PrescriptionState::Approved];
-    if !store::prescription_end(tx.conn, &row, &from, PrescriptionState::Fulfilled, None, tx.now)? {
-        return Ok(false);
-    }
-    record(tx, &row, &events)?;
-    Ok(true)
+    let before = Loaded::lock(tx, id)?.ok_or(Code::NotFound)?;
+    let command = Command::Fulfil {
+        units_prescribed: u32::try_from(prescribed).unwrap_or(u32::MAX),
+        units_dispensed: u32::try_from(dispensed).unwrap_or(u32::MAX),
+    };
+    let events = before.decide(tx.app, &command)?;
+    commit(tx, &before, &events)?;
+    Ok(!events.is_empty())
 }
 
 /// Ends prescriptions whose validity is over; called by a job. One with a pack authorised or in
@@ -214,24 +194,19 @@ pub async fn expire_due(app: &Arc<AppState>) -> Result<usize, Failure> {
     let due = app
         .read(Actor::System, move |conn, _| Ok(store::prescriptions_due(conn, now, EXPIRED_AT_ONCE)?))
         .await?;
-    rounds::each(app, JOB, due, |row| row.id, expire).await.outcome()
+    rounds::each(app, JOB, due, |id| *id, |tx, id| expire(tx, *id)).await.outcome()
 }
 
-fn expire(tx: &mut Tx<'_>, row: &PrescriptionRow) -> Result<usize, Failure> {
+fn expire(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<usize, Failure> {
     // Another process may handle the same row; only the first ends it.
-    if !store::prescription_lock_version(tx.conn, row)? {
+    let Some(before) = Loaded::lock(tx, id)?.filter(|found| EXPIRING.contains(&found.row.state)) else {
         return Ok(0);
-    }
+    };
     let moving = |state| matches!(state, UnitState::Authorised | UnitState::InDoubt);
-    if store::units_of(tx.conn, row.id)?.into_iter().any(|(_, state)| moving(state)) {
+    if store::units_of(tx.conn, id)?.into_iter().any(moving) {
         return Ok(0);
     }
-    let body = Body::open(tx.app, row)?;
-    let command = Command::Expire { units_moving: 0 };
-    let events = decide(&machine_of(row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
-    if !store::prescription_end(tx.conn, row, EXPIRING, PrescriptionState::Expired, None, tx.now)? {
-        return Ok(0);
-    }
-    record(tx, row, &events)?;
+    let events = before.decide(tx.app, &Command::Expire { units_moving: 0 })?;
+    commit(tx, &before, &events)?;
     Ok(1)
 }

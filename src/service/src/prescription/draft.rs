@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::view::{Body, PrescribedDiagnosis, names_of};
+use super::{body::Body, view::PrescribedDiagnosis};
 use crate::{
     Failure, Tx,
     safety::facts::{self, LineInput},
@@ -51,14 +51,13 @@ pub(crate) fn body_of(
     input: &PrescriptionInput,
 ) -> Result<Body, Failure> {
     let draft = draft_of(facts, input)?;
-    let checked = facts::gather(tx.conn, tx.app, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
-    let age = checked.profile.age_on(checked.on);
+    let gathered = facts::gather(tx.conn, tx.app, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
+    let age = gathered.input.profile.age_on(gathered.input.on);
     let formulary = tx.app.formulary();
     let problems = rules::check_draft(&draft, age, &formulary, &tx.app.policy.prescribing);
     rules::refuse_broken(problems.into_iter().map(in_wire_terms).collect())?;
-    let report = facts::run(tx.app, &checked);
-    let names = names_of(tx.app, &draft.lines)?;
-    Ok(Body { revision, draft, names, report, digest: None })
+    let report = facts::run(tx.app, &gathered.input);
+    Body::new(tx.app, revision, draft, report)
 }
 
 fn draft_of(facts: &ConsultationFacts, input: &PrescriptionInput) -> Result<PrescriptionDraft, Refusal> {

@@ -2,8 +2,10 @@
 //! never writes or completes a line. The pharmacist's part is in `review`, signing is in `sign`,
 //! the use of a prescription by orders in `dispense`.
 
+pub(crate) mod body;
 pub mod dispense;
 pub mod draft;
+pub(crate) mod machine;
 pub mod sign;
 pub mod view;
 
@@ -11,26 +13,27 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, HealthAccess, Part, Recipients, Tx, caller::StaffCaller};
-use crate::{network::me, page::Rows};
+use super::{Actor, AppState, Failure, HealthAccess, Part, Tx, caller::StaffCaller};
+use crate::{machine::commit, network::me, page::Rows};
+use body::Body;
 use domain::{
     consultation::ConsultationState,
     ids::{ConsultationId, PrescriptionId, StaffId, WorkerId},
     order::UnitState,
     precondition::Expected,
-    prescription::{Command, DoctorStanding, Event, LIVE, PrescriptionState, VoidReason, decide, rules},
+    prescription::{self, Command, DoctorStanding, PrescriptionState, VoidReason},
     refusal::{Code, Refusal},
     spelling,
     staff::role::Role,
-    time::civil_day,
     words::Bilingual,
 };
 use draft::{LONGEST_REASON, PrescriptionInput, body_of};
+use machine::Loaded;
 use storage::{
     Conn,
-    prescription::{self as store, ConsultationFacts, NewPrescription, PrescriptionFilter, PrescriptionRow},
+    prescription::{self as store, ConsultationFacts, LicenceRow, PrescriptionFilter, PrescriptionRow},
 };
-use view::{Body, PrescriptionPage, PrescriptionView, Reader, fetch_view, machine_of, views};
+use view::{PrescriptionPage, PrescriptionView, Reader, view, views};
 
 /// Why a prescription is withdrawn.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,37 +58,30 @@ pub fn draft(
     consultation: ConsultationId,
     input: &PrescriptionInput,
 ) -> Result<PrescriptionView, Failure> {
-    let facts = own_consultation(tx.conn, caller.staff, consultation)?;
-    if !store::consultation_lock_if_active(tx.conn, consultation, caller.staff)? {
+    let facts = own_consultation(store::consultation_facts_lock(tx.conn, consultation)?, caller.staff)?;
+    if facts.state != ConsultationState::Active {
         return Err(Refusal::moved_on(facts.state).into());
     }
     me::lock_care_consent(tx, facts.worker_id)?;
-    rules::check_lane(facts.lane)?;
-    let doctor = standing(tx.conn, caller.staff, consultation, false)?;
-    if !rules::doctor_eligible(&doctor, civil_day(tx.now), &tx.app.policy.prescribing) {
-        return Err(Code::DoctorNotEligible.into());
-    }
+    let licence = store::licence_fetch(tx.conn, caller.staff)?;
+    let doctor = standing(caller.staff, consultation, licence, false);
+    let drafted = prescription::draft(&doctor, facts.lane, tx.now, &tx.app.policy.prescribing)?;
     let id = PrescriptionId::generate();
     tx.shown.note(facts.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, 0, input)?;
     let hospital = facts.hospital_id.or(caller.hospital).ok_or(Code::NotFound)?;
-    let new = NewPrescription {
-        id,
-        consultation_id: consultation,
-        worker_id: facts.worker_id,
-        doctor_id: caller.staff,
-        hospital_id: hospital,
-        body_sealed: body.seal(tx.app, id)?,
-        created_at: tx.now,
-    };
-    if !store::prescription_add(tx.conn, &new)? {
+    let row = PrescriptionRow::draft(
+        (id, consultation, facts.worker_id),
+        (caller.staff, hospital),
+        body.seal(tx.app, id)?,
+        tx.now,
+    );
+    if !store::prescription_add(tx.conn, &row)? {
         return Err(open_already(tx.conn, consultation)?.into());
     }
-    store::lines_replace(tx.conn, id, &body.rows(id)?)?;
-    let event = Event::Drafted { consultation, prescriber: caller.staff, revision: 0 };
-    let recipients = Recipients::both(facts.worker_id, Some(caller.staff));
-    tx.record(id, event, recipients)?;
-    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
+    store::lines_add(tx.conn, &body.rows(id)?)?;
+    machine::record(tx, &row, &drafted)?;
+    view(tx.app, &mut tx.shown, &row, &body, Reader::Doctor, tx.now)
 }
 
 /// Replaces the contents of a draft or of a returned prescription.
@@ -100,22 +96,21 @@ pub fn edit(
     expected: &Expected,
     input: &PrescriptionInput,
 ) -> Result<(i64, PrescriptionView), Failure> {
-    let row = own(tx.conn, caller.staff, id)?;
-    let old = Body::open(tx.app, &row)?;
-    let machine = machine_of(&row, &old);
-    let command = Command::EditDraft { by: caller.staff };
-    let events = decide(&machine, &command, tx.now, &tx.app.policy.prescribing)?;
-    let version = expected.resolve(row.version)?;
-    let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
+    let mut before = own(tx, caller.staff, id)?;
+    let events = before.decide(tx.app, &Command::Edit { by: caller.staff })?;
+    expected.resolve(before.row.version)?;
+    let facts = store::consultation_facts(tx.conn, before.row.consultation_id)?;
+    let facts = own_consultation(facts, caller.staff)?;
     me::lock_care_consent(tx, facts.worker_id)?;
-    tx.shown.note(row.worker_id, Part::Prescription, id);
-    let body = body_of(tx, &facts, id, old.revision.saturating_add(1), input)?;
-    if !store::prescription_edit(tx.conn, id, version, &body.seal(tx.app, id)?)? {
-        return Err(Code::PreconditionFailed.into());
+    tx.shown.note(before.row.worker_id, Part::Prescription, id);
+    let body = body_of(tx, &facts, id, before.body.revision.saturating_add(1), input)?;
+    let (old_lines, lines) = (before.body.rows(id)?, body.rows(id)?);
+    before.replace_body(tx.app, body)?;
+    let after = commit(tx, &before, &events)?;
+    if lines != old_lines {
+        store::lines_replace(tx.conn, id, &lines)?;
     }
-    store::lines_replace(tx.conn, id, &body.rows(id)?)?;
-    record(tx, &row, &events)?;
-    let view = fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)?;
+    let view = view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Doctor, tx.now)?;
     Ok((view.version, view))
 }
 
@@ -132,12 +127,13 @@ pub fn void(
     input: &VoidInput,
 ) -> Result<PrescriptionView, Failure> {
     let reason = reason_of("reason", &input.reason)?;
-    let row = store::prescription_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
-    if !is_theirs(tx.conn, caller.staff, &row)? {
+    let before = Loaded::lock(tx, id)?.ok_or(Code::NotFound)?;
+    if !is_theirs(tx.conn, caller.staff, &before.row)? {
         return Err(Code::NotFound.into());
     }
-    withdraw(tx, &row, Some(caller.staff), input.code.unwrap_or(VoidReason::DoctorWithdrew), reason)?;
-    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
+    let code = input.code.unwrap_or(VoidReason::DoctorWithdrew);
+    let after = withdraw(tx, before, Some(caller.staff), code, reason)?;
+    view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Doctor, tx.now)
 }
 
 /// Withdraws the unsigned prescription of a consultation that ends without its doctor or goes to
@@ -146,9 +142,13 @@ pub fn void(
 /// # Errors
 /// Faults of the storage.
 pub fn withdraw_unsigned_of(tx: &mut Tx<'_>, consultation: ConsultationId) -> Result<bool, Failure> {
-    match store::prescription_open_of(tx.conn, consultation)? {
-        Some(row) if matches!(row.state, PrescriptionState::Draft | PrescriptionState::Returned) => {
-            withdraw(tx, &row, None, VoidReason::ConsultationEnded, "the consultation went on without it")?;
+    let Some((id, _)) = store::prescription_open_of(tx.conn, consultation)? else { return Ok(false) };
+    match Loaded::lock(tx, id)? {
+        Some(before)
+            if matches!(before.row.state, PrescriptionState::Draft | PrescriptionState::Returned) =>
+        {
+            let reason = "the consultation went on without it";
+            withdraw(tx, before, None, VoidReason::ConsultationEnded, reason)?;
             Ok(true)
         }
         _ => Ok(false),
@@ -162,7 +162,7 @@ pub fn withdraw_unsigned_of(tx: &mut Tx<'_>, consultation: ConsultationId) -> Re
 /// Faults of the storage.
 pub fn has_open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<bool, Failure> {
     let open = store::prescription_open_of(conn, consultation)?;
-    Ok(open.is_some_and(|row| row.state == PrescriptionState::Draft))
+    Ok(open.is_some_and(|(_, state)| state == PrescriptionState::Draft))
 }
 
 /// One prescription with its version, for a worker, its doctor or a pharmacist.
@@ -192,7 +192,7 @@ pub fn fetch(
     if reader == Reader::Doctor {
         me::need_care_consent(conn, row.worker_id)?;
     }
-    let view = fetch_view(conn, app, shown, id, reader, app.now())?;
+    let view = view(app, shown, &row, &Body::open(app, &row)?, reader, app.now())?;
     Ok((view.version, view))
 }
 
@@ -218,18 +218,9 @@ pub fn list(
             let willing = me::consenting_to_care(conn, &people)?;
             rows.retain(|row| willing.contains(&row.worker_id));
         }
-        views(conn, app, shown, &rows, reader, app.now())
+        views(app, shown, &rows, reader, app.now())
     })?;
     Ok(page.into())
-}
-
-/// Records the events that the state machine decided: codes, ids and digests.
-pub(super) fn record(tx: &mut Tx<'_>, row: &PrescriptionRow, events: &[Event]) -> Result<(), Failure> {
-    for event in events {
-        let recipients = Recipients::both(row.worker_id, Some(row.doctor_id));
-        tx.record(row.id, event.clone(), recipients)?;
-    }
-    Ok(())
 }
 
 /// The refusal of a write that changed no row: `NotFound` if the row is gone, else `StateMovedOn`.
@@ -249,9 +240,9 @@ pub(super) fn reason_of<'t>(field: &str, text: &'t str) -> Result<&'t str, Refus
 }
 
 /// A prescription of the doctor, with its row locked.
-pub(super) fn own(conn: &mut Conn, doctor: StaffId, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {
-    match store::prescription_lock(conn, id)? {
-        Some(row) if row.doctor_id == doctor => Ok(row),
+pub(super) fn own(tx: &mut Tx<'_>, doctor: StaffId, id: PrescriptionId) -> Result<Loaded, Failure> {
+    match Loaded::lock(tx, id)? {
+        Some(prescription) if prescription.row.doctor_id == doctor => Ok(prescription),
         _ => Err(Code::NotFound.into()),
     }
 }
@@ -269,13 +260,10 @@ fn is_theirs(conn: &mut Conn, doctor: StaffId, row: &PrescriptionRow) -> Result<
 /// A consultation that the doctor has or had: a prescription that was returned after the
 /// consultation was completed is still corrected by its doctor.
 pub(super) fn own_consultation(
-    conn: &mut Conn,
+    facts: Option<ConsultationFacts>,
     doctor: StaffId,
-    id: ConsultationId,
 ) -> Result<ConsultationFacts, Failure> {
-    let facts = store::consultation_facts(conn, id)?
-        .filter(|facts| facts.doctor_id == Some(doctor))
-        .ok_or(Code::NotFound)?;
+    let facts = facts.filter(|facts| facts.doctor_id == Some(doctor)).ok_or(Code::NotFound)?;
     match facts.state {
         ConsultationState::Active | ConsultationState::Completed => Ok(facts),
         ConsultationState::Waiting
@@ -288,61 +276,63 @@ pub(super) fn own_consultation(
 fn open_already(conn: &mut Conn, consultation: ConsultationId) -> Result<Refusal, Failure> {
     let refusal = Refusal::new(Code::PrescriptionOpen);
     Ok(match store::prescription_open_of(conn, consultation)? {
-        Some(row) => refusal.in_state(row.state).with_data(json!({"prescription_id": row.id})),
+        Some((id, state)) => refusal.in_state(state).with_data(json!({"prescription_id": id})),
         None => refusal,
     })
 }
 
 pub(super) fn standing(
-    conn: &mut Conn,
     staff: StaffId,
     consultation: ConsultationId,
+    licence: Option<LicenceRow>,
     reauthenticated: bool,
-) -> Result<DoctorStanding, Failure> {
-    let licence = store::licence_fetch(conn, staff)?;
-    Ok(DoctorStanding {
+) -> DoctorStanding {
+    DoctorStanding {
         staff,
         consultation,
         licence_verified: licence.as_ref().is_some_and(|row| row.licence_verified_at.is_some()),
         licence_valid_until: licence.as_ref().map(|row| row.licence_valid_until),
         practising_since: licence.as_ref().map(|row| row.practising_since),
         reauthenticated,
-    })
+    }
 }
 
 fn withdraw(
     tx: &mut Tx<'_>,
-    row: &PrescriptionRow,
+    mut before: Loaded,
     by: Option<StaffId>,
-    code: VoidReason,
-    reason: &str,
-) -> Result<(), Failure> {
-    if !store::prescription_lock_version(tx.conn, row)? {
-        return Err(moved_on(tx.conn, row.id)?.into());
+    reason: VoidReason,
+    words: &str,
+) -> Result<Loaded, Failure> {
+    let units_moving = match before.row.state {
+        PrescriptionState::Approved => unredeemed(tx.conn, before.row.id)?,
+        // No order takes packs from any other: it is not in effect, or has ended.
+        PrescriptionState::Draft
+        | PrescriptionState::Signed
+        | PrescriptionState::Returned
+        | PrescriptionState::Fulfilled
+        | PrescriptionState::Void
+        | PrescriptionState::Expired => 0,
+    };
+    let events = before.decide(tx.app, &Command::Void { by, reason, units_moving })?;
+    if !events.is_empty() {
+        before.give_reason(tx.app, words)?;
     }
-    if row.state.is_live()
-        && let Some((order, state)) = store::order_live_of(tx.conn, row.id)?
-    {
+    commit(tx, &before, &events)
+}
+
+/// Refuses a withdrawal under a live order or after a pack was dispensed; returns the packs that may
+/// still come out.
+fn unredeemed(conn: &mut Conn, id: PrescriptionId) -> Result<u32, Failure> {
+    if let Some((order, state)) = store::order_live_of(conn, id)? {
         return Err(Refusal::moved_on(state).with_data(json!({"order_id": order})).into());
     }
-    let units = store::units_of(tx.conn, row.id)?;
-    if row.state.is_live() && units.iter().any(|(_, state)| *state == UnitState::Dispensed) {
+    let units = store::units_of(conn, id)?;
+    if units.contains(&UnitState::Dispensed) {
         return Err(Refusal::moved_on("redeemed").into());
     }
-    let moving = |state: &UnitState| matches!(state, UnitState::Authorised | UnitState::InDoubt);
-    let units_moving =
-        u32::try_from(units.iter().filter(|(_, state)| moving(state)).count()).unwrap_or(u32::MAX);
-    let body = Body::open(tx.app, row)?;
-    let command = Command::Void { by, reason: code, units_moving };
-    let events = decide(&machine_of(row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
-    if events.is_empty() {
-        return Ok(());
-    }
-    let sealed = tx.app.seal("prescription", "reason_sealed", row.id, reason)?;
-    if !store::prescription_end(tx.conn, row, LIVE, PrescriptionState::Void, Some(&sealed), tx.now)? {
-        return Err(moved_on(tx.conn, row.id)?.into());
-    }
-    record(tx, row, &events)
+    let moving = units.iter().filter(|state| matches!(state, UnitState::Authorised | UnitState::InDoubt));
+    Ok(u32::try_from(moving.count()).unwrap_or(u32::MAX))
 }
 
 fn reader_of(actor: Actor) -> Result<(Reader, PrescriptionFilter), Failure> {

@@ -5,28 +5,26 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
+    body::{Body, SignedUnder},
     draft::in_wire_terms,
-    moved_on, own, own_consultation, reason_of, record, standing,
-    view::{Body, PrescriptionView, Reader, fetch_view, machine_of, names_of},
+    own, own_consultation, reason_of, standing,
+    view::{PrescriptionView, Reader, view},
 };
-use crate::{Failure, Part, Tx, caller::StaffCaller, network::me, safety::facts, staff::signing};
-use coordination::Topic;
+use crate::{
+    Failure, Part, Tx, caller::StaffCaller, machine::commit, network::me, safety::facts, staff::signing,
+};
 use crypto::{
     digest,
     signer::{DetachedKind, sign_detached},
 };
 use domain::{
     ids::PrescriptionId,
-    prescription::{
-        Command, DoctorStanding, DocumentLine, Event, Override, Prescription, PrescriptionDocument,
-        PrescriptionState, Signing, canonical_bytes, decide, valid_until,
-    },
+    prescription::{Command, Override, PrescriptionState, Signing, valid_until},
     refusal::Refusal,
     safety::{Finding, SafetyInput, SafetyReport},
     spelling,
-    time::{Timestamp, civil_day},
 };
-use storage::prescription::{self as store, PrescriptionRow, SignedParts};
+use storage::prescription::{self as store, PrescriptionRow};
 
 /// A reason to go on in spite of a warning.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -73,45 +71,69 @@ pub fn sign(
     id: PrescriptionId,
     input: &SignInput,
 ) -> Result<PrescriptionView, Failure> {
-    let row = own(tx.conn, caller.staff, id)?;
-    if row.state != PrescriptionState::Draft {
-        return Err(Refusal::moved_on(row.state).into());
+    let mut before = own(tx, caller.staff, id)?;
+    if before.row.state != PrescriptionState::Draft {
+        return Err(Refusal::moved_on(before.row.state).into());
     }
     refuse_long_reasons(&input.overrides)?;
-    let facts = own_consultation(tx.conn, caller.staff, row.consultation_id)?;
+    let consultation = before.row.consultation_id;
+    let (facts, licence) = store::consultation_and_licence(tx.conn, consultation)?.unzip();
+    let facts = own_consultation(facts, caller.staff)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     me::lock_care_consent(tx, facts.worker_id)?;
-    tx.shown.note(row.worker_id, Part::Prescription, id);
-    let mut body = Body::open(tx.app, &row)?;
-    let state_machine = machine_of(&row, &body);
-    let checked =
-        facts::gather(tx.conn, tx.app, facts.worker_id, body.draft.lines.clone(), Some(id), tx.now)?;
-    body.report = facts::run(tx.app, &checked);
-    body.draft.overrides = answers(&body.report, &input.overrides);
-    let (bytes, valid_until) = canonical(tx, &row, &mut body, input.valid_days)?;
-    let digest = digest::hex(&digest::sha256(&bytes));
-    let doctor = standing(tx.conn, caller.staff, row.consultation_id, true)?;
-    let events = decide_signing(tx, &state_machine, &doctor, &body, &checked, input.valid_days, &digest)?;
-    body.digest = Some(digest);
-    let canonical = String::from_utf8(bytes).map_err(|error| Failure::caused("canonical bytes", error))?;
-    let parts = SignedParts {
-        body_sealed: body.seal(tx.app, id)?,
-        canonical_sealed: tx.app.seal("prescription", "canonical_sealed", id, &canonical)?,
-        signature: sign_detached(
-            &tx.app.keys.prescriptions.signing(tx.now)?,
-            DetachedKind::Prescription,
-            canonical.as_bytes(),
-        )?,
-        signed_at: tx.now,
-        valid_until,
+    tx.shown.note(before.row.worker_id, Part::Prescription, id);
+    let lines = before.body.draft.lines.clone();
+    let checked = facts::gather(tx.conn, tx.app, facts.worker_id, lines, Some(id), tx.now)?.input;
+    let body = signed_body(tx, &before.body, &checked, &input.overrides);
+    let policy = &tx.app.policy.prescribing;
+    let signed_row = PrescriptionRow {
+        signed_at: Some(tx.now),
+        valid_until: Some(valid_until(tx.now, input.valid_days.unwrap_or(policy.valid_days), policy)),
+        ..before.row.clone()
     };
-    if !store::prescription_sign(tx.conn, id, row.version, &parts)? {
-        return Err(moved_on(tx.conn, id)?.into());
+    let no_bytes = || Failure::inconsistent("a document without its versions");
+    let canonical = body.canonical(&signed_row).ok_or_else(no_bytes)?;
+    let formulary = tx.app.formulary();
+    let events = before.decide(
+        tx.app,
+        &Command::Sign(Signing {
+            doctor: &standing(caller.staff, consultation, licence.flatten(), true),
+            draft: &body.draft,
+            age_years: checked.profile.age_on(checked.on),
+            report: &body.report,
+            formulary: &formulary,
+            valid_days: input.valid_days,
+            digest: &digest::hex(&digest::sha256(&canonical)),
+        }),
+    );
+    let events = events.map_err(|mut refusal| {
+        refusal.fields = refusal.fields.into_iter().map(in_wire_terms).collect();
+        refusal
+    })?;
+    let key = tx.app.keys.prescriptions.signing(tx.now)?;
+    before.row.signature = Some(sign_detached(&key, DetachedKind::Prescription, &canonical)?);
+    let (old_lines, lines) = (before.body.rows(id)?, body.rows(id)?);
+    before.replace_body(tx.app, body)?;
+    let after = commit(tx, &before, &events)?;
+    if lines != old_lines {
+        store::lines_replace(tx.conn, id, &lines)?;
     }
-    store::lines_replace(tx.conn, id, &body.rows(id)?)?;
-    record(tx, &row, &events)?;
-    tx.wake(Topic::Reviews);
-    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Doctor, tx.now)
+    view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Doctor, tx.now)
+}
+
+/// The contents with the safety check of now, the doctor's reasons, and the names of the current
+/// formulary.
+fn signed_body(tx: &Tx<'_>, draft: &Body, checked: &SafetyInput, overrides: &[OverrideInput]) -> Body {
+    let report = facts::run(tx.app, checked);
+    let mut body = draft.clone();
+    body.draft.overrides = answers(&report, overrides);
+    body.signed = Some(SignedUnder {
+        ruleset_version: report.ruleset_version.clone(),
+        policy_version: tx.app.policy.prescribing.version.clone(),
+    });
+    body.report = report;
+    body.rename(tx.app);
+    body
 }
 
 fn refuse_long_reasons(overrides: &[OverrideInput]) -> Result<(), Refusal> {
@@ -140,73 +162,4 @@ fn answers(report: &SafetyReport, inputs: &[OverrideInput]) -> Vec<Override> {
         })
     };
     report.needing_reason().filter_map(answer).collect()
-}
-
-/// The document's canonical bytes and the end of its validity; product names are taken from the
-/// current formulary.
-fn canonical(
-    tx: &Tx<'_>,
-    row: &PrescriptionRow,
-    body: &mut Body,
-    valid_days: Option<u32>,
-) -> Result<(Vec<u8>, Timestamp), Failure> {
-    let policy = &tx.app.policy.prescribing;
-    let until = valid_until(tx.now, valid_days.unwrap_or(policy.valid_days), policy);
-    if let Ok(names) = names_of(tx.app, &body.draft.lines) {
-        body.names = names;
-    }
-    let lines = body.draft.lines.iter().zip(&body.names).map(|(line, names)| DocumentLine {
-        product: line.product.clone(),
-        dose_units_thousandths: line.dose_units_thousandths,
-        times_per_day: line.times_per_day,
-        days: line.days,
-        packs: names.packs,
-        label: names.label.clone(),
-    });
-    let document = PrescriptionDocument {
-        id: row.id,
-        revision: body.revision,
-        consultation: row.consultation_id,
-        worker: row.worker_id,
-        prescriber: row.doctor_id,
-        hospital: row.hospital_id,
-        lane: body.draft.lane,
-        kind: body.draft.kind,
-        diagnoses: body.draft.diagnoses.clone(),
-        lines: lines.collect(),
-        overrides: body.draft.overrides.clone(),
-        longer_reason: body.draft.longer_reason.clone(),
-        issued_on: civil_day(tx.now),
-        valid_until: until,
-        ruleset_version: body.report.ruleset_version.clone(),
-        policy_version: policy.version.clone(),
-    };
-    Ok((canonical_bytes(&document), until))
-}
-
-fn decide_signing(
-    tx: &Tx<'_>,
-    state_machine: &Prescription,
-    doctor: &DoctorStanding,
-    body: &Body,
-    checked: &SafetyInput,
-    valid_days: Option<u32>,
-    digest: &str,
-) -> Result<Vec<Event>, Refusal> {
-    let formulary = tx.app.formulary();
-    let signing = Signing {
-        doctor,
-        draft: &body.draft,
-        age_years: checked.profile.age_on(checked.on),
-        report: &body.report,
-        formulary: &formulary,
-        valid_days,
-        digest,
-    };
-    decide(state_machine, &Command::Sign(signing), tx.now, &tx.app.policy.prescribing).map_err(
-        |mut refusal| {
-            refusal.fields = refusal.fields.into_iter().map(in_wire_terms).collect();
-            refusal
-        },
-    )
 }

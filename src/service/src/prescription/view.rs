@@ -1,4 +1,4 @@
-//! A prescription as its readers see it, and its sealed contents. The worker sees no findings and
+//! A prescription as its readers see it. The worker sees no findings and
 //! no reasons of staff; the doctor sees findings; the pharmacist sees findings and the doctor's
 //! reasons for overriding them.
 
@@ -6,27 +6,19 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::body::{Body, Names};
 use crate::{
     AppState, Failure, HealthAccess, Part, formulary::TwoLanguages, page::page,
     safety::facts::SafetyReportView,
 };
 use domain::{
-    formulary::ProductCode,
     ids::{ConsultationId, HospitalId, PrescriptionId, StaffId, WorkerId},
-    prescription::{
-        Prescription, PrescriptionDraft, PrescriptionState, SupplyKind, label, packs_needed,
-        propose_extension,
-    },
-    refusal::Code,
-    safety::{DraftLine, SafetyReport},
+    prescription::{PrescriptionState, SupplyKind, propose_extension},
+    safety::DraftLine,
     spelling,
-    time::{Timestamp, civil_day},
-    words::Bilingual,
+    time::Timestamp,
 };
-use storage::{
-    Conn,
-    prescription::{self as store, LineRow, PrescriptionRow},
-};
+use storage::prescription::{LineRow, PrescriptionRow};
 
 /// Who reads a prescription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,133 +121,17 @@ page! {
     PrescriptionPage of PrescriptionView, "The newest first.", after PrescriptionId
 }
 
-/// A line's names at the time of writing: they do not change when a product is renamed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Names {
-    pub generic_zh: String,
-    pub generic_en: String,
-    pub label: Bilingual,
-    pub packs: u32,
-}
-
-/// The contents that are sealed in the row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Body {
-    pub revision: u32,
-    pub draft: PrescriptionDraft,
-    pub names: Vec<Names>,
-    pub report: SafetyReport,
-    pub digest: Option<String>,
-}
-
-impl Body {
-    /// Decrypts the body of a row.
-    pub(crate) fn open(app: &AppState, row: &PrescriptionRow) -> Result<Self, Failure> {
-        Ok(serde_json::from_str(&app.open("prescription", "body_sealed", row.id, &row.body_sealed)?)?)
-    }
-
-    /// Encrypts the body for its row.
-    pub(crate) fn seal(&self, app: &AppState, id: PrescriptionId) -> Result<Vec<u8>, Failure> {
-        app.seal("prescription", "body_sealed", id, &serde_json::to_string(self)?)
-    }
-
-    pub(crate) fn rows(&self, id: PrescriptionId) -> Result<Vec<LineRow>, Failure> {
-        let fits = |number: u32| {
-            i32::try_from(number).map_err(|error| Failure::caused("a line's number does not fit", error))
-        };
-        let mut rows = Vec::with_capacity(self.draft.lines.len());
-        for (at, (line, names)) in (1..).zip(self.draft.lines.iter().zip(&self.names)) {
-            rows.push(LineRow {
-                prescription_id: id,
-                line_no: at,
-                product_code: line.product.to_string(),
-                dose_units_thousandths: line.dose_units_thousandths,
-                times_per_day: fits(line.times_per_day)?,
-                days: fits(line.days)?,
-                packs: fits(names.packs)?,
-            });
-        }
-        Ok(rows)
-    }
-}
-
-/// The names of lines whose products are known and whose packs can be counted.
-pub(crate) fn names_of(app: &AppState, lines: &[DraftLine]) -> Result<Vec<Names>, Failure> {
-    let formulary = app.formulary();
-    let name = |line: &DraftLine| {
-        let product = formulary.get(&line.product)?;
-        Some(Names {
-            generic_zh: product.generic_zh.clone(),
-            generic_en: product.generic_en.clone(),
-            label: label(product, line),
-            packs: packs_needed(product, line)?,
-        })
-    };
-    let missing = || Failure::inconsistent("a checked line has no product");
-    lines.iter().map(|line| name(line).ok_or_else(missing)).collect()
-}
-
-/// Converts a row to the state machine's type.
-pub(crate) fn machine_of(row: &PrescriptionRow, body: &Body) -> Prescription {
-    Prescription {
-        state: row.state,
-        consultation: row.consultation_id,
-        prescriber: row.doctor_id,
-        revision: body.revision,
-        signed_at: row.signed_at,
-        valid_until: row.valid_until,
-        issued_on: row.signed_at.map(civil_day),
-        digest: body.digest.clone(),
-        reviewer: row.reviewed_by,
-    }
-}
-
-/// Reads one prescription as `reader` may see it.
-pub(crate) fn fetch_view(
-    conn: &mut Conn,
+/// A prescription as `reader` may see it. Lines and names are those of its sealed contents, so all
+/// of it is of one moment.
+pub(crate) fn view(
     app: &AppState,
     shown: &mut HealthAccess,
-    id: PrescriptionId,
-    reader: Reader,
-    now: Timestamp,
-) -> Result<PrescriptionView, Failure> {
-    let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
-    let lines = store::lines_of(conn, id)?;
-    shown.note(row.worker_id, Part::Prescription, id);
-    view(app, &row, &lines, reader, now)
-}
-
-/// Several prescriptions as `reader` may see them.
-pub(crate) fn views(
-    conn: &mut Conn,
-    app: &AppState,
-    shown: &mut HealthAccess,
-    rows: &[PrescriptionRow],
-    reader: Reader,
-    now: Timestamp,
-) -> Result<Vec<PrescriptionView>, Failure> {
-    let ids: Vec<PrescriptionId> = rows.iter().map(|row| row.id).collect();
-    let lines = store::lines_of_all(conn, &ids)?;
-    for row in rows {
-        shown.note(row.worker_id, Part::Prescription, row.id);
-    }
-    rows.iter()
-        .map(|row| {
-            let own: Vec<LineRow> =
-                lines.iter().filter(|line| line.prescription_id == row.id).cloned().collect();
-            view(app, row, &own, reader, now)
-        })
-        .collect()
-}
-
-fn view(
-    app: &AppState,
     row: &PrescriptionRow,
-    lines: &[LineRow],
+    body: &Body,
     reader: Reader,
     now: Timestamp,
 ) -> Result<PrescriptionView, Failure> {
-    let body = Body::open(app, row)?;
+    shown.note(row.worker_id, Part::Prescription, row.id);
     let colleague = reader != Reader::Worker;
     let reason = match &row.reason_sealed {
         Some(sealed) if colleague => Some(app.open("prescription", "reason_sealed", row.id, sealed)?),
@@ -276,7 +152,7 @@ fn view(
         hospital_id: row.hospital_id,
         state: row.state,
         version: row.version,
-        lines: lines.iter().zip(&body.names).map(line_view).collect(),
+        lines: body.rows(row.id)?.into_iter().zip(body.lines()).map(line_view).collect(),
         diagnoses: diagnoses
             .map(|one| PrescribedDiagnosis { code: one.code.clone(), name: one.text.clone() })
             .collect(),
@@ -294,10 +170,21 @@ fn view(
     })
 }
 
-fn line_view((row, names): (&LineRow, &Names)) -> PrescriptionLineView {
+/// Several prescriptions as `reader` may see them.
+pub(crate) fn views(
+    app: &AppState,
+    shown: &mut HealthAccess,
+    rows: &[PrescriptionRow],
+    reader: Reader,
+    now: Timestamp,
+) -> Result<Vec<PrescriptionView>, Failure> {
+    rows.iter().map(|row| view(app, shown, row, &Body::open(app, row)?, reader, now)).collect()
+}
+
+fn line_view((row, (_, names)): (LineRow, (&DraftLine, &Names))) -> PrescriptionLineView {
     PrescriptionLineView {
         line_no: row.line_no,
-        product_code: row.product_code.clone(),
+        product_code: row.product_code,
         generic_zh: names.generic_zh.clone(),
         generic_en: names.generic_en.clone(),
         dose_units_thousandths: row.dose_units_thousandths,
@@ -306,10 +193,4 @@ fn line_view((row, names): (&LineRow, &Names)) -> PrescriptionLineView {
         packs: row.packs,
         label: TwoLanguages::from(&names.label),
     }
-}
-
-/// The product code of a stored line.
-pub(crate) fn product_of(row: &LineRow) -> Result<ProductCode, Failure> {
-    ProductCode::parse(&row.product_code)
-        .ok_or_else(|| Failure::inconsistent(format!("a stored product code: {}", row.product_code)))
 }

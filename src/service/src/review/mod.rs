@@ -7,30 +7,24 @@ pub mod record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    AppState, Failure, HealthAccess, Part, Tx,
-    caller::StaffCaller,
-    prescription::{moved_on, reason_of, record},
-};
+use super::{AppState, Failure, HealthAccess, Part, Tx, caller::StaffCaller, prescription::reason_of};
 use crate::{
+    machine::commit,
     prescription::{
         dispense::signature_fits,
-        view::{Body, PrescriptionView, Reader, fetch_view, machine_of, views},
+        machine::Loaded,
+        view::{PrescriptionView, Reader, view, views},
     },
     safety::facts,
     staff::signing,
 };
 use domain::{
     ids::{PrescriptionId, StaffId},
-    prescription::{Command, PharmacistStanding, PrescriptionState, ReturnReason, decide, rules},
+    prescription::{Command, PharmacistStanding, PrescriptionState, ReturnReason, rules},
     refusal::{Code, Refusal},
     spelling,
-    time::{Timestamp, civil_day},
 };
-use storage::{
-    Conn,
-    prescription::{self as store, PrescriptionRow},
-};
+use storage::{Conn, prescription as store};
 
 /// The maximum number of prescriptions in one answer of the queue.
 const QUEUE_PAGE: i64 = 50;
@@ -68,21 +62,16 @@ pub struct ReturnInput {
 /// Faults of the storage.
 pub fn waiting(conn: &mut Conn, app: &AppState, shown: &mut HealthAccess) -> Result<ReviewQueue, Failure> {
     let now = app.now();
-    // A poll that finds nothing is one statement.
-    if store::reviews_waiting(conn, now, 1)?.is_empty() {
-        return Ok(ReviewQueue { items: Vec::new() });
-    }
-    conn.snapshot(|conn| {
-        let rows = store::reviews_waiting(conn, now, QUEUE_PAGE)?;
-        Ok(ReviewQueue { items: views(conn, app, shown, &rows, Reader::Pharmacist, now)? })
-    })
+    let rows = store::reviews_waiting(conn, now, QUEUE_PAGE)?;
+    Ok(ReviewQueue { items: views(app, shown, &rows, Reader::Pharmacist, now)? })
 }
 
 /// Approves a signed prescription. Approving it again is not an error for the pharmacist who did
 /// it.
 ///
 /// # Errors
-/// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; the refusals of
+/// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; `RoleNotAllowed` without a verified,
+/// valid licence; the refusals of
 /// [`signing::ensure_signing`]; `PrescriptionSignatureInvalid` when the signature is invalid;
 /// `SafetyBlocked` or `SafetyWarningsUnanswered` with findings that are new since the signature;
 /// `PrescriptionExpired`.
@@ -92,31 +81,27 @@ pub fn approve(
     id: PrescriptionId,
     input: &ApproveInput,
 ) -> Result<PrescriptionView, Failure> {
-    let row = reviewable(tx.conn, id)?;
-    tx.shown.note(row.worker_id, Part::Prescription, id);
-    let mut body = Body::open(tx.app, &row)?;
-    let state_machine = machine_of(&row, &body);
-    let pharmacist = standing(caller.staff, tx.now);
-    let digest = body.digest.clone().unwrap_or_default();
-    let command = Command::Approve { by: &pharmacist, digest: &digest };
-    let events = decide(&state_machine, &command, tx.now, &tx.app.policy.prescribing)?;
+    let mut before = reviewable(tx, id)?;
+    tx.shown.note(before.row.worker_id, Part::Prescription, id);
+    let pharmacist = standing(tx.conn, caller.staff)?;
+    let digest = before.digest().unwrap_or_default();
+    let events = before.decide(tx.app, &Command::Approve { by: &pharmacist, digest })?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     if events.is_empty() {
-        return fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Pharmacist, tx.now);
+        return view(tx.app, &mut tx.shown, &before.row, &before.body, Reader::Pharmacist, tx.now);
     }
-    if !signature_fits(tx.conn, tx.app, &row)? {
-        return Err(Refusal::new(Code::PrescriptionSignatureInvalid).in_state(row.state).into());
+    let lines = store::lines_of(tx.conn, id)?;
+    if !signature_fits(tx.app, &before.row, &before.body, &lines)? {
+        return Err(Refusal::new(Code::PrescriptionSignatureInvalid).in_state(before.row.state).into());
     }
-    let checked = facts::gather(tx.conn, tx.app, row.worker_id, body.draft.lines.clone(), Some(id), tx.now)?;
+    let mut body = before.body.clone();
+    let lines = body.draft.lines.clone();
+    let checked = facts::gather(tx.conn, tx.app, before.row.worker_id, lines, Some(id), tx.now)?.input;
     body.report = facts::run(tx.app, &checked);
     rules::check_findings(&body.draft, &body.report, &tx.app.policy.prescribing)?;
-    let sealed = body.seal(tx.app, id)?;
-    let to = PrescriptionState::Approved;
-    if !store::prescription_review(tx.conn, &row, to, caller.staff, &sealed, None, tx.now)? {
-        return Err(moved_on(tx.conn, id)?.into());
-    }
-    record(tx, &row, &events)?;
-    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Pharmacist, tx.now)
+    before.replace_body(tx.app, body)?;
+    let after = commit(tx, &before, &events)?;
+    view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Pharmacist, tx.now)
 }
 
 /// Returns a signed prescription to its doctor, who is notified and may edit and sign it again, or
@@ -132,41 +117,30 @@ pub fn send_back(
     input: &ReturnInput,
 ) -> Result<PrescriptionView, Failure> {
     let reason = reason_of("reason", &input.reason)?;
-    let row = reviewable(tx.conn, id)?;
-    let body = Body::open(tx.app, &row)?;
-    let pharmacist = standing(caller.staff, tx.now);
+    let mut before = reviewable(tx, id)?;
+    let pharmacist = standing(tx.conn, caller.staff)?;
     let command = Command::Return { by: &pharmacist, reason: input.code.unwrap_or(ReturnReason::Other) };
-    let events = decide(&machine_of(&row, &body), &command, tx.now, &tx.app.policy.prescribing)?;
+    let events = before.decide(tx.app, &command)?;
     if !events.is_empty() {
-        let reason_sealed = tx.app.seal("prescription", "reason_sealed", id, reason)?;
-        let sealed = body.seal(tx.app, id)?;
-        let to = PrescriptionState::Returned;
-        if !store::prescription_review(
-            tx.conn,
-            &row,
-            to,
-            caller.staff,
-            &sealed,
-            Some(&reason_sealed),
-            tx.now,
-        )? {
-            return Err(moved_on(tx.conn, id)?.into());
-        }
-        record(tx, &row, &events)?;
+        before.give_reason(tx.app, reason)?;
     }
-    fetch_view(tx.conn, tx.app, &mut tx.shown, id, Reader::Pharmacist, tx.now)
+    let after = commit(tx, &before, &events)?;
+    view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Pharmacist, tx.now)
 }
 
-fn reviewable(conn: &mut Conn, id: PrescriptionId) -> Result<PrescriptionRow, Failure> {
-    match store::prescription_lock(conn, id)? {
-        Some(row) if row.state != PrescriptionState::Draft => Ok(row),
+fn reviewable(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<Loaded, Failure> {
+    match Loaded::lock(tx, id)? {
+        Some(found) if found.row.state != PrescriptionState::Draft => Ok(found),
         _ => Err(Code::NotFound.into()),
     }
 }
 
-/// An operator invites a pharmacist after checking the licence, and disables them when it lapses;
-/// the sessions of a disabled pharmacist are not live. So a caller with this role has a valid
-/// licence today.
-fn standing(staff: StaffId, now: Timestamp) -> PharmacistStanding {
-    PharmacistStanding { staff, licence_verified: true, licence_valid_until: Some(civil_day(now)) }
+/// The pharmacist's licence, as an operator has recorded it.
+fn standing(conn: &mut Conn, staff: StaffId) -> Result<PharmacistStanding, Failure> {
+    let licence = storage::staff::change::pharmacist_details(conn, staff)?;
+    Ok(PharmacistStanding {
+        staff,
+        licence_verified: licence.as_ref().is_some_and(|row| row.licence_verified_at.is_some()),
+        licence_valid_until: licence.map(|row| row.licence_valid_until),
+    })
 }

@@ -10,7 +10,10 @@ use crate::{
     AppState, Failure, HealthAccess, Part,
     caller::StaffCaller,
     network::me,
-    prescription::view::{PrescriptionView, Reader, fetch_view},
+    prescription::{
+        body::Body,
+        view::{PrescriptionView, Reader, view},
+    },
     profile,
     safety::facts,
     triage::{self, TriageView},
@@ -114,7 +117,8 @@ pub fn read(
     if !under_review && row.reviewed_by != Some(caller.staff) {
         return Err(Code::NotFound.into());
     }
-    let prescription = fetch_view(conn, app, shown, id, Reader::Pharmacist, app.now())?;
+    let body = Body::open(app, &row)?;
+    let prescription = view(app, shown, &row, &body, Reader::Pharmacist, app.now())?;
     let consents_to_care = me::consents_to_care(conn, row.worker_id)?;
     let patient = if consents_to_care { Some(patient(conn, app, &row)?) } else { None };
     let withheld = patient.is_none().then(|| Code::ConsentMissing.as_str().to_owned());
@@ -125,16 +129,15 @@ pub fn read(
 }
 
 fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<PatientView, Failure> {
-    let worker = storage::network::worker::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
+    let checked = facts::gather(conn, app, row.worker_id, Vec::new(), Some(row.id), app.now())?;
+    let (worker, stated) = (checked.worker, checked.profile);
     let consultation =
         storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let (_, stated) = profile::fetch(conn, app, row.worker_id)?;
     let triage = triage::of_consultation(conn, app, &consultation)?;
     let span = triage::span_of(conn, &consultation)?;
     let newest = newest(storage::vitals::readings_of_care(conn, span)?);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(stated.weight_kg_tenths);
-    let checked = facts::gather(conn, app, row.worker_id, Vec::new(), Some(row.id), app.now())?;
     let today = civil_day(app.now());
     let who = profile::stated(&worker, &stated);
     let age_months = who.birth_date.and_then(|born| months_since(born, today));
@@ -150,7 +153,7 @@ fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<Pat
         conditions: stated.conditions,
         egfr: stated.egfr,
         creatinine_clearance: stated.creatinine_clearance,
-        taking: checked.taking.iter().map(|taken| taking_view(app, taken)).collect(),
+        taking: checked.input.taking.iter().map(|taken| taking_view(app, taken)).collect(),
         symptoms: triage.symptoms.clone(),
         readings: newest.iter().map(vitals::view).collect(),
         triage,

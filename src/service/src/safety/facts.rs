@@ -7,7 +7,11 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{AppState, Failure, formulary::TwoLanguages, profile};
+use crate::{
+    AppState, Failure,
+    formulary::TwoLanguages,
+    profile::{self, HealthProfile},
+};
 use domain::{
     formulary::ProductCode,
     ids::{OrderId, PrescriptionId, WorkerId},
@@ -21,7 +25,15 @@ use domain::{
     vitals::{Beyond, ReadingKind},
     words::Bilingual,
 };
-use storage::{Conn, safety as store};
+use storage::{
+    Conn,
+    network::worker::WorkerRow,
+    safety::{self as store, NewestReading},
+};
+
+/// The readings that count.
+const READ: &[ReadingKind] =
+    &[ReadingKind::BloodPressure, ReadingKind::BreathAlcohol, ReadingKind::Weight, ReadingKind::Temperature];
 
 /// A line as a doctor writes it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -133,6 +145,17 @@ pub(crate) struct Whose<'a> {
     pub order: Option<OrderId>,
 }
 
+/// What a check reads of a worker: its input, and the rows that it comes from.
+#[derive(Debug)]
+pub struct Gathered {
+    pub input: SafetyInput,
+    pub worker: WorkerRow,
+    /// What the worker states about themselves.
+    pub profile: HealthProfile,
+    /// The newest temperature that still counts.
+    pub temperature: Option<NewestReading>,
+}
+
 /// The input of a check of `lines` for `worker`. `except` is the prescription that the lines belong
 /// to; its own packs are left out.
 ///
@@ -145,7 +168,7 @@ pub fn gather(
     lines: Vec<DraftLine>,
     except: Option<PrescriptionId>,
     now: Timestamp,
-) -> Result<SafetyInput, Failure> {
+) -> Result<Gathered, Failure> {
     let whose = Whose { worker, person: &[worker], prescription: except, order: None };
     gather_for(conn, app, &whose, lines, now)
 }
@@ -160,24 +183,24 @@ pub(crate) fn gather_for(
     whose: &Whose<'_>,
     lines: Vec<DraftLine>,
     now: Timestamp,
-) -> Result<SafetyInput, Failure> {
-    let worker = whose.worker;
-    let row = storage::network::worker::worker_fetch(conn, worker)?.ok_or(Code::NotFound)?;
-    let (_, known) = profile::fetch(conn, app, worker)?;
+) -> Result<Gathered, Failure> {
+    let (row, profile) = store::worker_with_profile(conn, whose.worker)?.ok_or(Code::NotFound)?;
+    let known = profile::opened(app, whose.worker, profile.as_ref())?;
     let since = now - TimeDelta::hours(i64::from(app.policy.prescribing.reading_hours));
+    let newest = store::readings_newest(conn, whose.worker, READ, since)?;
     // The rules ask whether a limit is reached. HI of a cuff or of a breath tester
     // reaches every limit that the device can measure; LO reaches none.
-    let mut newest = |kind: ReadingKind| -> Result<Option<(i64, Option<i64>)>, Failure> {
-        let found = store::reading_newest(conn, worker, kind, since)?;
-        Ok(found.and_then(|(value, second, beyond)| match beyond {
+    let value_of = |kind: ReadingKind| -> Option<(i64, Option<i64>)> {
+        let (value, second, beyond) = *newest.get(&kind)?;
+        match beyond {
             Some(Beyond::High) if kind != ReadingKind::Weight => Some((kind.range().max, None)),
             Some(_) => None,
             None => value.map(|value| (value, second)),
-        }))
+        }
     };
-    let pressure = newest(ReadingKind::BloodPressure)?;
-    let breath = newest(ReadingKind::BreathAlcohol)?;
-    let weight = newest(ReadingKind::Weight)?;
+    let pressure = value_of(ReadingKind::BloodPressure);
+    let breath = value_of(ReadingKind::BreathAlcohol);
+    let weight = value_of(ReadingKind::Weight);
     let mut taking = vended(conn, whose, now)?;
     let reported = known.known_medicines().iter().cloned();
     taking.extend(reported.map(|medicine| Taken::Reported { medicine, day_ug: None }));
@@ -200,7 +223,9 @@ pub(crate) fn gather_for(
         works_at_height: who.job == Some(Job::ConstructionAtHeight),
         dehydrated: false,
     };
-    Ok(SafetyInput { on: civil_day(now), lines, taking, profile })
+    let temperature = newest.get(&ReadingKind::Temperature).copied();
+    let input = SafetyInput { on: civil_day(now), lines, taking, profile };
+    Ok(Gathered { input, worker: row, profile: known, temperature })
 }
 
 /// Breath in micrograms a litre as blood in mg/100 mL: breath mg/L x 220 (source: the project's

@@ -143,7 +143,7 @@ pub fn check_only(
             }
             me::need_care_consent(conn, facts.worker_id)?;
             shown.note(facts.worker_id, Part::SafetyCheck, consultation);
-            gather(conn, app, facts.worker_id, lines, None, app.now())?
+            gather(conn, app, facts.worker_id, lines, None, app.now())?.input
         }
         (None, Some(profile)) => example_input(profile, &input.taking, lines, civil_day(app.now()))?,
         _ => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    DoctorInput, StaffInput, StaffSummary,
+    DoctorInput, PharmacistInput, StaffInput, StaffSummary,
     authenticator::{self, ResetView},
     prepare_staff, session, staff_summary,
 };
@@ -32,7 +32,7 @@ use storage::{
     Conn,
     staff::{
         StaffRow,
-        change::{self as store, DoctorDetails, StaffDetails},
+        change::{self as store, DoctorDetails, PharmacistDetails, StaffDetails},
     },
 };
 
@@ -52,6 +52,8 @@ pub struct StaffChange {
     pub employer_id: Option<EmployerId>,
     /// The fields that only a doctor has.
     pub doctor: Option<DoctorInput>,
+    /// The fields that only a pharmacist has.
+    pub pharmacist: Option<PharmacistInput>,
 }
 
 /// A member of staff with all that operators may change; its version is the ETag.
@@ -62,6 +64,8 @@ pub struct StaffDocument {
     pub summary: StaffSummary,
     /// The fields that only a doctor has.
     pub doctor: Option<DoctorInput>,
+    /// A pharmacist's licence; none until it is recorded, and until then they approve nothing.
+    pub pharmacist: Option<PharmacistInput>,
     /// The open request to reset the authenticator.
     pub authenticator_reset: Option<ResetView>,
 }
@@ -84,8 +88,13 @@ pub fn staff_fetch(conn: &mut Conn, id: StaffId, now: Timestamp) -> Result<(i64,
             capacity: details.capacity,
         }),
     };
+    let pharmacist = store::pharmacist_details(conn, id)?.map(|details| PharmacistInput {
+        licence_no: details.released_licence_no.unwrap_or(details.licence_no),
+        licence_valid_until: details.licence_valid_until,
+        licence_verified: details.licence_verified_at.is_some(),
+    });
     let authenticator_reset = authenticator::open_reset(&row, now);
-    Ok((row.version, StaffDocument { summary: staff_summary(row), doctor, authenticator_reset }))
+    Ok((row.version, StaffDocument { summary: staff_summary(row), doctor, pharmacist, authenticator_reset }))
 }
 
 /// Replaces a member of staff if its version is the expected one.
@@ -105,10 +114,10 @@ pub fn staff_change(
     if row.disabled_at.is_some() {
         return Err(Refusal::moved_on("disabled").into());
     }
-    let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
-    let StaffChange { name_zh, name_en, hospital_id, employer_id, doctor } = input;
-    let email = row.email.clone();
-    let whole = StaffInput { role: row.role, email, name_zh, name_en, hospital_id, employer_id, doctor };
+    let StaffChange { name_zh, name_en, hospital_id, employer_id, doctor, pharmacist } = input;
+    let (role, email) = (row.role, row.email.clone());
+    let whole = StaffInput { role, email, name_zh, name_en, hospital_id, employer_id, doctor, pharmacist };
+    let verified = whole.licence_verified();
     let prepared = prepare_staff(tx, whole)?;
     let changed = write(tx, &row, prepared, verified)?;
     tx.record(id, StaffEvent::Changed { fields: changed }, Recipients::staff(id))?;
@@ -149,24 +158,16 @@ pub(crate) fn write(
         if old.hospital_id != hospital_id && old.live > 0 {
             return Err(Refusal::moved_on("has_patients").into());
         }
-        let holder = store::licence_holder(tx.conn, &doctor.licence_no)?;
-        if holder.is_some_and(|holder| holder != row.id) {
-            let mut refusal = taken("licence_no");
-            refusal.code = Code::AlreadyExists;
-            return Err(refusal.into());
-        }
+        refuse_taken_licence(tx.conn, row, &doctor.licence_no)?;
         let languages: Vec<&str> = doctor.languages.iter().map(|language| language.as_str()).collect();
         let same_licence =
             old.licence_no == doctor.licence_no && old.licence_valid_until == doctor.licence_valid_until;
+        let known_verified_at = old.licence_verified_at.filter(|_| same_licence);
         let details = DoctorDetails {
             hospital_id,
             licence_no: doctor.licence_no,
             released_licence_no: None,
-            licence_verified_at: match (verified, old.licence_verified_at) {
-                (false, _) => None,
-                (true, Some(at)) if same_licence => Some(at),
-                (true, _) => Some(tx.now),
-            },
+            licence_verified_at: verified.then(|| known_verified_at.unwrap_or(tx.now)),
             licence_valid_until: doctor.licence_valid_until,
             practising_since: doctor.practising_since,
             languages: languages.join(";"),
@@ -196,6 +197,25 @@ pub(crate) fn write(
         }
         tx.wake(Topic::Matching);
     }
+    if let Some(pharmacist) = new.pharmacist {
+        refuse_taken_licence(tx.conn, row, &pharmacist.licence_no)?;
+        let old = store::pharmacist_details(tx.conn, row.id)?;
+        let (number, until) = (pharmacist.licence_no, pharmacist.licence_valid_until);
+        let same_number = old.as_ref().is_some_and(|old| old.licence_no == number);
+        let same_day = old.as_ref().is_some_and(|old| old.licence_valid_until == until);
+        let old_verified_at = old.and_then(|old| old.licence_verified_at);
+        note("licence_no", !same_number);
+        note("licence_valid_until", !same_day);
+        note("licence_verified", old_verified_at.is_some() != verified);
+        let known_verified_at = old_verified_at.filter(|_| same_number && same_day);
+        let details = PharmacistDetails {
+            licence_no: number,
+            released_licence_no: None,
+            licence_verified_at: verified.then(|| known_verified_at.unwrap_or(tx.now)),
+            licence_valid_until: until,
+        };
+        store::pharmacist_write(tx.conn, row.id, &details)?;
+    }
     let details = StaffDetails { name_zh: &new.name_zh, name_en: &new.name_en, hospital_id, employer_id };
     if !store::staff_write(tx.conn, row.id, row.version, &details)? {
         return Err(Code::PreconditionFailed.into());
@@ -204,6 +224,16 @@ pub(crate) fn write(
         session::end_all(tx, row.id, SessionEnd::Moved)?;
     }
     Ok(changed.into_iter().map(str::to_owned).collect())
+}
+
+fn refuse_taken_licence(conn: &mut Conn, row: &StaffRow, licence_no: &str) -> Result<(), Failure> {
+    let holder = store::licence_holder(conn, row.role, licence_no)?;
+    if holder.is_none_or(|holder| holder == row.id) {
+        return Ok(());
+    }
+    let mut refusal = taken("licence_no");
+    refusal.code = Code::AlreadyExists;
+    Err(refusal.into())
 }
 
 fn too_small(live: i32) -> Refusal {

@@ -40,7 +40,7 @@ use domain::{
     refusal::{Code, Refusal},
     spelling,
     staff::{
-        DoctorRecord, SessionEnd, StaffRecord,
+        DoctorRecord, PharmacistRecord, SessionEnd, StaffRecord,
         role::{Part, Role},
     },
     words::{Bilingual, Language},
@@ -83,6 +83,29 @@ pub struct StaffInput {
     pub employer_id: Option<EmployerId>,
     /// The fields that only a doctor has.
     pub doctor: Option<DoctorInput>,
+    /// The fields that only a pharmacist has.
+    pub pharmacist: Option<PharmacistInput>,
+}
+
+impl StaffInput {
+    /// Whether the operator has verified the licence.
+    fn licence_verified(&self) -> bool {
+        let doctor = self.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
+        doctor || self.pharmacist.as_ref().is_some_and(|pharmacist| pharmacist.licence_verified)
+    }
+}
+
+/// The fields that only a pharmacist has.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PharmacistInput {
+    /// Number of the licence to practise.
+    #[schema(value_type = spelling::Label)]
+    pub licence_no: String,
+    /// The licence's last day.
+    pub licence_valid_until: NaiveDate,
+    /// Whether the operator has verified the licence; without it the pharmacist approves nothing.
+    pub licence_verified: bool,
 }
 
 /// The fields that only a doctor has.
@@ -128,7 +151,7 @@ pub struct StaffSummary {
 /// One problem per bad field; `AlreadyExists` for the address of somebody who has accepted or has
 /// another role, and for a licence that somebody else has.
 pub fn staff_invite(tx: &mut Tx<'_>, input: StaffInput) -> Result<StaffSummary, Failure> {
-    let verified = input.doctor.as_ref().is_some_and(|doctor| doctor.licence_verified);
+    let verified = input.licence_verified();
     let role = input.role;
     let prepared = prepare_staff(tx, input)?;
     let email = prepared.record.email.clone();
@@ -171,7 +194,7 @@ fn already_exists(field: &str) -> Refusal {
 /// Checks the input against what a record of its role has; parts that the role does not have are
 /// ignored.
 pub(crate) fn prepare_staff(tx: &mut Tx<'_>, input: StaffInput) -> Result<PreparedStaff, Failure> {
-    let StaffInput { role, email, name_zh, name_en, hospital_id, employer_id, doctor } = input;
+    let StaffInput { role, email, name_zh, name_en, hospital_id, employer_id, doctor, pharmacist } = input;
     let Some(kind) = role.staff() else {
         let message = Bilingual::fixed("不是员工角色。", "That is no role of staff.");
         return Err(Refusal::field("role", "unknown_value", message).into());
@@ -179,6 +202,11 @@ pub(crate) fn prepare_staff(tx: &mut Tx<'_>, input: StaffInput) -> Result<Prepar
     let mut record = StaffRecord::new(role, email.trim().to_lowercase(), name_zh, name_en);
     if kind.has(Part::Doctor) {
         record.doctor = Some(doctor.ok_or_else(|| missing("doctor"))?.into());
+    }
+    if kind.has(Part::Pharmacist) {
+        let PharmacistInput { licence_no, licence_valid_until, licence_verified: _ } =
+            pharmacist.ok_or_else(|| missing("pharmacist"))?;
+        record.pharmacist = Some(PharmacistRecord { licence_no, licence_valid_until });
     }
     if kind.has(Part::Hospital) {
         let id = hospital_id.ok_or_else(|| missing("hospital_id"))?;
@@ -258,9 +286,12 @@ pub fn staff_enable(tx: &mut Tx<'_>, id: StaffId) -> Result<StaffSummary, Failur
     if storage::staff::staff_by_email(tx.conn, &email)?.is_some() {
         return Err(already_exists("email").into());
     }
-    let licence_no = changes::doctor_details(tx.conn, id)?.and_then(|doctor| doctor.released_licence_no);
+    let licence_no = match changes::doctor_details(tx.conn, id)? {
+        Some(doctor) => doctor.released_licence_no,
+        None => changes::pharmacist_details(tx.conn, id)?.and_then(|licence| licence.released_licence_no),
+    };
     if let Some(licence_no) = &licence_no
-        && changes::licence_holder(tx.conn, licence_no)?.is_some()
+        && changes::licence_holder(tx.conn, row.role, licence_no)?.is_some()
     {
         return Err(already_exists("licence_no").into());
     }

@@ -334,7 +334,8 @@ fn confirm(tx: &mut Tx<'_>, row: &StaffRow, code: Option<&str>) -> Result<(), Fa
         );
         return Err(Refusal::field("totp_confirm", "missing_field", message).into());
     };
-    let tried = signing::count_try(tx, row)?;
+    let row = &storage::staff::staff_lock(tx.conn, row.id)?.ok_or(Code::NotFound)?;
+    let tried = signing::next_try(row, tx.now)?;
     let secret = session::totp_secret(tx.app, row)?.ok_or(Code::CredentialsWrong)?;
     let used = u64::try_from(row.totp_step).ok();
     let Ok(step) = totp::verify(&secret, code.trim(), tx.now, used) else {

@@ -36,8 +36,8 @@ pub(crate) fn ensure_signing(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) ->
 /// # Errors
 /// `SigningPinWrong`, also if none is set; `PinLocked` after five wrong ones.
 pub(crate) fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(), Failure> {
-    let row = storage::staff::staff_fetch(tx.conn, caller.staff)?.ok_or(Code::NotFound)?;
-    let tried = count_try(tx, &row)?;
+    let row = storage::staff::staff_lock(tx.conn, caller.staff)?.ok_or(Code::NotFound)?;
+    let tried = next_try(&row, tx.now)?;
     let right = match (&row.pin_salt, &row.pin_mac) {
         (Some(salt), Some(mac)) => {
             let salt = salt.as_slice().try_into().map_err(|error| Failure::caused("a PIN's salt", error))?;
@@ -46,34 +46,41 @@ pub(crate) fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Res
         _ => false,
     };
     if right {
-        storage::staff::signing_pin_failures_set(tx.conn, row.id, 0, None)?;
+        forget_tries(tx, &row, 0)?;
         tx.caller_is_proven();
         return Ok(());
     }
     Err(refuse_try(tx, row.id, tried, Code::SigningPinWrong))
 }
 
-/// Counts a try before it is checked, and returns how many there were.
+/// The number of the next try. The row is locked, so concurrent tries are all counted.
 ///
 /// # Errors
 /// `PinLocked` during the pause.
-pub(crate) fn count_try(tx: &mut Tx<'_>, row: &StaffRow) -> Result<i32, Failure> {
-    match storage::staff::signing_pin_try(tx.conn, row.id, tx.now)? {
-        Some(tried) => Ok(tried),
-        None => Err(locked(row.pin_locked_until.unwrap_or(tx.now), tx.now)),
+pub(crate) fn next_try(locked_row: &StaffRow, now: Timestamp) -> Result<i32, Failure> {
+    match locked_row.pin_locked_until {
+        Some(until) if now < until => Err(locked(until, now)),
+        _ => Ok(locked_row.pin_failures + 1),
     }
+}
+
+/// After a right try: sets the count of wrong ones to `left`.
+pub(crate) fn forget_tries(tx: &mut Tx<'_>, locked_row: &StaffRow, left: i32) -> Result<(), Failure> {
+    if locked_row.pin_failures != left || locked_row.pin_locked_until.is_some() {
+        storage::staff::signing_pin_failures_set(tx.conn, locked_row.id, left, None)?;
+    }
+    Ok(())
 }
 
 /// The refusal of a wrong try: `wrong`, or `PinLocked` after the last one. The count is committed
 /// although the operation is refused.
 pub(crate) fn refuse_try(tx: &mut Tx<'_>, id: StaffId, tried: i32, wrong: Code) -> Failure {
     tx.commit_on_refusal();
-    if tried < TRIES {
-        return wrong.into();
-    }
     let until = tx.now + TimeDelta::seconds(PAUSE_SECONDS);
-    match storage::staff::signing_pin_failures_set(tx.conn, id, 0, Some(until)) {
-        Ok(()) => locked(until, tx.now),
+    let (count, pause, refusal) =
+        if tried < TRIES { (tried, None, wrong.into()) } else { (0, Some(until), locked(until, tx.now)) };
+    match storage::staff::signing_pin_failures_set(tx.conn, id, count, pause) {
+        Ok(()) => refusal,
         Err(error) => error.into(),
     }
 }

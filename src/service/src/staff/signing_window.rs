@@ -40,8 +40,8 @@ pub fn open_signing_window(
     caller: StaffCaller,
     input: &SigningWindowInput,
 ) -> Result<SigningWindow, Failure> {
-    let row = storage::staff::staff_fetch(tx.conn, caller.staff)?.ok_or(Code::SessionEnded)?;
-    let tried = signing::count_try(tx, &row)?;
+    let row = storage::staff::staff_lock(tx.conn, caller.staff)?.ok_or(Code::SessionEnded)?;
+    let tried = signing::next_try(&row, tx.now)?;
     let secret = session::totp_secret(tx.app, &row)?.ok_or(Code::CredentialsWrong)?;
     let used = u64::try_from(row.totp_step).ok();
     let step = match totp::verify(&secret, input.totp.trim(), tx.now, used) {
@@ -55,7 +55,7 @@ pub fn open_signing_window(
         return Err(Code::TotpUsed.into());
     }
     // The code was right, but earlier wrong PINs stay counted.
-    storage::staff::signing_pin_failures_set(tx.conn, row.id, tried - 1, None)?;
+    signing::forget_tries(tx, &row, tried - 1)?;
     let until = tx.now + TimeDelta::minutes(SIGNING_MINUTES);
     if !store::signing_window_open(tx.conn, caller.session, until)? {
         return Err(Code::SessionEnded.into());

@@ -95,7 +95,7 @@ impl SampleNetwork {
             stations,
             doctors: staff::doctors(seed, &hospitals, today),
             hospitals,
-            pharmacists: staff::plain(seed, Role::Pharmacist, 60, "pharmacist"),
+            pharmacists: staff::pharmacists(seed, today),
             restockers: staff::plain(seed, Role::Restocker, 24, "restocker"),
             operators: staff::plain(seed, Role::Operator, 3, "operator"),
             safety_officers: staff::safety_officers(seed, &employers),

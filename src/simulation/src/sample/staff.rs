@@ -10,7 +10,7 @@ use super::{
 use domain::{
     matching::Department,
     network::{EmployerRecord, HospitalRecord},
-    staff::{DoctorRecord, StaffRecord, role::Role},
+    staff::{DoctorRecord, PharmacistRecord, StaffRecord, role::Role},
     words::Language,
 };
 
@@ -157,6 +157,18 @@ pub(super) fn plain(seed: u64, role: Role, count: usize, local: &str) -> Vec<Sta
             StaffRecord::new(role, secrets::email(&format!("{local}-{number:02}")), name_zh, name_en)
         })
         .collect()
+}
+
+/// 60 pharmacists.
+pub(super) fn pharmacists(seed: u64, today: NaiveDate) -> Vec<StaffRecord> {
+    let mut all = plain(seed, Role::Pharmacist, 60, "pharmacist");
+    for (number, one) in (1..).zip(&mut all) {
+        one.pharmacist = Some(PharmacistRecord {
+            licence_no: format!("SAMPLE-P-{number:06}"),
+            licence_valid_until: today + TimeDelta::days(365 + 20 * number),
+        });
+    }
+    all
 }
 
 /// One safety officer for each employer.

@@ -17,8 +17,8 @@ use super::{
     conn::Conn,
     dialect::on_backend,
     schema::{
-        cabinet, device, doctor, doctor_department, employer, hospital, lot, shift, slot, slot_stock, staff,
-        station,
+        cabinet, device, doctor, doctor_department, employer, hospital, lot, pharmacist, shift, slot,
+        slot_stock, staff, station,
     },
     sql_types::At,
 };
@@ -105,6 +105,12 @@ insertable! {
     /// Departments of doctors.
     NewDoctorDepartment into doctor_department by doctor_departments_add {
         doctor_id: StaffId, department: Department,
+    }
+}
+insertable! {
+    /// Licences of pharmacists.
+    NewPharmacist into pharmacist by pharmacists_add {
+        staff_id: StaffId, licence_no: String, licence_verified_at: Option<At>, licence_valid_until: NaiveDate,
     }
 }
 insertable! {

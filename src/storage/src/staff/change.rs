@@ -7,13 +7,15 @@ use diesel::prelude::*;
 use crate::{
     conn::Conn,
     dialect::on_backend,
+    network::import::licences_taken,
     prepared::PreparedDsl,
-    schema::{doctor, doctor_department, email_change, staff},
+    schema::{doctor, doctor_department, email_change, pharmacist, staff},
     sql_types::At,
 };
 use domain::{
     ids::{EmployerId, HospitalId, StaffId},
     matching::{Department, presence::Presence},
+    staff::role::Role,
     time::Timestamp,
 };
 
@@ -125,13 +127,43 @@ pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
         .map(|rows| rows == 1)
 }
 
-/// The doctor with this licence number.
-pub fn licence_holder(conn: &mut Conn, licence_no: &str) -> QueryResult<Option<StaffId>> {
-    on_backend!(conn, c => doctor::table
-        .filter(doctor::licence_no.eq(licence_no))
-        .select(doctor::staff_id)
-        .first(c))
-    .optional()
+/// A pharmacist's licence.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = pharmacist)]
+pub struct PharmacistDetails {
+    pub licence_no: String,
+    /// The licence number that was released when the pharmacist was disabled.
+    pub released_licence_no: Option<String>,
+    pub licence_verified_at: Option<Timestamp>,
+    /// Last day of the licence.
+    pub licence_valid_until: NaiveDate,
+}
+
+/// A pharmacist's licence; `None` where nobody has recorded it.
+pub fn pharmacist_details(conn: &mut Conn, id: StaffId) -> QueryResult<Option<PharmacistDetails>> {
+    on_backend!(conn, c => pharmacist::table.find(id).select(PharmacistDetails::as_select()).first(c))
+        .optional()
+}
+
+/// Records a pharmacist's licence.
+pub fn pharmacist_write(conn: &mut Conn, id: StaffId, details: &PharmacistDetails) -> QueryResult<()> {
+    let columns = (
+        pharmacist::licence_no.eq(&details.licence_no),
+        pharmacist::licence_verified_at.eq(details.licence_verified_at.map(At)),
+        pharmacist::licence_valid_until.eq(details.licence_valid_until),
+    );
+    on_backend!(conn, c => diesel::insert_into(pharmacist::table)
+        .values((pharmacist::staff_id.eq(id), columns))
+        .on_conflict(pharmacist::staff_id)
+        .do_update()
+        .set(columns)
+        .execute(c))
+    .map(|_| ())
+}
+
+/// The doctor or pharmacist with this licence number: each profession counts its own.
+pub fn licence_holder(conn: &mut Conn, role: Role, licence_no: &str) -> QueryResult<Option<StaffId>> {
+    Ok(licences_taken(conn, role, &[licence_no])?.remove(licence_no))
 }
 
 /// Disables a member of staff, and releases their address and licence number; `false` when they are
@@ -159,6 +191,13 @@ pub fn staff_disable(conn: &mut Conn, id: StaffId, email: &str, now: Timestamp) 
         ))
         .prepared()
         .execute(conn)?;
+    diesel::update(pharmacist::table.find(id))
+        .set((
+            pharmacist::released_licence_no.eq(pharmacist::licence_no.nullable()),
+            pharmacist::licence_no.eq(format!("disabled:{id}")),
+        ))
+        .prepared()
+        .execute(conn)?;
     Ok(true)
 }
 
@@ -183,6 +222,10 @@ pub fn staff_enable(
     if let Some(licence_no) = licence_no.filter(|_| enabled == 1) {
         diesel::update(doctor::table.find(id))
             .set((doctor::released_licence_no.eq(None::<String>), doctor::licence_no.eq(licence_no)))
+            .prepared()
+            .execute(conn)?;
+        diesel::update(pharmacist::table.find(id))
+            .set((pharmacist::released_licence_no.eq(None::<String>), pharmacist::licence_no.eq(licence_no)))
             .prepared()
             .execute(conn)?;
     }

@@ -132,20 +132,6 @@ pub fn sign_in_take(conn: &mut Conn, id: StaffId, password_hash: &str, step: i64
         .map(|rows| rows == 1)
 }
 
-/// Counts a try of the signing PIN before it is checked, so that concurrent tries are all counted.
-/// Returns the count; `None` while locked out.
-pub fn signing_pin_try(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<Option<i32>> {
-    let counted = diesel::update(staff::table.find(id))
-        .filter(staff::pin_locked_until.is_null().or(staff::pin_locked_until.le(At(now))))
-        .set(staff::pin_failures.eq(staff::pin_failures + 1))
-        .prepared()
-        .execute(conn)?;
-    if counted == 0 {
-        return Ok(None);
-    }
-    on_backend!(conn, c => staff::table.find(id).select(staff::pin_failures).first(c)).map(Some)
-}
-
 /// Sets the count of wrong signing PINs, and the lockout that may follow.
 pub fn signing_pin_failures_set(
     conn: &mut Conn,

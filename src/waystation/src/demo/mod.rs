@@ -243,6 +243,7 @@ async fn load_sample(
             memory.roster_until.is_some(),
             "the database holds something, and it was not put there from this --data folder"
         );
+        sample::load_licences(app, network).await?;
     }
     let now = app.now();
     let (doctor, pharmacist) = guests(network, memory.planned_at)?;

@@ -42,7 +42,7 @@ pub enum ImportKind {
 pub struct ImportOptions {
     /// Send an invitation to staff without a password.
     pub invite: bool,
-    /// Mark the licences of these doctors as verified: they were seen.
+    /// Mark the licences of these doctors or pharmacists as verified: they were seen.
     pub licences_verified: bool,
     /// What happens to rows with a known key. By default a catalogue updates, and everything
     /// else refuses.

@@ -13,10 +13,10 @@ use domain::{
     matching::presence::Presence,
     network::import::ImportKind,
     network::{Phone, WorkerRecord},
-    staff::{DoctorRecord, ShiftRecord, StaffRecord, overlap_message},
+    staff::{DoctorRecord, ShiftRecord, StaffRecord, overlap_message, role::Role},
 };
 use storage::{
-    network::{self as store, NewDoctor, NewDoctorDepartment, NewStaff, worker::NewWorker},
+    network::{self as store, NewDoctor, NewDoctorDepartment, NewPharmacist, NewStaff, worker::NewWorker},
     sql_types::At,
 };
 
@@ -122,7 +122,7 @@ pub struct PreparedStaff {
 }
 
 /// Loads staff. With `invite`, staff without a password get a letter; `verified` marks the licences
-/// of doctors as seen.
+/// of doctors and pharmacists as seen.
 ///
 /// # Errors
 /// A problem for each address or licence that is taken, and each unknown
@@ -140,11 +140,18 @@ pub fn staff(
     );
     let emails: Vec<&str> = rows.iter().map(|(_, row)| row.record.email.as_str()).collect();
     let known = storage::network::import::staff_known(tx.conn, &emails)?;
-    let licensed = rows.iter().filter_map(|(_, row)| row.record.doctor.as_ref());
-    let licences: Vec<&str> = licensed.map(|doctor| doctor.licence_no.as_str()).collect();
-    let taken = storage::network::import::licences_taken(tx.conn, &licences)?;
+    let licences = |role: Role| -> Vec<&str> {
+        let of_role = rows.iter().filter(|(_, row)| row.record.role == role);
+        of_role.filter_map(|(_, row)| row.record.licence().map(|(number, _)| number)).collect()
+    };
+    let mut taken = HashMap::new();
+    for role in [Role::Doctor, Role::Pharmacist] {
+        let numbers = licences(role);
+        taken.insert(role, storage::network::import::licences_taken(tx.conn, role, &numbers)?);
+    }
     let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let (mut people, mut doctors, mut departments) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
+    let mut pharmacists = Vec::new();
     for (line, row) in rows {
         let record = &row.record;
         let employer = record.employer_code.as_ref().and_then(|code| employers.get(code).copied());
@@ -156,7 +163,7 @@ pub fn staff(
             found.unknown(*line, "hospital_code");
         }
         let id = known.get(&record.email);
-        let licensed_id = record.doctor.as_ref().and_then(|doctor| taken.get(&doctor.licence_no));
+        let licensed_id = record.licence().and_then(|(number, _)| taken.get(&record.role)?.get(number));
         if licensed_id.is_some_and(|licensed_id| Some(licensed_id) != id) {
             found.taken(*line, "licence_no");
             continue;
@@ -177,12 +184,21 @@ pub fn staff(
             let of = |department| NewDoctorDepartment { doctor_id: person.id, department };
             departments.extend(doctor.departments.iter().copied().map(of));
         }
+        if let Some(pharmacist) = &record.pharmacist {
+            pharmacists.push(NewPharmacist {
+                staff_id: person.id,
+                licence_no: pharmacist.licence_no.clone(),
+                licence_verified_at: verified.then_some(At(tx.now)),
+                licence_valid_until: pharmacist.licence_valid_until,
+            });
+        }
         people.push(person);
     }
     found.done()?;
     store::staff_add(tx.conn, &people)?;
     store::doctors_add(tx.conn, &doctors)?;
     store::doctor_departments_add(tx.conn, &departments)?;
+    store::pharmacists_add(tx.conn, &pharmacists)?;
     for person in &people {
         if invite && person.password_hash.is_none() {
             password_link::send_link(tx, person.id, LetterKind::Invite)?;

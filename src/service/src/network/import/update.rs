@@ -85,14 +85,14 @@ pub(super) fn staff(
         return Ok(());
     }
     // A verified licence stays verified if it is unchanged.
-    let still_verified = match &row.record.doctor {
-        None => false,
-        Some(new) => storage::staff::change::doctor_details(tx.conn, id)?.is_some_and(|old| {
-            old.licence_verified_at.is_some()
-                && old.licence_no == new.licence_no
-                && old.licence_valid_until == new.licence_valid_until
-        }),
+    let old = match staff_rows::change::doctor_details(tx.conn, id)? {
+        Some(old) => Some((old.licence_verified_at, old.licence_no, old.licence_valid_until)),
+        None => staff_rows::change::pharmacist_details(tx.conn, id)?
+            .map(|old| (old.licence_verified_at, old.licence_no, old.licence_valid_until)),
     };
+    let still_verified = old.is_some_and(|(verified_at, number, until)| {
+        verified_at.is_some() && row.record.licence() == Some((number.as_str(), until))
+    });
     match crate::staff::change::write(tx, &known, row.clone(), verified || still_verified) {
         Ok(changed) => {
             if !changed.is_empty() {

@@ -18,7 +18,7 @@ use crate::{
     Failure, Tx,
     caller::WorkerCaller,
     network::me,
-    prescription::view::Body,
+    prescription::body::Body,
     profile,
     safety::facts::{FindingView, Whose},
 };
@@ -34,8 +34,8 @@ use domain::{
     },
     prescription::rules,
     refusal::{Code, Refusal},
-    safety::{SafetyInput, needs},
-    vitals::{Beyond, ReadingKind},
+    safety::needs,
+    vitals::Beyond,
 };
 use storage::{network::person as store, order::UnitRow, safety as facts};
 
@@ -125,8 +125,9 @@ pub(crate) fn counter_sale(
 ) -> Result<OrderSafety, Failure> {
     let (rules, formulary) = (crate::safety::facts::rules(), tx.app.formulary());
     let whose = Whose { worker: person.worker, person: &person.rows, prescription: None, order: except };
-    let mut input = crate::safety::facts::gather_for(tx.conn, tx.app, &whose, Vec::new(), tx.now)?;
-    if has_fever(tx, person.worker)? && !input.profile.has(Condition::Fever) {
+    let gathered = crate::safety::facts::gather_for(tx.conn, tx.app, &whose, Vec::new(), tx.now)?;
+    let (mut input, known) = (gathered.input, gathered.profile);
+    if has_fever(tx, gathered.temperature) && !input.profile.has(Condition::Fever) {
         input.profile.conditions.push(Condition::Fever);
     }
     let fever = input.profile.has(Condition::Fever);
@@ -140,9 +141,7 @@ pub(crate) fn counter_sale(
         })
         .collect();
     input.lines = lines.iter().zip(&uses).map(|(line, label)| label.line(&line.product)).collect();
-    let (_, known) = profile::fetch(tx.conn, tx.app, person.worker)?;
-    let row = storage::network::worker::worker_fetch(tx.conn, person.worker)?.ok_or(Code::NotFound)?;
-    let job = profile::stated(&row, &known).job;
+    let job = profile::stated(&gathered.worker, &known).job;
     let answered = Answered {
         allergies: known.allergies.is_some(),
         conditions: known.conditions.is_some(),
@@ -200,14 +199,12 @@ fn amounts(
     Ok(check_amounts(&wanted, &had, crate::safety::facts::rules()))
 }
 
-fn has_fever(tx: &mut Tx<'_>, worker: WorkerId) -> Result<bool, Failure> {
-    let since = tx.now - TimeDelta::hours(i64::from(tx.app.policy.prescribing.reading_hours));
-    let newest = facts::reading_newest(tx.conn, worker, ReadingKind::Temperature, since)?;
+fn has_fever(tx: &Tx<'_>, newest: Option<facts::NewestReading>) -> bool {
     let fever_from = tx.app.policy.vitals.temperature.values.fever_from;
     // HI of a thermometer is a fever, LO is not.
-    Ok(newest.is_some_and(|(tenths, _, beyond)| {
+    newest.is_some_and(|(tenths, _, beyond)| {
         beyond == Some(Beyond::High) || tenths.is_some_and(|tenths| tenths >= fever_from)
-    }))
+    })
 }
 
 /// Runs the rules again on a prescription that is ordered or paid: findings that the doctor has
@@ -220,8 +217,8 @@ pub fn prescribed(tx: &mut Tx<'_>, person: &Person, id: PrescriptionId) -> Resul
     let body = Body::open(tx.app, &row)?;
     let whose =
         Whose { worker: person.worker, person: &[person.worker], prescription: Some(id), order: None };
-    let input: SafetyInput =
-        crate::safety::facts::gather_for(tx.conn, tx.app, &whose, body.draft.lines.clone(), tx.now)?;
+    let input =
+        crate::safety::facts::gather_for(tx.conn, tx.app, &whose, body.draft.lines.clone(), tx.now)?.input;
     let report = crate::safety::facts::run(tx.app, &input);
     rules::check_findings(&body.draft, &report, &tx.app.policy.prescribing).map_err(|mut refusal| {
         if refusal.code == Code::SafetyWarningsUnanswered {

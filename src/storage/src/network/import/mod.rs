@@ -14,13 +14,15 @@ use crate::{
     dialect::on_backend,
     prepared::PreparedDsl,
     schema::{
-        cabinet, consent, doctor, employer, hospital, lot, product, shift, slot, staff, station, worker,
+        cabinet, consent, doctor, employer, hospital, lot, pharmacist, product, shift, slot, staff, station,
+        worker,
     },
     sql_types::At,
 };
 use domain::{
     ids::{CabinetId, ConsentId, EmployerId, HospitalId, StaffId, StationId, WorkerId},
     money::Fen,
+    staff::role::Role,
     time::Timestamp,
 };
 
@@ -70,14 +72,26 @@ pub fn staff_known(conn: &mut Conn, emails: &[&str]) -> QueryResult<HashMap<Stri
     Ok(known)
 }
 
-/// Which of these licence numbers are taken, and by whom.
-pub fn licences_taken(conn: &mut Conn, numbers: &[&str]) -> QueryResult<HashMap<String, StaffId>> {
+/// Which of these licence numbers of pharmacists, or else of doctors, are taken, and by whom.
+pub fn licences_taken(
+    conn: &mut Conn,
+    role: Role,
+    numbers: &[&str],
+) -> QueryResult<HashMap<String, StaffId>> {
     let mut taken = HashMap::new();
     for part in numbers.chunks(AT_ONCE) {
-        let rows = on_backend!(conn, c => doctor::table
-            .filter(doctor::licence_no.eq_any(part.iter().copied()))
-            .select((doctor::licence_no, doctor::staff_id))
-            .load::<(String, StaffId)>(c))?;
+        let part = part.iter().copied();
+        let rows: Vec<(String, StaffId)> = if role == Role::Pharmacist {
+            on_backend!(conn, c => pharmacist::table
+                .filter(pharmacist::licence_no.eq_any(part))
+                .select((pharmacist::licence_no, pharmacist::staff_id))
+                .load(c))?
+        } else {
+            on_backend!(conn, c => doctor::table
+                .filter(doctor::licence_no.eq_any(part))
+                .select((doctor::licence_no, doctor::staff_id))
+                .load(c))?
+        };
         taken.extend(rows);
     }
     Ok(taken)

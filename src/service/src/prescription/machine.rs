@@ -1,0 +1,119 @@
+//! A prescription as a verb loads it, and how a decision about it is written: every state column is
+//! written here and nowhere else.
+
+use super::{body::Body, moved_on};
+use crate::{AppState, Failure, Recipients, Tx, machine::Machine};
+use crypto::digest;
+use domain::{
+    ids::PrescriptionId,
+    prescription::{self, Command, Event, Prescription},
+    refusal::Refusal,
+    time::{Timestamp, civil_day},
+};
+use storage::prescription::{self as store, PrescriptionRow};
+
+/// A prescription in a transaction. Contents, signature and reason may be replaced before a decision
+/// is committed; the decision writes them.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub row: PrescriptionRow,
+    pub body: Body,
+    folded: Prescription,
+    now: Timestamp,
+}
+
+impl Loaded {
+    /// A prescription, with its row locked for update.
+    pub(crate) fn lock(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<Option<Self>, Failure> {
+        let row = store::prescription_lock(tx.conn, id)?;
+        row.map(|row| Self::open(tx.app, row, tx.now)).transpose()
+    }
+
+    pub(crate) fn open(app: &AppState, row: PrescriptionRow, now: Timestamp) -> Result<Self, Failure> {
+        let body = Body::open(app, &row)?;
+        let folded = Prescription {
+            state: row.state,
+            consultation: row.consultation_id,
+            prescriber: row.doctor_id,
+            revision: body.revision,
+            signed_at: row.signed_at,
+            valid_until: row.valid_until,
+            issued_on: row.signed_at.map(civil_day),
+            digest: body.canonical(&row).map(|bytes| digest::hex(&digest::sha256(&bytes))),
+            reviewer: row.reviewed_by,
+        };
+        Ok(Self { row, body, folded, now })
+    }
+
+    /// The digest of the signed document.
+    pub(crate) fn digest(&self) -> Option<&str> {
+        self.folded.digest.as_deref()
+    }
+
+    /// Decides on `command`.
+    ///
+    /// # Errors
+    /// The refusals of [`prescription::decide`].
+    pub(crate) fn decide(&self, app: &AppState, command: &Command<'_>) -> Result<Vec<Event>, Refusal> {
+        prescription::decide(&self.folded, command, self.now, &app.policy.prescribing)
+    }
+
+    /// Replaces the contents, to be written with the next decision.
+    pub(crate) fn replace_body(&mut self, app: &AppState, body: Body) -> Result<(), Failure> {
+        self.row.body_sealed = body.seal(app, self.row.id)?;
+        self.body = body;
+        Ok(())
+    }
+
+    /// Sets the reason of the next decision.
+    pub(crate) fn give_reason(&mut self, app: &AppState, reason: &str) -> Result<(), Failure> {
+        let sealed = app.seal("prescription", "reason_sealed", self.row.id, reason)?;
+        self.row.reason_sealed = Some(sealed);
+        Ok(())
+    }
+}
+
+impl Machine for Loaded {
+    type Event = Event;
+
+    fn apply(&mut self, event: &Event) {
+        self.folded.apply(event);
+        let (row, folded) = (&mut self.row, &self.folded);
+        row.version += 1;
+        row.state = folded.state;
+        row.signed_at = folded.signed_at;
+        row.valid_until = folded.valid_until;
+        row.reviewed_by = folded.reviewer;
+        match event {
+            Event::Drafted { .. } | Event::Signed { .. } => {}
+            Event::Edited { .. } => {
+                row.canonical_sealed = None;
+                row.signature = None;
+                row.reviewed_at = None;
+                row.reason_sealed = None;
+            }
+            Event::Approved { .. } | Event::Returned { .. } => row.reviewed_at = Some(self.now),
+            Event::Voided { .. } | Event::Expired { .. } | Event::Fulfilled { .. } => {
+                row.ended_at = Some(self.now);
+            }
+        }
+    }
+
+    fn write(&self, after: &Self, _: &[Event], tx: &mut Tx<'_>) -> Result<bool, Failure> {
+        Ok(store::prescription_write(tx.conn, &self.row, &after.row)?)
+    }
+
+    fn record(&self, event: &Event, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        record(tx, &self.row, event)
+    }
+
+    fn moved_on(&self, tx: &mut Tx<'_>) -> Result<Refusal, Failure> {
+        moved_on(tx.conn, self.row.id)
+    }
+}
+
+/// Appends an event of a prescription: its worker and its doctor hear of it.
+pub(super) fn record(tx: &mut Tx<'_>, row: &PrescriptionRow, event: &Event) -> Result<(), Failure> {
+    let recipients = Recipients::both(row.worker_id, Some(row.doctor_id));
+    tx.record(row.id, event.clone(), recipients)
+}
