@@ -75,7 +75,7 @@ async fn add(app: &Arc<AppState>, code: String) {
             created_at: At(tx.now),
         };
         employers_add(tx.conn, &[row])?;
-        tx.record(id, EmployerEvent::Added { code }, Recipients::nobody())
+        tx.record(id, EmployerEvent::Added { code: code.clone() }, Recipients::nobody())
     });
     write.await.expect("written");
 }

@@ -84,7 +84,7 @@ async fn an_order_uses_only_what_is_approved_and_signed_for() {
     let state = &scene.app.state;
     let usable = move |worker| {
         state.write(Actor::System, move |tx| {
-            service::prescription::dispense::usable_for_order(tx.conn, id, worker, tx.now)
+            service::prescription::dispense::usable_for_order(tx.conn, tx.app, id, worker, tx.now)
         })
     };
     assert!(usable(worker).await.is_err(), "not approved yet");

@@ -107,7 +107,7 @@ impl TestApp {
                         prescription_line::packs.eq(packs),
                     ))
                     .execute(c))?;
-                record(tx, (id, talk), (worker, doctor, pharmacist), (digest, until))
+                record(tx, (id, talk), (worker, doctor, pharmacist), (digest.clone(), until))
             })
             .await
             .expect("prescribed");

@@ -10,6 +10,7 @@ use super::{Actor, AppState, Failure, Tx};
 use crate::{
     formulary::edition,
     health_access::RecordAccess,
+    packed::PackedColumn,
     tx::run::{Answered, Done, RolledBack},
 };
 use crypto::{digest, seal::FieldPlace};
@@ -51,6 +52,14 @@ enum Saved {
     },
     Refused(Refusal),
 }
+
+/// Where answers are stored. The dictionary has an answer of each verb of a journey, without its ids
+/// and times.
+const ANSWERS: PackedColumn = PackedColumn {
+    table: "saved_answer",
+    name: "answer_sealed",
+    dictionary: include_str!("idempotency/answers.jsonl"),
+};
 
 impl IdempotentRequest {
     fn answer_id(&self) -> AnswerId {
@@ -183,8 +192,7 @@ fn replay(
     if saved.body_digest != request.body_digest {
         return Ok(Done { value: Outcome::KeyReused, answer: None });
     }
-    let plain = tx.app.keys.sealer.open(&place(tx.app, request.answer_id()), &saved.answer_sealed)?;
-    let saved: Saved = serde_json::from_slice(&plain)?;
+    let saved: Saved = ANSWERS.open(tx.app, request.answer_id(), &saved.answer_sealed)?;
     if let Saved::Shown { readings, .. } = &saved {
         tx.shown.extend(readings.clone());
     }
@@ -194,16 +202,12 @@ fn replay(
 fn answered(tx: &Tx<'_>, request: &IdempotentRequest, saved: Saved) -> Result<Done<Outcome>, Failure> {
     let answer = if saved.is_final() {
         let id = request.answer_id();
-        let sealed = tx.app.keys.sealer.seal(&place(tx.app, id), &serde_json::to_vec(&saved)?)?;
+        let sealed = ANSWERS.seal(tx.app, id, &saved)?;
         Some(Answered { id, body_digest: request.body_digest, sealed })
     } else {
         None
     };
     Ok(Done { value: Outcome::Answered(saved), answer })
-}
-
-fn place(app: &AppState, id: AnswerId) -> FieldPlace<'_> {
-    FieldPlace::of(&app.policy.network, "saved_answer", "answer_sealed", id)
 }
 
 /// Answers that one transaction of [`move_old_answers`] moves.
@@ -226,7 +230,8 @@ pub async fn move_old_answers(app: &Arc<AppState>) -> Result<usize, Failure> {
                 let Some(sealed) = &row.answer_sealed else { continue };
                 let old = FieldPlace::of_text(network, "idempotency", "answer_sealed", &row.key);
                 let id = answer_id(&row.principal, &row.route, &row.key);
-                let sealed = sealer.seal(&place(&state, id), &sealer.open(&old, sealed)?)?;
+                let saved: Saved = serde_json::from_slice(&sealer.open(&old, sealed)?)?;
+                let sealed = ANSWERS.seal(&state, id, &saved)?;
                 let (body_digest, answer_sealed, created_at) =
                     (&row.body_digest, &sealed, At(row.created_at));
                 let new = NewAnswer { id, body_digest, answer_sealed, created_at };

@@ -55,6 +55,9 @@ proptest! {
                     OrderEvent::UnitReleased { .. } => prop_assert_eq!(before.state, OrderState::Reserved),
                     OrderEvent::UnitAuthorised { .. } => prop_assert_eq!(before.state, OrderState::Paid),
                     OrderEvent::UnitFreed { .. } | OrderEvent::UnitDoubted { .. } => {}
+                    OrderEvent::Reserved { .. } | OrderEvent::UnitRelocated { .. } | OrderEvent::PickupLocked { .. } => {
+                        prop_assert!(false, "no command causes {event:?}")
+                    }
                 }
                 order.apply(event);
             }

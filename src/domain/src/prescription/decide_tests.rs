@@ -1,11 +1,12 @@
 //! The life cycle of a prescription.
 
-use chrono::{TimeDelta, TimeZone, Utc};
+use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
 
 use super::*;
 use crate::{
     formulary::ProductCode,
-    prescription::{Diagnosis, ENDED, LIVE},
+    ids::ConsultationId,
+    prescription::{Diagnosis, ENDED, LIVE, SupplyKind},
     safety::{DraftLine, Verdict},
 };
 

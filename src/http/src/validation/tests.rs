@@ -178,7 +178,7 @@ fn stored(value: &serde_json::Value) -> usize {
 }
 
 fn read_sample(text: &str) -> (serde_json::Value, Vec<String>) {
-    json::read(text.as_bytes(), &compile::of_type::<Sample>()).expect("JSON")
+    json::read(text.as_bytes(), &compile::of_type::<Sample>(&[])).expect("JSON")
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn values_without_a_place_are_not_stored_and_reported_up_to_the_limit() {
     assert_eq!(read_sample(&twice).1.len(), MAX_PROBLEMS);
     // Beyond the maximum number of values parsing stops.
     let beyond = format!("{{{}\"name\":\"x\"}}", "\"name\":\"x\",".repeat(20_000));
-    assert!(json::read(beyond.as_bytes(), &compile::of_type::<Sample>()).is_err());
+    assert!(json::read(beyond.as_bytes(), &compile::of_type::<Sample>(&[])).is_err());
     // What is skipped must still be valid JSON, and not too deep.
     assert_eq!(problems_of::<Sample>("{\"x\":[1,}"), ["malformed_body"]);
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
