@@ -36,10 +36,14 @@ pub enum Topic {
     Cabinet(CabinetId),
     /// One member of staff: offers, consultations, returned prescriptions.
     Staff(StaffId),
+    /// The open offers of one doctor.
+    Offers(StaffId),
     /// One worker: the station screen where they are checked in.
     Worker(WorkerId),
-    /// The pharmacists' review queue.
+    /// The pharmacists' events: prescriptions from their signature on.
     Reviews,
+    /// The pharmacists' queue of prescriptions that wait for review.
+    ReviewQueue,
     /// The operators' board.
     Operators,
     /// The matching job.

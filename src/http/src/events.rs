@@ -234,17 +234,7 @@ impl EventStream {
     }
 
     async fn read(&self) -> Result<Found, Failure> {
-        let (audience, position) = (self.audience, self.position);
-        self.app
-            .poll_health(self.actor, move |conn, _, shown| {
-                let found = storage::events::events_after(conn, audience, position, BATCH)?;
-                if !found.events.is_empty() {
-                    // Events contain worker ids, so reading them is recorded.
-                    shown.note_stream();
-                }
-                Ok(found)
-            })
-            .await
+        self.app.events_after(self.actor, self.audience, self.position, BATCH).await
     }
 }
 

@@ -78,7 +78,7 @@ async fn list(
             .await?;
         Ok(if offers.items.is_empty() { ControlFlow::Continue(offers) } else { ControlFlow::Break(offers) })
     };
-    let topic = Topic::Staff(caller.0.staff);
+    let topic = Topic::Offers(caller.0.staff);
     reply::json(&request, process.long_poll(&app, topic, wait.0.span(), |_| None, read).await)
 }
 

@@ -47,7 +47,7 @@ async fn waiting(
         let queue = app.poll_health(caller.actor(), service::review::waiting).await?;
         Ok(if queue.items.is_empty() { ControlFlow::Continue(queue) } else { ControlFlow::Break(queue) })
     };
-    reply::json(&request, process.long_poll(&app, Topic::Reviews, wait.0.span(), |_| None, read).await)
+    reply::json(&request, process.long_poll(&app, Topic::ReviewQueue, wait.0.span(), |_| None, read).await)
 }
 
 /// A prescription under review, with what the pharmacist must assess; the access is recorded

@@ -11,6 +11,7 @@ pub mod caller;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
+mod event_stream;
 mod failure;
 pub mod formulary;
 pub mod health_access;

@@ -45,8 +45,10 @@ fn name(topic: Topic) -> String {
     match topic {
         Topic::Cabinet(id) => format!("cabinet:{id}"),
         Topic::Staff(id) => format!("staff:{id}"),
+        Topic::Offers(id) => format!("offers:{id}"),
         Topic::Worker(id) => format!("worker:{id}"),
         Topic::Reviews => "reviews".to_owned(),
+        Topic::ReviewQueue => "review_queue".to_owned(),
         Topic::Operators => "operators".to_owned(),
         Topic::Matching => "matching".to_owned(),
         Topic::Letters => "letters".to_owned(),
@@ -58,10 +60,12 @@ fn topic(name: &str) -> Option<Topic> {
     Some(match name.split_once(':') {
         Some(("cabinet", id)) => Topic::Cabinet(id.parse().ok()?),
         Some(("staff", id)) => Topic::Staff(id.parse().ok()?),
+        Some(("offers", id)) => Topic::Offers(id.parse().ok()?),
         Some(("worker", id)) => Topic::Worker(id.parse().ok()?),
         Some(_) => return None,
         None => match name {
             "reviews" => Topic::Reviews,
+            "review_queue" => Topic::ReviewQueue,
             "operators" => Topic::Operators,
             "matching" => Topic::Matching,
             "letters" => Topic::Letters,
@@ -81,8 +85,10 @@ mod tests {
         let look = Message::Wake(vec![
             Topic::Cabinet(CabinetId::generate()),
             Topic::Staff(StaffId::generate()),
+            Topic::Offers(StaffId::generate()),
             Topic::Worker(WorkerId::generate()),
             Topic::Reviews,
+            Topic::ReviewQueue,
             Topic::Operators,
             Topic::Matching,
             Topic::Letters,

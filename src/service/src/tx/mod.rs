@@ -7,8 +7,10 @@ use crate::health_access::{HealthAccess, RecordAccess};
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
+    consultation::ConsultationEvent,
     event::Event,
     ids::{Id, StaffId, WorkerId},
+    prescription::Event as PrescriptionEvent,
     time::Timestamp,
 };
 use storage::{Conn, authority::Activity, events::NewEvent};
@@ -134,6 +136,13 @@ impl<'a> Tx<'a> {
         let hearers = event.hearers();
         let worker_id = recipients.worker.filter(|_| hearers.worker);
         let staff_id = recipients.staff.filter(|_| hearers.staff);
+        // A poll for work is woken only by what adds to it, or ends the authority to have it.
+        if matches!(event, Event::Consultation(ConsultationEvent::Offered { .. }) | Event::Session(_)) {
+            self.after.wakes.extend(staff_id.map(Topic::Offers));
+        }
+        if matches!(event, Event::Prescription(PrescriptionEvent::Signed { .. })) {
+            self.after.wakes.push(Topic::ReviewQueue);
+        }
         self.events.push(NewEvent {
             stream_id: Id::from_uuid(id.uuid()),
             event,
