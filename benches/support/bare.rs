@@ -25,7 +25,7 @@ use crypto::{
     tokens::{Audience, TokenKey, TokenKeys},
 };
 use http::token_cache::TokenCache;
-use service::{Actor, caller::CabinetCaller};
+use service::Actor;
 
 const ISSUER: &str = "bare";
 
@@ -49,13 +49,7 @@ impl Bare {
             return Some(actor);
         }
         let claims = self.keys.verify(token, Audience::Cabinet, ISSUER, now).ok()?;
-        let actor = Actor::Cabinet(CabinetCaller {
-            cabinet: claims.subject.parse().ok()?,
-            device: claims.device?,
-            station: claims.station?,
-            epoch: claims.epoch?,
-            token_at: claims.issued_at,
-        });
+        let actor = Actor::of(&claims)?;
         cache.insert(key, actor, claims.expires_at, now);
         Some(actor)
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Code, TestApp, Worker, id_in};
 use domain::{
-    consultation::{ConsultationEvent, fold},
+    consultation::{Consultation, ConsultationEvent},
     ids::{ConsultationId, Id},
 };
 use service::Actor;
@@ -123,8 +123,7 @@ impl TestApp {
         let (snapshot, logged) = self
             .state
             .read(Actor::System, move |conn, _| {
-                let row = storage::consultation::consultation_fetch(conn, id)?.expect("a row");
-                let snapshot = storage::consultation::consultation_snapshot(conn, &row)?;
+                let snapshot = storage::consultation::full::full_fetch(conn, id)?.expect("a row").snapshot();
                 Ok((snapshot, storage::events::events_of(conn, Id::from_uuid(id.uuid()))?))
             })
             .await
@@ -136,7 +135,7 @@ impl TestApp {
                 ConsultationEvent::read(&event.kind, payload).ok()
             })
             .collect();
-        assert_eq!(fold(&events), Some(snapshot));
+        assert_eq!(Consultation::fold(&events), Some(snapshot));
     }
 }
 

@@ -14,7 +14,10 @@ use crate::{
     harness::start_of_test,
 };
 use domain::{
-    ids::{CabinetId, CheckInId, ConsultationId, PrescriptionId, SessionId, StaffId, StationId, WorkerId},
+    ids::{
+        CabinetId, CheckInId, ConsultationId, OfferId, PrescriptionId, SessionId, StaffId, StationId,
+        WorkerId,
+    },
     vend::AttemptState,
     vitals::ReadingKind,
 };
@@ -50,13 +53,19 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::vend::attempt::attempts_silent(conn, now, 100)?;
     storage::check_in::check_ins_idle(conn, now, 100)?;
     storage::consultation::consultation_live_of(conn, worker)?;
-    storage::consultation::consultations_of_doctor(conn, doctor)?;
+    storage::consultation::full::full_fetch(conn, ConsultationId::generate())?;
+    storage::consultation::full::full_of_doctor(conn, doctor)?;
+    storage::consultation::full::full_of_worker(conn, worker, None, 50)?;
+    storage::consultation::full::full_lock_live_of(conn, worker)?;
+    storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
     storage::consultation::consultations_waiting(conn, 50)?;
     storage::consultation::consultations_unserved(conn, now, 100)?;
     storage::consultation::doctor_of_last_visit(conn, worker, now, now)?;
-    storage::consultation::offers_open_of(conn, doctor)?;
+    storage::consultation::full::full_offered_to(conn, doctor)?;
     storage::consultation::offers_expired(conn, now, 200)?;
-    storage::consultation::offers_refused(conn, ConsultationId::generate(), now)?;
+    storage::consultation::offers_refused(conn, &[ConsultationId::generate(); 3], now)?;
+    storage::consultation::doctors_of_visits(conn, &[worker], now)?;
+    storage::triage::facts::visit_facts(conn, CheckInId::generate(), now)?;
     storage::alert::alerts_after(conn, true, None, 50)?;
     storage::alert::alerts_of_check_in(conn, CheckInId::generate())?;
     storage::vitals::measure_again_due(conn, now, 100)?;

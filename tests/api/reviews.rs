@@ -16,7 +16,6 @@ use crypto::tokens::Role;
 use domain::time::{Timestamp, civil_day};
 use service::{
     Actor, Failure,
-    caller::StaffCaller,
     review::{ApproveInput, ReturnInput},
 };
 use storage::{
@@ -132,20 +131,15 @@ async fn nobody_reviews_their_own() {
     let id = id_of(&scene.signed(&["PCM-T500"]).await);
     // No person has both roles; if one had, the service and the table would both refuse.
     let doctor = &scene.seed.doctor;
-    let caller = StaffCaller {
-        staff: doctor.id,
-        role: Role::Pharmacist,
-        session: doctor.session,
-        session_version: 1,
-        hospital: None,
-        employer: None,
-    };
+    let token = scene.app.staff_token(Role::Pharmacist, doctor.id, doctor.session, None, None);
+    let actor = scene.app.caller(&token);
+    let Actor::Staff(caller) = actor else { panic!("{actor:?}") };
     let app = &scene.app.state;
-    let approve = app.write(Actor::Staff(caller), move |tx| {
+    let approve = app.write(actor, move |tx| {
         service::review::approve(tx, caller, id, &ApproveInput { pin: SIGNING_PIN.to_owned() })
     });
     assert_eq!(code_of(approve.await.err()), Some(Code::OwnReview));
-    let back = app.write(Actor::Staff(caller), move |tx| {
+    let back = app.write(actor, move |tx| {
         service::review::send_back(tx, caller, id, &ReturnInput { reason: "my own".to_owned(), code: None })
     });
     assert_eq!(code_of(back.await.err()), Some(Code::OwnReview));

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::{TestApp, people::Person, seed::Seed};
 use crypto::tokens::{Claims, Role};
 use domain::ids::{CheckInId, DeviceId, EmployerId, HospitalId, SessionId, StaffId, StationId, WorkerId};
+use service::Actor;
 
 impl TestApp {
     fn claims(&self, role: Role, subject: impl ToString) -> Claims {
@@ -14,6 +15,13 @@ impl TestApp {
 
     fn issued(&self, claims: &Claims) -> String {
         self.state.keys.tokens.issue(claims).expect("a token")
+    }
+
+    /// Who calls with this token.
+    pub fn caller(&self, token: &str) -> Actor {
+        let network = &self.state.policy.network;
+        let token = self.state.keys.verify_access(token, network, self.now()).expect("a valid token");
+        Actor::of(&token).expect("a whole token")
     }
 
     /// Of a member of staff in a session of theirs.

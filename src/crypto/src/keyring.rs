@@ -11,7 +11,7 @@ use super::{
     pin::PinHasher,
     seal::{FieldSealer, SealKeyId},
     signer_ring::{RingKey, SignerRing},
-    tokens::{Audience, Claims, TokenError, TokenKeys},
+    tokens::{Audience, TokenError, TokenKeys, Verified},
 };
 use domain::time::Timestamp;
 
@@ -88,7 +88,7 @@ impl Keyring {
     ///
     /// # Errors
     /// `Invalid` or `Expired`.
-    pub fn verify_access(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Claims, TokenError> {
+    pub fn verify_access(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Verified, TokenError> {
         let audience = claimed_audience(token).ok_or(TokenError::Invalid)?;
         self.tokens.verify(token, audience, issuer, now)
     }

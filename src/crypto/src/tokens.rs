@@ -155,6 +155,17 @@ impl Claims {
     }
 }
 
+/// The claims of a token that was verified. Only verification makes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified(Claims);
+
+impl std::ops::Deref for Verified {
+    type Target = Claims;
+    fn deref(&self) -> &Claims {
+        &self.0
+    }
+}
+
 /// Why a token was not accepted. Callers learn no more than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -308,7 +319,7 @@ impl TokenKeys {
         audience: Audience,
         issuer: &str,
         now: Timestamp,
-    ) -> Result<Claims, TokenError> {
+    ) -> Result<Verified, TokenError> {
         let expected = Expected { typ: audience.typ(), issuer, audience: audience.as_str() };
         let claims: Claims = jwt::decode(token, &expected, |kid| {
             self.ring().iter().find(|key| key.key_id == kid).map(|key| key.public.decoding_key())
@@ -318,7 +329,7 @@ impl TokenKeys {
             return Err(TokenError::Invalid);
         }
         match jwt::check_times(claims.not_before, claims.expires_at, now) {
-            Ok(()) => Ok(claims),
+            Ok(()) => Ok(Verified(claims)),
             Err(CryptoError::Expired) => Err(TokenError::Expired),
             Err(_) => Err(TokenError::Invalid),
         }

@@ -174,6 +174,7 @@ stored_as_text!(
     crate::vend::AttemptState,
     crate::vend::Outcome,
     crate::vend::event::IncidentKind,
+    crate::check_in::EndReason,
     crate::consultation::CancelReason,
     crate::vend::reconcile::DiscrepancyKind,
     crate::consultation::ConsultationState,

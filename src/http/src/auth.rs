@@ -8,12 +8,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::heade
 use super::{problem::Problem, routes::Caller, token_cache::TokenCache};
 use coordination::LivenessKey;
 use crypto::{digest, tokens};
-use domain::{
-    ids::{CabinetId, StaffId, StationId, WorkerId},
-    refusal::Code,
-    staff::role::{Kind, Role},
-    time::Timestamp,
-};
+use domain::{refusal::Code, staff::role::Role, time::Timestamp};
 use service::{
     Actor, AppState, Failure,
     caller::{CabinetCaller, StaffCaller, StationCaller, WorkerCaller},
@@ -70,7 +65,7 @@ fn actor_of_token(request: &HttpRequest) -> Result<Actor, Failure> {
         tokens::TokenError::Expired => Code::TokenExpired,
         tokens::TokenError::Invalid => Code::TokenInvalid,
     })?;
-    let actor = actor_from(&claims).ok_or(Code::TokenInvalid)?;
+    let actor = Actor::of(&claims).ok_or(Code::TokenInvalid)?;
     // Not cached if keys were rotated meanwhile: an old key may have verified the token.
     if app.keys.tokens.generation() == generation {
         cache.insert(key, actor, claims.expires_at, now);
@@ -89,37 +84,6 @@ fn record_heard(app: &AppState, actor: Actor, now: Timestamp) {
         Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Worker(_) => return,
     };
     app.coordination.heard(who, now);
-}
-
-fn actor_from(claims: &tokens::Claims) -> Option<Actor> {
-    Some(match claims.role.kind() {
-        Kind::Screen => Actor::Station(StationCaller {
-            station: claims.subject.parse::<StationId>().ok()?,
-            device: claims.device?,
-            epoch: claims.epoch?,
-        }),
-        Kind::CheckIn => Actor::Worker(WorkerCaller {
-            worker: claims.subject.parse::<WorkerId>().ok()?,
-            check_in: claims.check_in?,
-            station: claims.station?,
-            acts: false,
-        }),
-        Kind::Cabinet => Actor::Cabinet(CabinetCaller {
-            cabinet: claims.subject.parse::<CabinetId>().ok()?,
-            device: claims.device?,
-            station: claims.station?,
-            epoch: claims.epoch?,
-            token_at: claims.issued_at,
-        }),
-        Kind::Staff(_) => Actor::Staff(StaffCaller {
-            staff: claims.subject.parse::<StaffId>().ok()?,
-            role: claims.role,
-            session: claims.session?,
-            session_version: claims.session_version?,
-            hospital: claims.hospital,
-            employer: claims.employer,
-        }),
-    })
 }
 
 fn role_of(actor: Actor) -> Option<Role> {

@@ -66,7 +66,7 @@ async fn list(
 ) -> Reply {
     let limit = page.0.limit();
     let outcome = app
-        .read_health(caller.0, move |conn, app, shown| match caller.0 {
+        .poll_health(caller.0, move |conn, app, shown| match caller.0 {
             Actor::Worker(worker) => {
                 service::consultation::list_for_worker(conn, app, worker.worker, page.0.after(), limit)
             }
@@ -86,11 +86,14 @@ async fn fetch(
     app: Data<Arc<AppState>>,
     id: Path<ConsultationId>,
 ) -> Reply {
-    let outcome = app
-        .read_health(caller.0, move |conn, app, shown| {
-            service::consultation::fetch(conn, app, shown, caller.0, id.0)
-        })
-        .await;
+    let read = move |conn: &mut _, app: &_, shown: &mut _| {
+        service::consultation::fetch(conn, app, shown, caller.0, id.0)
+    };
+    let outcome = match caller.0 {
+        Actor::Worker(_) => app.poll_health(caller.0, read).await,
+        // What the doctor still sees of an ended one depends on its prescription.
+        _ => app.read_health(caller.0, read).await,
+    };
     reply::json(&request, outcome)
 }
 

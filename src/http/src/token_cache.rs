@@ -76,28 +76,15 @@ impl TokenCache {
 mod tests {
     use super::*;
     use crypto::digest::sha256;
-    use domain::ids::{CabinetId, DeviceId, StationId};
-    use service::caller::CabinetCaller;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_timestamp(second, 0).expect("in range")
     }
 
-    fn cabinet() -> Actor {
-        let (device, cabinet) = (DeviceId::generate(), CabinetId::generate());
-        Actor::Cabinet(CabinetCaller {
-            device,
-            cabinet,
-            station: StationId::generate(),
-            epoch: 1,
-            token_at: at(0),
-        })
-    }
-
     #[test]
     fn a_token_is_cached_until_it_expires() {
         let cache = TokenCache::default();
-        let actor = cabinet();
+        let actor = Actor::System;
         cache.insert(sha256(b"a"), actor, at(300), at(0));
         assert_eq!(cache.get(&sha256(b"a"), at(299)), Some(actor));
         assert_eq!(cache.get(&sha256(b"a"), at(300)), None);
@@ -107,7 +94,7 @@ mod tests {
     #[test]
     fn expired_tokens_are_dropped_and_valid_ones_stay() {
         let cache = TokenCache::default();
-        let actor = cabinet();
+        let actor = Actor::System;
         let cached =
             || cache.shards.iter().map(|shard| shard.read().expect("whole").tokens.len()).sum::<usize>();
         let key = |round: u32, number: u32| sha256(&[round.to_be_bytes(), number.to_be_bytes()].concat());

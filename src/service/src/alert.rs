@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     Failure, Recipients, Tx,
-    caller::WorkerCaller,
+    caller::Visit,
     page::{Rows, page},
 };
 use domain::{
@@ -69,7 +69,7 @@ pub(super) fn flags_of(row: &AlertRow) -> Result<Vec<RedFlagCode>, Failure> {
 /// two concurrent facts raise one alert.
 pub(super) fn raise(
     tx: &mut Tx<'_>,
-    who: WorkerCaller,
+    who: Visit,
     consultation: Option<ConsultationId>,
     doctor: Option<StaffId>,
     flags: &[RedFlagCode],

@@ -13,12 +13,13 @@
 use chrono::TimeDelta;
 
 use crate::Failure;
+use crypto::tokens::Verified;
 use domain::{
     ids::{
         CabinetId, CheckInId, DeviceId, EmployerId, HospitalId, Id, SessionId, StaffId, StationId, WorkerId,
     },
     refusal::Code,
-    staff::role::Role,
+    staff::role::{Kind, Role},
     time::Timestamp,
 };
 use storage::{
@@ -28,9 +29,15 @@ use storage::{
     idempotency::{AnswerId, SavedAnswer},
 };
 
+/// Evidence that a caller is who it says: only [`Actor::of`] makes it, from a verified token. It
+/// keeps any other code from making up a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Proven;
+
 /// A station's screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StationCaller {
+    _proven: Proven,
     pub device: DeviceId,
     pub station: StationId,
     pub epoch: i64,
@@ -39,6 +46,7 @@ pub struct StationCaller {
 /// A worker, through a check-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerCaller {
+    _proven: Proven,
     pub worker: WorkerId,
     pub check_in: CheckInId,
     pub station: StationId,
@@ -47,9 +55,25 @@ pub struct WorkerCaller {
     pub acts: bool,
 }
 
+impl WorkerCaller {
+    /// Their visit to the station.
+    pub(crate) fn visit(self) -> Visit {
+        Visit { worker: self.worker, check_in: self.check_in, station: self.station }
+    }
+}
+
+/// A worker's check-in at a station, whoever acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Visit {
+    pub worker: WorkerId,
+    pub check_in: CheckInId,
+    pub station: StationId,
+}
+
 /// A member of staff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StaffCaller {
+    _proven: Proven,
     pub staff: StaffId,
     /// Doctor, pharmacist, operator, restocker or employer.
     pub role: Role,
@@ -64,6 +88,7 @@ pub struct StaffCaller {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CabinetCaller {
+    _proven: Proven,
     pub device: DeviceId,
     pub cabinet: CabinetId,
     pub station: StationId,
@@ -92,6 +117,43 @@ pub enum Actor {
 pub(super) const SESSION_HOURS: i64 = 12;
 
 impl Actor {
+    /// The caller whose token was verified; `None` when the token lacks what its role needs.
+    pub fn of(token: &Verified) -> Option<Self> {
+        let _proven = Proven;
+        Some(match token.role.kind() {
+            Kind::Screen => Self::Station(StationCaller {
+                _proven,
+                station: token.subject.parse().ok()?,
+                device: token.device?,
+                epoch: token.epoch?,
+            }),
+            Kind::CheckIn => Self::Worker(WorkerCaller {
+                _proven,
+                worker: token.subject.parse().ok()?,
+                check_in: token.check_in?,
+                station: token.station?,
+                acts: false,
+            }),
+            Kind::Cabinet => Self::Cabinet(CabinetCaller {
+                _proven,
+                cabinet: token.subject.parse().ok()?,
+                device: token.device?,
+                station: token.station?,
+                epoch: token.epoch?,
+                token_at: token.issued_at,
+            }),
+            Kind::Staff(_) => Self::Staff(StaffCaller {
+                _proven,
+                staff: token.subject.parse().ok()?,
+                role: token.role,
+                session: token.session?,
+                session_version: token.session_version?,
+                hospital: token.hospital,
+                employer: token.employer,
+            }),
+        })
+    }
+
     /// The role as recorded with events.
     pub(crate) fn role_name(&self) -> &'static str {
         match self {

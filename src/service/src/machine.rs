@@ -18,7 +18,7 @@ pub(crate) trait Machine: Clone {
     /// Faults of the storage; refusals of what belongs to the row (stock, money).
     fn write(&self, after: &Self, events: &[Self::Event], tx: &mut Tx<'_>) -> Result<bool, Failure>;
 
-    /// Appends an event to the log, for those who hear it.
+    /// Appends an event to the log, for those who hear it. `self` is what the events made of it.
     fn record(&self, event: &Self::Event, tx: &mut Tx<'_>) -> Result<(), Failure>;
 
     /// The refusal when the row was changed first, or does not exist any more.
@@ -42,7 +42,7 @@ pub(crate) fn commit<M: Machine>(tx: &mut Tx<'_>, before: &M, events: &[M::Event
         return Err(before.moved_on(tx)?.into());
     }
     for event in events {
-        before.record(event, tx)?;
+        after.record(event, tx)?;
     }
     Ok(after)
 }

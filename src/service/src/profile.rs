@@ -22,7 +22,6 @@ use domain::{
 };
 use storage::{
     Conn,
-    consultation::consultation_live_of,
     network::worker::WorkerRow,
     profile::{self as store, ProfileRow},
 };
@@ -182,6 +181,21 @@ pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId) -> Result<(i64, 
     Ok((row.as_ref().map_or(0, |row| row.version), opened(app, worker, row.as_ref())?))
 }
 
+/// A worker and their profile.
+///
+/// # Errors
+/// `NotFound`.
+pub(crate) fn person(
+    conn: &mut Conn,
+    app: &AppState,
+    worker: WorkerId,
+) -> Result<(WorkerRow, HealthProfile), Failure> {
+    let found = storage::triage::facts::worker_and_profile(conn, worker)?;
+    let (row, profile) = found.ok_or(Code::NotFound)?;
+    let profile = opened(app, worker, profile.as_ref())?;
+    Ok((row, profile))
+}
+
 /// The profile in a row; nothing is known without one.
 pub(crate) fn opened(
     app: &AppState,
@@ -205,14 +219,13 @@ pub fn put(
 ) -> Result<(i64, HealthProfile), Failure> {
     let worker = caller.worker;
     let profile = normalised(input, tx.now)?;
-    me::lock_care_consent(tx, worker)?;
-    triage::lock_worker(tx, worker)?;
+    me::lock_consent_and_worker(tx, worker)?;
+    let mut known = triage::known(tx.conn, tx.app, caller.visit())?;
     let sealed = tx.app.seal("health_profile", "body_sealed", worker, &written(&profile)?)?;
     let stored_version = |tx: &mut Tx<'_>| {
         Ok::<_, Failure>(store::profile_fetch(tx.conn, worker)?.map_or(0, |row| row.version))
     };
-    let current = stored_version(tx)?;
-    let mut version = expected.resolve(current)?;
+    let mut version = expected.resolve(known.profile_version())?;
     // Another writer may come in between; `*` then means their version.
     while !store::profile_put(tx.conn, worker, version, &sealed, tx.now)? {
         let newer = stored_version(tx)?;
@@ -222,10 +235,11 @@ pub fn put(
         version = expected.resolve(newer)?;
     }
     let event = HealthProfileEvent::Updated { version: version + 1, merged_from: None };
-    let doctor = consultation_live_of(tx.conn, worker)?.and_then(|row| row.doctor_id);
-    tx.record(worker, event, Recipients::both(worker, doctor))?;
+    let recipients = Recipients::both(worker, known.doctor());
+    tx.record(worker, event, recipients)?;
     // A pregnancy or an illness can make the same readings an emergency.
-    triage::apply_new_fact(tx, caller)?;
+    known.profile = profile.clone();
+    triage::apply_new_fact(tx, &known)?;
     Ok((version + 1, profile))
 }
 

@@ -18,7 +18,6 @@ use domain::{
 };
 use storage::{
     Conn,
-    consultation::consultation_live_of,
     vitals::{self as store, ReadingPlace, ReadingRow},
 };
 
@@ -86,21 +85,19 @@ pub fn record(
     input: &ReadingsInput,
 ) -> Result<ReadingsStored, Failure> {
     let valid = check(input, tx)?;
-    me::lock_care_consent(tx, caller.worker)?;
-    triage::lock_worker(tx, caller.worker)?;
+    me::lock_consent_and_worker(tx, caller.worker)?;
     let place = ReadingPlace { check_in: caller.check_in, worker: caller.worker, station: caller.station };
-    let ids = store::readings_add(tx.conn, place, &valid, tx.now)?;
+    let rows = store::readings_add(tx.conn, place, &valid, tx.now)?;
     if let Some(context) = &input.context {
         store::context_set(tx.conn, caller.check_in, context)?;
     }
+    let known = triage::known(tx.conn, tx.app, caller.visit())?;
     let kinds: Vec<ReadingKind> = valid.iter().map(|reading| reading.kind).collect();
     let event = CheckInFact::ReadingsRecorded { check_in: caller.check_in, kinds };
-    let doctor = consultation_live_of(tx.conn, caller.worker)?.and_then(|row| row.doctor_id);
-    let recipients = Recipients::both(caller.worker, doctor);
+    let recipients = Recipients::both(caller.worker, known.doctor());
     tx.record(caller.check_in, event, recipients)?;
-    let all = store::readings_of_check_in(tx.conn, caller.check_in)?;
-    let new = all.iter().filter(|row| ids.contains(&row.id)).map(view).collect();
-    Ok(ReadingsStored { readings: new, triage: triage::apply_new_fact(tx, caller)? })
+    let triage = triage::apply_new_fact(tx, &known)?;
+    Ok(ReadingsStored { readings: rows.iter().map(view).collect(), triage })
 }
 
 /// The readings of a check-in.

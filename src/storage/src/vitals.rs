@@ -84,13 +84,13 @@ pub struct ReadingPlace {
     pub station: StationId,
 }
 
-/// Adds readings; returns their ids in the same order.
+/// Adds readings; returns their rows in the same order.
 pub fn readings_add(
     conn: &mut Conn,
     place: ReadingPlace,
     readings: &[ValidReading],
     now: Timestamp,
-) -> QueryResult<Vec<ReadingId>> {
+) -> QueryResult<Vec<ReadingRow>> {
     let rows: Vec<NewReading<'_>> = readings
         .iter()
         .map(|valid| NewReading {
@@ -110,7 +110,19 @@ pub fn readings_add(
         })
         .collect();
     insert_few!(conn, reading::table, &rows)?;
-    Ok(rows.iter().map(|row| row.id).collect())
+    let stored = rows.into_iter().zip(readings).map(|(row, valid)| ReadingRow {
+        id: row.id,
+        kind: valid.kind,
+        value: valid.value,
+        beyond: valid.beyond,
+        second: valid.second,
+        unit: row.unit.to_owned(),
+        device: valid.device.clone(),
+        fasting: valid.fasting,
+        measured_at: valid.measured_at,
+        recorded_at: now,
+    });
+    Ok(stored.collect())
 }
 
 /// Most readings of one check-in or consultation that are read; the newest.
@@ -163,9 +175,9 @@ pub struct Said {
     pub symptoms: Vec<SymptomFlag>,
 }
 
-type StateRow = (Option<String>, Option<String>);
+pub(crate) type StateRow = (Option<String>, Option<String>);
 
-fn decode_state((context, symptoms): StateRow) -> QueryResult<Said> {
+pub(crate) fn decode_state((context, symptoms): StateRow) -> QueryResult<Said> {
     let invalid = |error| diesel::result::Error::DeserializationError(Box::new(error));
     Ok(Said {
         context: context

@@ -11,7 +11,7 @@ use crate::support::{
     Answer, Caller, TestApp,
     rush::{expect_equal, expect_tally, tally},
 };
-use service::{Actor, caller::WorkerCaller, vitals::ReadingsInput};
+use service::{Actor, vitals::ReadingsInput};
 use storage::{
     on_backend,
     schema::{consent, consultation, reading},
@@ -128,8 +128,7 @@ async fn a_withdrawal_waits_for_the_step_that_came_first() {
     let worker = check_in(&app).await;
     let (began, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
-    let (check_in, station) = (worker.check_in, worker.station.id);
-    let caller = WorkerCaller { worker: worker.id, check_in, station, acts: true };
+    let Actor::Worker(caller) = app.caller(&worker.token) else { panic!("a worker's token") };
     let input: ReadingsInput = serde_json::from_value(heart_rate(&app)).expect("readings");
     let store = Arc::clone(&app.state);
     let step = tokio::spawn(async move {

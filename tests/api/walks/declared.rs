@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::{folds, transitions::Declared};
 use crate::support::harness::start_of_test;
 use domain::{
-    consultation::{self, CancelReason, Consultation, ConsultationState, Offer, OfferState},
+    consultation::{CancelReason, Consultation, ConsultationState, Offer, OfferState},
     formulary::{Formulary, ProductCode},
     ids::{AttemptId, CabinetId, ConsultationId, HospitalId, OfferId, OrderUnitId, StaffId, WorkerId},
     letter::LetterState,
@@ -277,9 +277,9 @@ pub fn consultations(declared: &mut Declared) {
             };
             for command in &commands {
                 let mut at = row.clone();
-                for event in consultation::decide(&row, command, now, &policy).unwrap_or_default() {
+                for event in row.decide(command, now, &policy).unwrap_or_default() {
                     let before = at.clone();
-                    consultation::apply(&mut at, &event);
+                    at.apply(&event);
                     folds::consultation_moved(&before, &at, &mut |machine, from, to| {
                         declared.add(machine, from, to);
                     });

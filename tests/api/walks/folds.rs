@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::transitions::Taken;
 use crate::{harness::start_of_test, support::TestApp};
 use domain::{
-    consultation::{self, Consultation, ConsultationEvent},
+    check_in::{CheckIn, CheckInEvent, EndReason},
+    consultation::{Consultation, ConsultationEvent},
     event::{Event, cabinet::CabinetEvent, letter::LetterEvent, network::DeviceEvent},
     ids::{CabinetId, DeviceId, Id, OrderUnitId, PrescriptionId, StaffId},
     letter::LetterState,
@@ -26,9 +27,10 @@ use domain::{
 use service::{Actor, Failure};
 use storage::{
     Conn,
+    check_in::CheckInRow,
     events::LoggedEvent,
     on_backend,
-    schema::{device, event, prescription, slot},
+    schema::{check_in, device, event, prescription, slot},
 };
 
 /// A slot that takes attempts.
@@ -41,6 +43,7 @@ struct Folded {
     orders: BTreeMap<Uuid, Order>,
     prescriptions: BTreeMap<Uuid, Prescription>,
     consultations: BTreeMap<Uuid, Consultation>,
+    check_ins: BTreeMap<Uuid, CheckIn>,
     letters: BTreeMap<Uuid, LetterState>,
     slots: BTreeMap<(CabinetId, i32), &'static str>,
     doors: BTreeMap<Uuid, &'static str>,
@@ -127,13 +130,13 @@ fn fold(conn: &mut Conn, taken: &mut Taken) -> Result<Folded, Failure> {
             Event::Order(change) => at.order(taken, id, &change),
             Event::Prescription(change) => at.prescription(taken, id, &change),
             Event::Consultation(change) => at.consultation(taken, id, &change),
+            Event::CheckIn(change) => at.check_in(id, &change),
             Event::Letter(change) => at.letter(taken, id, &change),
             Event::Cabinet(change) => at.cabinet(taken, id, &change),
             Event::Device(change) => at.device(taken, id, &change),
             Event::AttemptNote(_)
             | Event::ConsultationNote(_)
             | Event::Alert(_)
-            | Event::CheckIn(_)
             | Event::CheckInFact(_)
             | Event::Employer(_)
             | Event::HealthProfile(_)
@@ -212,13 +215,20 @@ impl Folded {
         match self.consultations.get_mut(&id) {
             Some(at) => {
                 let before = at.clone();
-                consultation::apply(at, event);
+                at.apply(event);
                 consultation_moved(&before, at, &mut |machine, from, to| taken.note(machine, from, to));
             }
             None => {
-                let first = consultation::fold(std::slice::from_ref(event));
+                let first = Consultation::begin(event);
                 drop(first.map(|first| self.consultations.insert(id, first)));
             }
+        }
+    }
+
+    fn check_in(&mut self, id: Uuid, event: &CheckInEvent) {
+        match self.check_ins.get_mut(&id) {
+            Some(at) => at.apply(event),
+            None => self.check_ins.extend(CheckIn::begin(Id::from_uuid(id), event).map(|first| (id, first))),
         }
     }
 
@@ -343,9 +353,26 @@ fn compare(conn: &mut Conn, at: &Folded) -> Result<Vec<String>, Failure> {
     for row in storage::letter::letters_list(conn, None, None, 100_000)? {
         all.compare("letter", row.id, row.state, at.letters.get(&row.id.uuid()).copied());
     }
+    check_ins(conn, at, &mut all)?;
     prescriptions(conn, at, &mut all)?;
     cabinets(conn, at, &mut all)?;
     Ok(all.found)
+}
+
+fn check_ins(conn: &mut Conn, at: &Folded, all: &mut Differences) -> Result<(), Failure> {
+    let rows: Vec<CheckInRow> =
+        on_backend!(conn, c => check_in::table.select(CheckInRow::as_select()).load(c))?;
+    for row in rows {
+        // One that a test has inserted is open from the start.
+        let folded = at.check_ins.get(&row.id.uuid()).and_then(|folded| folded.ended);
+        all.compare("check-in", row.id, end_of(row.end_reason), Some(end_of(folded)));
+    }
+    Ok(())
+}
+
+/// Why a check-in ended; or that it is open.
+fn end_of(ended: Option<EndReason>) -> &'static str {
+    ended.map_or(OPEN, EndReason::as_str)
 }
 
 fn prescriptions(conn: &mut Conn, at: &Folded, all: &mut Differences) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::support::TestApp;
 use domain::{
-    consultation::{ConsultationEvent, ConsultationState, OfferState, fold},
+    consultation::{Consultation, ConsultationEvent, ConsultationState, OfferState},
     ids::{ConsultationId, Id, StaffId},
 };
 use service::{Actor, Failure};
@@ -36,9 +36,11 @@ pub async fn wrong(app: &TestApp) -> Vec<String> {
                         ConsultationEvent::read(&event.kind, payload).ok()
                     })
                     .collect();
-                let stored = storage::consultation::consultation_snapshot(conn, row)?;
-                if fold(&events).as_ref() != Some(&stored) {
-                    found.push(format!("{} is {stored:?}, and its events give {:?}", row.id, fold(&events)));
+                let stored =
+                    storage::consultation::full::full_fetch(conn, row.id)?.expect("a row").snapshot();
+                let folded = Consultation::fold(&events);
+                if folded.as_ref() != Some(&stored) {
+                    found.push(format!("{} is {stored:?}, and its events give {folded:?}", row.id));
                 }
                 let of = |state| offers.iter().filter(|known| known.0 == row.id && known.2 == state).count();
                 let open = usize::from(row.state == ConsultationState::Offered);

@@ -79,41 +79,39 @@ pub enum Command {
     },
 }
 
-/// The events that result from `command` at `now`. An empty list means that it was already done.
-///
-/// # Errors
-/// - `offer_gone` when the offer is not, or no longer, open for this doctor,
-/// - `state_moved_on` with the current state for any other command that is too late;
-///   with `retry_after_s` if it is too early,
-/// - `invalid_field` for a rating outside 1 to 5 or an offer that expires in the past.
-pub fn decide(
-    consultation: &Consultation,
-    command: &Command,
-    now: Timestamp,
-    policy: &MatchingPolicy,
-) -> Result<Vec<Event>, Refusal> {
-    match *command {
-        Command::Offer { offer, doctor, hospital, fence, expires_at } => {
-            let offer = Offer { id: offer, doctor, hospital, fence, expires_at, state: OfferState::Open };
-            put_offer(consultation, &offer, now)
+impl Consultation {
+    /// The events that result from `command` at `now`. An empty list means that it was already done.
+    ///
+    /// # Errors
+    /// - `offer_gone` when the offer is not, or no longer, open for this doctor,
+    /// - `state_moved_on` with the current state for any other command that is too late;
+    ///   with `retry_after_s` if it is too early,
+    /// - `invalid_field` for a rating outside 1 to 5 or an offer that expires in the past.
+    pub fn decide(&self, command: &Command, now: Timestamp, policy: &MatchingPolicy) -> Answer {
+        match *command {
+            Command::Offer { offer, doctor, hospital, fence, expires_at } => {
+                let offer = Offer { id: offer, doctor, hospital, fence, expires_at, state: OfferState::Open };
+                put_offer(self, &offer, now)
+            }
+            Command::Accept { offer, doctor, fence } => accept(self, (offer, doctor, fence), now),
+            Command::Decline { offer, doctor, fence } => decline(self, (offer, doctor, fence)),
+            Command::ExpireOffer { offer } => expire(self, offer, now),
+            Command::Requeue { doctor, lost_since } => requeue(self, doctor, lost_since, now, policy),
+            Command::Release { doctor } => release(self, doctor, now),
+            Command::WorkerLeft => worker_left(self, now),
+            Command::WorkerBack => worker_back(self, now),
+            Command::EndAbsent => end_absent(self, now, policy),
+            Command::NoShow { doctor, last_heard } => no_show(self, doctor, last_heard, now, policy),
+            Command::Cancel { reason } => cancel(self, reason, now),
+            Command::Complete { doctor } => complete(self, doctor, now),
+            Command::Triage { level } => triage(self, level, now),
+            Command::GiveUp => give_up(self, now, policy),
+            Command::Rate { rating } => rate(self, rating),
         }
-        Command::Accept { offer, doctor, fence } => accept(consultation, (offer, doctor, fence), now),
-        Command::Decline { offer, doctor, fence } => decline(consultation, (offer, doctor, fence)),
-        Command::ExpireOffer { offer } => expire(consultation, offer, now),
-        Command::Requeue { doctor, lost_since } => requeue(consultation, doctor, lost_since, now, policy),
-        Command::Release { doctor } => release(consultation, doctor, now),
-        Command::WorkerLeft => worker_left(consultation, now),
-        Command::WorkerBack => worker_back(consultation, now),
-        Command::EndAbsent => end_absent(consultation, now, policy),
-        Command::NoShow { doctor, last_heard } => no_show(consultation, doctor, last_heard, now, policy),
-        Command::Cancel { reason } => cancel(consultation, reason, now),
-        Command::Complete { doctor } => complete(consultation, doctor, now),
-        Command::Triage { level } => triage(consultation, level, now),
-        Command::GiveUp => give_up(consultation, now, policy),
-        Command::Rate { rating } => rate(consultation, rating),
     }
 }
 
+/// The events, or the refusal.
 type Answer = Result<Vec<Event>, Refusal>;
 
 /// A repeated command succeeds without events.

@@ -3,10 +3,7 @@
 use chrono::{TimeDelta, TimeZone};
 
 use super::*;
-use crate::{
-    consultation::{apply, fold, request},
-    ids::{ConsultationId, WorkerId},
-};
+use crate::ids::{ConsultationId, WorkerId};
 
 fn at(seconds: i64) -> Timestamp {
     let start = chrono::Utc.with_ymd_and_hms(2026, 11, 23, 8, 0, 0).single().expect("a real time");
@@ -22,8 +19,9 @@ struct Scenario {
 
 impl Scenario {
     fn waiting() -> Self {
-        let event = request(ConsultationId::generate(), WorkerId::generate(), TriageLevel::Standard, at(0));
-        let consultation = fold(&[event]).expect("the first event is a request");
+        let (consultation, worker) = (ConsultationId::generate(), WorkerId::generate());
+        let event = Event::Requested { consultation, worker, at: at(0), triage: TriageLevel::Standard };
+        let consultation = Consultation::begin(&event).expect("a request");
         Self { consultation, offer: OfferId::generate(), doctor: StaffId::generate() }
     }
 
@@ -63,7 +61,7 @@ impl Scenario {
     }
 
     fn decide(&self, command: &Command, second: i64) -> Answer {
-        decide(&self.consultation, command, at(second), &MatchingPolicy::default())
+        self.consultation.decide(command, at(second), &MatchingPolicy::default())
     }
 
     /// Applies `command` and checks that a repetition changes nothing.
@@ -71,7 +69,7 @@ impl Scenario {
         let events = self.decide(command, second).expect("allowed");
         assert!(!events.is_empty(), "{command:?} did nothing");
         for event in &events {
-            apply(&mut self.consultation, event);
+            self.consultation.apply(event);
         }
         assert_eq!(self.decide(command, second), ALREADY_DONE, "{command:?} twice");
     }

@@ -68,97 +68,120 @@ const fn default_triage() -> TriageLevel {
     TriageLevel::Standard
 }
 
-/// The first event of every consultation: `worker` asks for care at `now`.
-pub fn request(
-    consultation: ConsultationId,
-    worker: WorkerId,
-    triage: TriageLevel,
-    now: Timestamp,
-) -> ConsultationEvent {
-    ConsultationEvent::Requested { consultation, worker, at: now, triage }
-}
-
-/// The snapshot after `events`; `None` unless the first one is the request.
-pub fn fold(events: &[ConsultationEvent]) -> Option<Consultation> {
-    let (first, rest) = events.split_first()?;
-    let ConsultationEvent::Requested { consultation, worker, at, triage } = first else { return None };
-    let mut snapshot = Consultation {
-        id: *consultation,
-        worker: *worker,
-        state: ConsultationState::Waiting,
-        waiting_since: *at,
-        requeued_at: None,
-        offer: None,
-        fence: 0,
-        doctor: None,
-        hospital: None,
-        accepted_at: None,
-        ended_at: None,
-        cancel_reason: None,
-        left_at: None,
-        rating: None,
-        triage: *triage,
-    };
-    for event in rest {
-        apply(&mut snapshot, event);
+impl Consultation {
+    /// A consultation in its first state; `None` unless `event` is the request.
+    pub fn begin(event: &ConsultationEvent) -> Option<Self> {
+        let ConsultationEvent::Requested { consultation, worker, at, triage } = event else { return None };
+        Some(Self {
+            id: *consultation,
+            worker: *worker,
+            state: ConsultationState::Waiting,
+            waiting_since: *at,
+            requeued_at: None,
+            offer: None,
+            fence: 0,
+            doctor: None,
+            hospital: None,
+            accepted_at: None,
+            ended_at: None,
+            cancel_reason: None,
+            left_at: None,
+            rating: None,
+            triage: *triage,
+        })
     }
-    Some(snapshot)
-}
 
-/// Applies one event to the snapshot, unchecked: [`super::decide`] produced the event.
-pub fn apply(consultation: &mut Consultation, event: &ConsultationEvent) {
-    match event {
-        // Always the first event of a log; `fold` starts from it.
-        ConsultationEvent::Requested { .. } => {}
-        ConsultationEvent::Triaged { triage, .. } => consultation.triage = *triage,
-        ConsultationEvent::Offered { offer, doctor, hospital, fence, expires_at } => {
-            let (id, doctor, hospital, fence, expires_at) = (*offer, *doctor, *hospital, *fence, *expires_at);
-            consultation.offer =
-                Some(Offer { id, doctor, hospital, fence, expires_at, state: OfferState::Open });
-            consultation.fence = fence;
-            consultation.state = ConsultationState::Offered;
-        }
-        ConsultationEvent::Accepted { doctor, hospital, at, .. } => {
-            close_offer(consultation, OfferState::Accepted);
-            consultation.doctor = Some(*doctor);
-            consultation.hospital = Some(*hospital);
-            consultation.accepted_at = Some(*at);
-            consultation.state = ConsultationState::Active;
-        }
-        ConsultationEvent::Declined { .. } => back_to_queue(consultation, OfferState::Declined),
-        ConsultationEvent::OfferExpired { .. } => back_to_queue(consultation, OfferState::Expired),
-        ConsultationEvent::OfferWithdrawn { .. } => back_to_queue(consultation, OfferState::Withdrawn),
-        ConsultationEvent::Requeued { at, .. } => {
-            back_to_queue(consultation, OfferState::Withdrawn);
-            consultation.doctor = None;
-            consultation.hospital = None;
-            consultation.accepted_at = None;
-            consultation.requeued_at = Some(*at);
-        }
-        ConsultationEvent::WorkerLeft { at } => consultation.left_at = Some(*at),
-        ConsultationEvent::WorkerBack { .. } => consultation.left_at = None,
-        ConsultationEvent::Cancelled { reason, at } => {
-            consultation.cancel_reason = Some(*reason);
-            end(consultation, ConsultationState::Cancelled, *at);
-        }
-        ConsultationEvent::Completed { at, .. } => end(consultation, ConsultationState::Completed, *at),
-        ConsultationEvent::Unserved { at } => end(consultation, ConsultationState::Unserved, *at),
-        ConsultationEvent::Rated { rating } => consultation.rating = Some(*rating),
+    /// The consultation after `events`; `None` unless the first one is the request.
+    pub fn fold(events: &[ConsultationEvent]) -> Option<Self> {
+        let (first, rest) = events.split_first()?;
+        let mut folded = Self::begin(first)?;
+        rest.iter().for_each(|event| folded.apply(event));
+        Some(folded)
     }
-}
 
-fn close_offer(consultation: &mut Consultation, state: OfferState) {
-    if let Some(offer) = &mut consultation.offer {
-        offer.state = state;
+    /// Applies one event, unchecked: [`Consultation::decide`] produced it.
+    pub fn apply(&mut self, event: &ConsultationEvent) {
+        if let Some(offer) = &mut self.offer {
+            offer.apply(event);
+        }
+        match event {
+            // Always the first event of a log: `begin`.
+            ConsultationEvent::Requested { .. } => {}
+            ConsultationEvent::Triaged { triage, .. } => self.triage = *triage,
+            ConsultationEvent::Offered { fence, .. } => {
+                self.offer = Offer::begin(event);
+                self.fence = *fence;
+                self.state = ConsultationState::Offered;
+            }
+            ConsultationEvent::Accepted { doctor, hospital, at, .. } => {
+                self.doctor = Some(*doctor);
+                self.hospital = Some(*hospital);
+                self.accepted_at = Some(*at);
+                self.state = ConsultationState::Active;
+            }
+            ConsultationEvent::Declined { .. }
+            | ConsultationEvent::OfferExpired { .. }
+            | ConsultationEvent::OfferWithdrawn { .. } => self.state = ConsultationState::Waiting,
+            ConsultationEvent::Requeued { at, .. } => {
+                self.state = ConsultationState::Waiting;
+                self.doctor = None;
+                self.hospital = None;
+                self.accepted_at = None;
+                self.requeued_at = Some(*at);
+            }
+            ConsultationEvent::WorkerLeft { at } => self.left_at = Some(*at),
+            ConsultationEvent::WorkerBack { .. } => self.left_at = None,
+            ConsultationEvent::Cancelled { reason, at } => {
+                self.cancel_reason = Some(*reason);
+                self.end(ConsultationState::Cancelled, *at);
+            }
+            ConsultationEvent::Completed { at, .. } => self.end(ConsultationState::Completed, *at),
+            ConsultationEvent::Unserved { at } => self.end(ConsultationState::Unserved, *at),
+            ConsultationEvent::Rated { rating } => self.rating = Some(*rating),
+        }
+    }
+
+    fn end(&mut self, state: ConsultationState, at: Timestamp) {
+        self.state = state;
+        self.ended_at = Some(at);
     }
 }
 
-fn back_to_queue(consultation: &mut Consultation, offer: OfferState) {
-    close_offer(consultation, offer);
-    consultation.state = ConsultationState::Waiting;
-}
+impl Offer {
+    /// An open offer; `None` unless `event` makes one.
+    fn begin(event: &ConsultationEvent) -> Option<Self> {
+        let ConsultationEvent::Offered { offer, doctor, hospital, fence, expires_at } = event else {
+            return None;
+        };
+        Some(Self {
+            id: *offer,
+            doctor: *doctor,
+            hospital: *hospital,
+            fence: *fence,
+            expires_at: *expires_at,
+            state: OfferState::Open,
+        })
+    }
 
-fn end(consultation: &mut Consultation, state: ConsultationState, at: Timestamp) {
-    consultation.state = state;
-    consultation.ended_at = Some(at);
+    /// Applies an event of the consultation to its last offer.
+    fn apply(&mut self, event: &ConsultationEvent) {
+        match event {
+            ConsultationEvent::Accepted { .. } => self.state = OfferState::Accepted,
+            ConsultationEvent::Declined { .. } => self.state = OfferState::Declined,
+            ConsultationEvent::OfferExpired { .. } => self.state = OfferState::Expired,
+            // Otherwise no other doctor could accept: a consultation has one accepted offer at most.
+            ConsultationEvent::OfferWithdrawn { .. } | ConsultationEvent::Requeued { .. } => {
+                self.state = OfferState::Withdrawn;
+            }
+            ConsultationEvent::Requested { .. }
+            | ConsultationEvent::Triaged { .. }
+            | ConsultationEvent::Offered { .. }
+            | ConsultationEvent::WorkerLeft { .. }
+            | ConsultationEvent::WorkerBack { .. }
+            | ConsultationEvent::Cancelled { .. }
+            | ConsultationEvent::Completed { .. }
+            | ConsultationEvent::Unserved { .. }
+            | ConsultationEvent::Rated { .. } => {}
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! The consultation: one request for care, from start to end, as a pure state machine.
 //!
-//! [`decide`] returns events or a refusal for a command, and [`apply`] applies an
-//! event to the snapshot; nothing else changes a state. A timeout never completes a
-//! consultation: if the doctor is lost it returns to the queue, and if no doctor
-//! accepts it ends as unserved, so that the failure stays visible. A worker who is
-//! not checked in at any station is not offered to a doctor. If the worker does not
-//! come back in time, or does not appear before the doctor who accepted, the
-//! consultation ends as cancelled, with a reason of its own.
+//! [`Consultation::decide`] returns events or a refusal for a command, and
+//! [`Consultation::apply`] applies an event, also to the last offer; nothing else changes a state.
+//! A timeout never completes a consultation: if the doctor is lost it returns to the queue, and if
+//! no doctor accepts it ends as unserved, so that the failure stays visible. A worker who is not
+//! checked in at any station is not offered to a doctor. If the worker does not come back in time,
+//! or does not appear before the doctor who accepted, the consultation ends as cancelled, with a
+//! reason of its own.
 //!
 //! ```text
 //! waiting --offer--> offered --accept--> active --complete--> completed
@@ -21,8 +21,8 @@ mod decide;
 mod event;
 mod state;
 
-pub use decide::{Command, decide};
-pub use event::{ConsultationEvent, ConsultationEventKind, apply, fold, request};
+pub use decide::Command;
+pub use event::{ConsultationEvent, ConsultationEventKind};
 pub use state::{CancelReason, Consultation, ConsultationState, Offer, OfferState};
 
 #[cfg(test)]

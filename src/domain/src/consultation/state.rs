@@ -28,10 +28,6 @@ crate::text_enum! {
 
 impl ConsultationState {
     /// Not ended. A worker has at most one live consultation.
-    pub const LIVE: &'static [Self] = &[Self::Waiting, Self::Offered, Self::Active];
-
-    pub const ENDED: &'static [Self] = &[Self::Completed, Self::Cancelled, Self::Unserved];
-
     pub const fn is_live(self) -> bool {
         match self {
             Self::Waiting | Self::Offered | Self::Active => true,
@@ -114,15 +110,14 @@ pub struct Consultation {
     pub triage: TriageLevel,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_state_is_either_live_or_ended() {
-        for &state in ConsultationState::ALL {
-            assert_eq!(ConsultationState::LIVE.contains(&state), state.is_live());
-            assert_ne!(ConsultationState::LIVE.contains(&state), ConsultationState::ENDED.contains(&state));
-        }
+impl Consultation {
+    /// Whether the last offer belongs to the state: it is open while offered, and accepted exactly
+    /// while or after its doctor has the consultation.
+    pub fn matches_offer(&self) -> bool {
+        let offer = self.offer.as_ref();
+        let state = offer.map(|offer| offer.state);
+        (state == Some(OfferState::Open)) == (self.state == ConsultationState::Offered)
+            && (state == Some(OfferState::Accepted)) == self.doctor.is_some()
+            && offer.map_or(0, |offer| offer.fence) == self.fence
     }
 }

@@ -31,9 +31,8 @@ pub(crate) struct Doc;
 /// My own data
 #[utoipa::path(get, path = "/api/v1/me", tag = "check-in", responses((status = 200, body = MeView)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
-    let outcome = app
-        .read_snapshot(caller.actor(), move |conn, app| service::network::me::fetch(conn, app, caller.0))
-        .await;
+    let outcome =
+        app.read(caller.actor(), move |conn, app| service::network::me::fetch(conn, app, caller.0)).await;
     reply::json(&request, outcome)
 }
 

@@ -47,9 +47,9 @@ pub(crate) fn worker_at_screen(
 ) -> Result<WorkerRow, Failure> {
     // The transaction may be retried: the result of its last run counts.
     tried.was_wrong.store(false, Ordering::Relaxed);
-    let tries = Tries::lock(tx, station, card_index)?;
-    let found = tries.check(tx, pin);
-    tried.was_wrong.store(matches!(found, Err(Failure::Refused(_))), Ordering::Relaxed);
+    let mut was_checked = false;
+    let found = check(tx, station, card_index, pin, &mut was_checked);
+    tried.was_wrong.store(was_checked && matches!(found, Err(Failure::Refused(_))), Ordering::Relaxed);
     found
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn ensure_pin_of(
     pin: &str,
 ) -> Result<(), Failure> {
     let Some(card_index) = &worker.card_index else { return Err(Code::PinWrong.into()) };
-    Tries::lock(tx, station, card_index)?.check(tx, pin).map(drop)
+    check(tx, station, card_index, pin, &mut false).map(drop)
 }
 
 /// Clears the failures of the worker's card; called when a new PIN is set.
@@ -74,17 +74,72 @@ pub(crate) fn clear_tries(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failu
     card.map_or(Ok(()), |card| Ok(store::card_tries_clear(tx.conn, &card)?))
 }
 
-/// The locked counters of a card: at this station and at all stations.
-struct Tries<'c> {
-    card_index: &'c [u8],
+/// The worker of the card, if the PIN is right. The worker's row is locked first, so of several
+/// tries at once each sees the counts of those before it.
+fn check(
+    tx: &mut Tx<'_>,
+    station: StationId,
+    card_index: &[u8],
+    pin: &str,
+    was_checked: &mut bool,
+) -> Result<WorkerRow, Failure> {
+    let worker = storage::network::worker::worker_by_card_locked(tx.conn, card_index)?;
+    let known = store::card_tries(tx.conn, card_index)?;
+    Tries::of(tx, station, &known)?;
+    *was_checked = true;
+    let dummy_salt = PinSalt([0; 16]);
+    let (salt, mac) = match worker.as_ref().map(|worker| (&worker.pin_salt, &worker.pin_mac)) {
+        Some((Some(salt), Some(mac))) => {
+            let salt = salt.as_slice().try_into();
+            (PinSalt(salt.map_err(|error| Failure::caused("a PIN's salt", error))?), mac.clone())
+        }
+        // Do the same work with a MAC that no PIN matches.
+        _ => (dummy_salt, Vec::new()),
+    };
+    let right = tx.app.keys.worker_pins.verify(&salt, pin, &mac);
+    match worker.filter(|_| right) {
+        Some(worker) => {
+            if !known.is_empty() {
+                store::card_tries_clear(tx.conn, card_index)?;
+            }
+            Ok(worker)
+        }
+        None => Err(wrong(tx, station, card_index)?),
+    }
+}
+
+/// Counts a wrong PIN and returns the refusal. The count is committed although the check-in is
+/// refused. Nobody's row is locked for an unknown card, so its counts are read again, locked.
+fn wrong(tx: &mut Tx<'_>, station: StationId, card_index: &[u8]) -> Result<Failure, Failure> {
+    let rows = store::card_tries_lock(tx.conn, card_index, tx.now)?;
+    let tries = match Tries::of(tx, station, &rows) {
+        Ok(tries) => tries,
+        Err(locked) => return Ok(locked),
+    };
+    tx.commit_on_refusal();
+    let pause = tx.app.policy.check_in.pin_pause_seconds;
+    let mut refusal = Failure::from(Code::PinWrong);
+    for (place, failures, max_tries) in tries.places {
+        let failures = failures.saturating_add(1);
+        let until = (failures >= max_tries).then(|| tx.now + TimeDelta::seconds(i64::from(pause)));
+        if let Some(until) = until {
+            refusal = pin_locked(until, tx.now);
+        }
+        store::card_try_set(tx.conn, card_index, &place, failures, until, tx.now)?;
+    }
+    Ok(refusal)
+}
+
+/// The wrong tries of a card: at this station and at all stations.
+struct Tries {
+    /// Each place, its failures, and how many lock the card there.
     places: [(String, i32, i32); 2],
 }
 
-impl<'c> Tries<'c> {
+impl Tries {
     /// # Errors
     /// `PinLocked` while the card is locked, here or anywhere.
-    fn lock(tx: &mut Tx<'_>, station: StationId, card_index: &'c [u8]) -> Result<Self, Failure> {
-        let rows = store::card_tries_lock(tx.conn, card_index, tx.now)?;
+    fn of(tx: &Tx<'_>, station: StationId, rows: &[CardTryRow]) -> Result<Self, Failure> {
         let policy = &tx.app.policy.check_in;
         let pause = TimeDelta::seconds(i64::from(policy.pin_pause_seconds));
         let max_tries = i32::try_from(policy.pin_tries).unwrap_or(i32::MAX);
@@ -104,46 +159,7 @@ impl<'c> Tries<'c> {
             (here, at_station, max_tries),
             (ANYWHERE.to_owned(), in_total, max_tries.saturating_mul(STATIONS)),
         ];
-        Ok(Self { card_index, places })
-    }
-
-    /// The worker of the card, if the PIN is right.
-    fn check(self, tx: &mut Tx<'_>, pin: &str) -> Result<WorkerRow, Failure> {
-        let worker = storage::network::worker::worker_by_card_locked(tx.conn, self.card_index)?;
-        let dummy_salt = PinSalt([0; 16]);
-        let (salt, mac) = match worker.as_ref().map(|worker| (&worker.pin_salt, &worker.pin_mac)) {
-            Some((Some(salt), Some(mac))) => {
-                let salt = salt.as_slice().try_into();
-                (PinSalt(salt.map_err(|error| Failure::caused("a PIN's salt", error))?), mac.clone())
-            }
-            // Do the same work with a MAC that no PIN matches.
-            _ => (dummy_salt, Vec::new()),
-        };
-        let right = tx.app.keys.worker_pins.verify(&salt, pin, &mac);
-        match worker.filter(|_| right) {
-            Some(worker) => {
-                store::card_tries_clear(tx.conn, self.card_index)?;
-                Ok(worker)
-            }
-            None => Err(self.wrong(tx)?),
-        }
-    }
-
-    /// Counts a wrong PIN and returns the refusal. The count is committed although the
-    /// check-in is refused.
-    fn wrong(self, tx: &mut Tx<'_>) -> Result<Failure, Failure> {
-        tx.commit_on_refusal();
-        let pause = tx.app.policy.check_in.pin_pause_seconds;
-        let mut refusal = Failure::from(Code::PinWrong);
-        for (place, failures, max_tries) in self.places {
-            let failures = failures.saturating_add(1);
-            let until = (failures >= max_tries).then(|| tx.now + TimeDelta::seconds(i64::from(pause)));
-            if let Some(until) = until {
-                refusal = pin_locked(until, tx.now);
-            }
-            store::card_try_set(tx.conn, self.card_index, &place, failures, until, tx.now)?;
-        }
-        Ok(refusal)
+        Ok(Self { places })
     }
 }
 

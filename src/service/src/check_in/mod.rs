@@ -11,22 +11,29 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Actor, AppState, Failure, Recipients, Tx, caller::StationCaller, consultation};
-use crate::jobs::rounds::{self, Job};
+use crate::{
+    jobs::rounds::{self, Job},
+    machine::{Machine, commit},
+};
 use card_pin::ScreenTry;
 use crypto::{
     blind::BlindField,
     tokens::{Claims, Role},
 };
 use domain::{
-    check_in::{CheckInEvent, EndReason},
+    check_in::{CheckIn, CheckInEvent, Command, EndReason},
     ids::{CheckInId, ConsultationId, StationId, WorkerId},
     network::Identified,
-    refusal::Code,
+    refusal::{Code, Refusal},
     spelling,
     time::Timestamp,
     words::Language,
 };
-use storage::{Conn, check_in as store, network::worker::WorkerRow};
+use storage::{
+    Conn,
+    check_in::{self as store, CheckInRow},
+    network::worker::WorkerRow,
+};
 
 /// Consent to keep and use health data for care. Without it nothing is measured.
 /// Source: the project's clinical rules, prescribing table, "consent".
@@ -122,9 +129,8 @@ pub fn open(
 
 /// Ends the caller's check-in. Ending one that has ended is no error.
 pub fn leave(tx: &mut Tx<'_>, station: StationId, id: CheckInId) -> Result<CheckInView, Failure> {
-    let row = of_station(tx.conn, station, id)?;
-    end(tx, row.id, row.worker_id, EndReason::Left)?;
-    let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let row = store::check_in_lock(tx.conn, id)?.filter(|row| row.station_id == station);
+    let (row, _) = end(tx, row.ok_or(Code::NotFound)?, EndReason::Left)?;
     Ok(view(row, tx.app))
 }
 
@@ -164,8 +170,8 @@ pub fn fetch(
 /// Ends the check-ins of a screen that was revoked or replaced: their tokens are invalid
 /// from now on.
 pub(super) fn end_at_station(tx: &mut Tx<'_>, station: StationId, reason: EndReason) -> Result<(), Failure> {
-    for row in store::check_ins_at(tx.conn, station)? {
-        end(tx, row.id, row.worker_id, reason)?;
+    for row in store::check_ins_lock_at(tx.conn, station)? {
+        end(tx, row, reason)?;
     }
     Ok(())
 }
@@ -193,7 +199,7 @@ pub async fn sweep_idle(app: &Arc<AppState>) -> Result<usize, Failure> {
         consultation::alert_silent(tx, id, station, since).map(|_| 0)
     };
     let alerted = rounds::each(app, ALERT, emergencies, |(id, ..)| *id, alert).await;
-    let end = move |tx: &mut Tx<'_>, row: &store::CheckInRow| end_idle(tx, row.id, before).map(usize::from);
+    let end = move |tx: &mut Tx<'_>, row: &CheckInRow| end_idle(tx, row.id, before).map(usize::from);
     let ended = rounds::each(app, END, silent, |row| row.id, end).await;
     alerted.and(ended).outcome()
 }
@@ -204,14 +210,14 @@ fn idle_before(app: &AppState) -> Timestamp {
 
 /// Ends a check-in unless it became active in the meantime.
 fn end_idle(tx: &mut Tx<'_>, id: CheckInId, before: Timestamp) -> Result<bool, Failure> {
+    let Some(row) = store::check_in_lock(tx.conn, id)? else { return Ok(false) };
     if !store::check_in_is_idle(tx.conn, id, before)? {
         return Ok(false);
     }
-    let Some(row) = store::check_in_fetch(tx.conn, id)? else { return Ok(false) };
-    end(tx, id, row.worker_id, EndReason::Idle)
+    Ok(end(tx, row, EndReason::Idle)?.1)
 }
 
-fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<store::CheckInRow, Failure> {
+fn of_station(conn: &mut Conn, station: StationId, id: CheckInId) -> Result<CheckInRow, Failure> {
     match store::check_in_fetch(conn, id)? {
         Some(row) if row.station_id == station => Ok(row),
         _ => Err(Code::NotFound.into()),
@@ -227,31 +233,34 @@ pub(super) fn start(
     opened_as: WorkerId,
     identified_by: Identified,
 ) -> Result<CheckInOpened, Failure> {
-    for row in store::check_ins_in_the_way(tx.conn, worker.id, caller.station)? {
+    for row in store::check_ins_lock_in_the_way(tx.conn, worker.id, caller.station)? {
         if row.worker_id == worker.id {
             // Moving from one screen to another does not count as leaving.
-            record_end(tx, row.id, row.worker_id, EndReason::NewCheckIn)?;
+            record_end(tx, row, EndReason::NewCheckIn)?;
         } else {
-            end(tx, row.id, row.worker_id, EndReason::NewCheckIn)?;
+            end(tx, row, EndReason::NewCheckIn)?;
         }
     }
-    let id = CheckInId::generate();
-    store::check_in_open(tx.conn, id, worker.id, opened_as, caller.station, tx.now)?;
-    let event = CheckInEvent::Opened {
+    let opened = CheckInEvent::Opened {
         worker: worker.id,
         station: caller.station,
         identified_by: Some(identified_by),
     };
-    tx.record(id, event, Recipients::worker(worker.id))?;
-    consultation::worker_back(tx, worker.id)?;
+    let check_in = CheckIn::begin(CheckInId::generate(), &opened)
+        .ok_or_else(|| Failure::inconsistent("a check-in that does not open"))?;
+    let row = store::check_in_open(tx.conn, &check_in, opened_as, tx.now)?;
+    check_in.record(&opened, tx)?;
+    let (consents, live) = storage::network::worker::consents_and_consultation(tx.conn, worker.id)?;
+    if live.is_some_and(|(_, left_at)| left_at.is_some()) {
+        consultation::worker_back(tx, worker.id)?;
+    }
     let name = tx.app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?;
-    let row = store::check_in_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Ok(CheckInOpened {
-        access_token: token(tx.app, worker.id, id, caller.station)?,
+        access_token: token(tx.app, worker.id, row.id, caller.station)?,
         check_in: view(row, tx.app),
         greeting: greeting(&name),
         language: worker.language,
-        consents: storage::network::worker::consents_live(tx.conn, worker.id)?,
+        consents,
         identified_by,
         expires_in: TOKEN_SECONDS,
     })
@@ -259,31 +268,59 @@ pub(super) fn start(
 
 /// Ends a worker's check-ins because their card, PIN or identity has changed.
 pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
-    for id in store::check_ins_open(tx.conn, worker)? {
-        end(tx, id, worker, EndReason::AccessChanged)?;
+    for row in store::check_ins_lock_of(tx.conn, worker)? {
+        end(tx, row, EndReason::AccessChanged)?;
     }
     Ok(())
 }
 
-/// Ends a check-in and notes that the worker has left: a consultation that waits for a
-/// doctor now waits for the worker first.
-fn end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: EndReason) -> Result<bool, Failure> {
-    let ended = record_end(tx, id, worker, reason)?;
-    if ended {
-        consultation::worker_left(tx, worker)?;
+/// Ends a check-in and notes that the worker has left: a consultation that waits for a doctor now
+/// waits for the worker first. Returns whether it was open.
+fn end(tx: &mut Tx<'_>, row: CheckInRow, reason: EndReason) -> Result<(CheckInRow, bool), Failure> {
+    let (row, was_open) = record_end(tx, row, reason)?;
+    if was_open {
+        consultation::worker_left(tx, row.worker_id)?;
     }
-    Ok(ended)
+    Ok((row, was_open))
 }
 
-fn record_end(tx: &mut Tx<'_>, id: CheckInId, worker: WorkerId, reason: EndReason) -> Result<bool, Failure> {
-    let ended = store::check_in_end(tx.conn, id, reason.as_str(), tx.now)?;
-    if ended && matches!(tx.actor, Actor::Worker(caller) if caller.check_in == id) {
+/// Ends a check-in, whose row is locked.
+fn record_end(
+    tx: &mut Tx<'_>,
+    mut row: CheckInRow,
+    reason: EndReason,
+) -> Result<(CheckInRow, bool), Failure> {
+    let before = row.snapshot();
+    let events = before.decide(Command::End { reason });
+    let after = commit(tx, &before, &events)?;
+    if after == before {
+        return Ok((row, false));
+    }
+    if matches!(tx.actor, Actor::Worker(caller) if caller.check_in == row.id) {
         tx.ends_own_authority();
     }
-    if ended {
-        tx.record(id, CheckInEvent::Ended { reason }, Recipients::worker(worker))?;
+    (row.ended_at, row.end_reason) = (Some(tx.now), after.ended);
+    Ok((row, true))
+}
+
+impl Machine for CheckIn {
+    type Event = CheckInEvent;
+
+    fn apply(&mut self, event: &CheckInEvent) {
+        CheckIn::apply(self, event);
     }
-    Ok(ended)
+
+    fn write(&self, after: &Self, _: &[CheckInEvent], tx: &mut Tx<'_>) -> Result<bool, Failure> {
+        Ok(store::check_in_store(tx.conn, self, after, tx.now)?)
+    }
+
+    fn record(&self, event: &CheckInEvent, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        tx.record(self.id, event.clone(), Recipients::worker(self.worker))
+    }
+
+    fn moved_on(&self, _: &mut Tx<'_>) -> Result<Refusal, Failure> {
+        Ok(Refusal::new(Code::CheckInEnded))
+    }
 }
 
 fn token(
@@ -299,14 +336,14 @@ fn token(
     Ok(app.keys.tokens.issue(&claims)?)
 }
 
-fn view(row: store::CheckInRow, app: &AppState) -> CheckInView {
+fn view(row: CheckInRow, app: &AppState) -> CheckInView {
     CheckInView {
         id: row.id,
         worker_id: row.worker_id,
         station_id: row.station_id,
         started_at: row.started_at,
         ended_at: row.ended_at,
-        end_reason: row.end_reason,
+        end_reason: row.end_reason.map(|reason| reason.as_str().to_owned()),
         idle_seconds: app.policy.check_in.idle_seconds,
         idle_at: row
             .ended_at

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    act,
-    view::{ConsultationView, of_doctor},
+    Loaded, act,
+    view::{ConsultationView, lock_of_doctor, view},
 };
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
@@ -24,16 +24,12 @@ use domain::{
         care::{ConsultationNote, ConsultationNoteKind},
         staff::{OffDutyBy, StaffEvent},
     },
-    ids::{CheckInId, ConsultationId, Id, StaffId, StationId, WorkerId},
+    ids::{ConsultationId, Id, StaffId, StationId, WorkerId},
     matching::presence::Presence,
     time::Timestamp,
     triage::TriageLevel,
 };
-use storage::{
-    Conn,
-    check_in::CheckInRow,
-    consultation::{self as store, ConsultationRow},
-};
+use storage::consultation as store;
 
 /// Rows handled per round, at most.
 const BATCH: i64 = 200;
@@ -52,42 +48,14 @@ pub struct WorkerPresence {
     pub left_at: Option<DateTime<Utc>>,
 }
 
-/// Where the workers of some consultations are.
-pub(crate) struct Presences {
-    open: Vec<CheckInRow>,
-    /// The check-ins of consultations whose worker is checked in nowhere.
-    last: Vec<CheckInRow>,
-}
-
-impl Presences {
-    pub fn read(conn: &mut Conn, rows: &[&ConsultationRow]) -> Result<Self, Failure> {
-        let workers: Vec<WorkerId> = rows.iter().map(|row| row.worker_id).collect();
-        let open = storage::check_in::check_ins_open_of(conn, &workers)?;
-        let away = rows.iter().filter(|row| open.iter().all(|one| one.worker_id != row.worker_id));
-        let away: Vec<CheckInId> = away.map(|row| row.check_in_id).collect();
-        let last = match &away[..] {
-            [] => Vec::new(),
-            away => storage::check_in::check_ins_fetch(conn, away)?,
-        };
-        Ok(Self { open, last })
+pub(crate) fn presence(known: &Loaded) -> WorkerPresence {
+    let (full, now) = (&known.full, &known.snapshot);
+    WorkerPresence {
+        checked_in: full.here.is_some(),
+        station_id: full.here.map(|(station, _)| station),
+        last_heard_at: Some(full.here.map_or(full.active_at, |(_, active_at)| active_at)),
+        left_at: now.left_at.filter(|_| now.state.is_live()),
     }
-
-    /// Where the worker of one of these consultations is.
-    pub fn of(&self, row: &ConsultationRow) -> WorkerPresence {
-        let open = self.open.iter().find(|one| one.worker_id == row.worker_id);
-        let known = open.or_else(|| self.last.iter().find(|one| one.id == row.check_in_id));
-        WorkerPresence {
-            checked_in: open.is_some(),
-            station_id: open.map(|open| open.station_id),
-            last_heard_at: known.map(|known| known.active_at),
-            left_at: row.left_at.filter(|_| row.state.is_live()),
-        }
-    }
-}
-
-/// Where the worker of one consultation is.
-pub(crate) fn presence(conn: &mut Conn, row: &ConsultationRow) -> Result<WorkerPresence, Failure> {
-    Ok(Presences::read(conn, &[row])?.of(row))
 }
 
 /// The doctor ends a consultation because the worker did not come: unsigned drafts are
@@ -100,12 +68,11 @@ pub fn no_show(
     caller: StaffCaller,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
-    let last_heard = of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)?.worker.last_heard_at;
-    let command = Command::NoShow { doctor: caller.staff, last_heard };
-    act(tx, id, &command)?;
-    // After the write: drafting locks the consultation's row.
+    let known = lock_of_doctor(tx, caller.staff, id)?;
+    let command = Command::NoShow { doctor: caller.staff, last_heard: presence(&known).last_heard_at };
+    let ended = known.act(tx, &command)?;
     prescription::withdraw_unsigned_of(tx, id)?;
-    of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)
+    view(tx.conn, tx.app, &ended)
 }
 
 /// The worker is no longer checked in anywhere: an offer is withdrawn, and a waiting
@@ -114,13 +81,12 @@ pub fn no_show(
 /// # Errors
 /// Faults of the storage.
 pub fn worker_left(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
-    let Some(live) = store::consultation_live_of(tx.conn, worker)? else { return Ok(()) };
-    if !applied(act(tx, live.id, &Command::WorkerLeft))? {
-        return Ok(());
-    }
-    if live.triage == TriageLevel::Emergency {
-        let event = ConsultationNote::EmergencyLeft { station: live.station_id, check_in: live.check_in_id };
-        tx.record(live.id, event, Recipients::nobody())?;
+    let Some(live) = lock_live_of(tx, worker)? else { return Ok(()) };
+    live.act(tx, &Command::WorkerLeft)?;
+    let row = &live.full.row;
+    if row.triage == TriageLevel::Emergency {
+        let event = ConsultationNote::EmergencyLeft { station: row.station_id, check_in: row.check_in_id };
+        tx.record(row.id, event, Recipients::nobody())?;
     }
     Ok(())
 }
@@ -130,12 +96,15 @@ pub fn worker_left(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
 /// # Errors
 /// Faults of the storage.
 pub fn worker_back(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
-    if let Some(live) = store::consultation_live_of(tx.conn, worker)?
-        && live.left_at.is_some()
-    {
-        applied(act(tx, live.id, &Command::WorkerBack))?;
+    if let Some(live) = lock_live_of(tx, worker)? {
+        live.act(tx, &Command::WorkerBack)?;
     }
     Ok(())
+}
+
+/// The worker's live consultation, with its row locked.
+fn lock_live_of(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Option<Loaded>, Failure> {
+    Ok(store::full::full_lock_live_of(tx.conn, worker)?.map(Loaded::from))
 }
 
 /// Whether the command was applied. A refusal means that another transaction changed the
@@ -162,7 +131,8 @@ pub(crate) fn alert_silent(
     station: StationId,
     since: Timestamp,
 ) -> Result<bool, Failure> {
-    store::consultation_lock(tx.conn, id)?;
+    const KIND: &str = "consultation.emergency_silent";
+    Loaded::lock(tx, id)?;
     let known = storage::events::events_of(tx.conn, Id::from_uuid(id.uuid()))?;
     let kind = ConsultationNoteKind::EmergencySilent.as_str();
     if known.iter().any(|event| event.kind == kind && event.at >= since) {
@@ -234,9 +204,9 @@ pub(crate) fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<boo
 }
 
 fn release_all(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
-    let offered = store::offers_open_of(tx.conn, doctor)?.into_iter().map(|offer| offer.consultation_id);
-    let active = store::consultations_of_doctor(tx.conn, doctor)?.into_iter().map(|row| row.id);
-    for id in offered.chain(active).collect::<Vec<_>>() {
+    let mut all = store::full::full_offered_to(tx.conn, doctor)?;
+    all.extend(store::full::full_of_doctor(tx.conn, doctor)?);
+    for id in all.into_iter().map(|one| one.row.id) {
         applied(act(tx, id, &Command::Release { doctor }))?;
     }
     Ok(())

@@ -4,10 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    act,
-    view::{ConsultationView, of_doctor, of_worker},
-};
+use super::view::{ConsultationView, lock_of_doctor, lock_of_worker, view};
 use crate::{
     Failure, Tx,
     caller::{StaffCaller, WorkerCaller},
@@ -64,9 +61,9 @@ pub fn cancel(
     caller: WorkerCaller,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
-    of_worker(tx.conn, tx.app, caller.worker, id)?;
-    act(tx, id, &Command::Cancel { reason: CancelReason::ByWorker })?;
-    of_worker(tx.conn, tx.app, caller.worker, id)
+    let known = lock_of_worker(tx, caller.worker, id)?;
+    let cancelled = known.act(tx, &Command::Cancel { reason: CancelReason::ByWorker })?;
+    view(tx.conn, tx.app, &cancelled)
 }
 
 /// The doctor completes it.
@@ -83,16 +80,18 @@ pub fn complete(
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
     }
-    of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)?;
-    act(tx, id, &Command::Complete { doctor: caller.staff })?;
-    // After the write: drafting locks the consultation's row, so that completing and
-    // drafting cannot overtake each other.
+    let known = lock_of_doctor(tx, caller.staff, id)?;
+    let mut completed = known.act(tx, &Command::Complete { doctor: caller.staff })?;
+    // Drafting locks the consultation's row, too: completing and drafting cannot overtake each other.
     if prescription::has_open_draft(tx.conn, id)? {
         return Err(Code::PrescriptionOpen.into());
     }
     let sealed = tx.app.seal("consultation", "summary_sealed", id, input.summary.trim())?;
-    store::summary_set(tx.conn, id, &sealed, &serde_json::to_string(&input.diagnoses)?)?;
-    of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, id)
+    let diagnoses = serde_json::to_string(&input.diagnoses)?;
+    store::summary_set(tx.conn, id, &sealed, &diagnoses)?;
+    let row = &mut completed.full.row;
+    (row.summary_sealed, row.diagnoses) = (Some(sealed), Some(diagnoses));
+    view(tx.conn, tx.app, &completed)
 }
 
 /// The worker rates it, once.
@@ -102,7 +101,7 @@ pub fn rate(
     id: ConsultationId,
     input: &RatingInput,
 ) -> Result<ConsultationView, Failure> {
-    of_worker(tx.conn, tx.app, caller.worker, id)?;
+    let known = lock_of_worker(tx, caller.worker, id)?;
     if !(1..=5).contains(&input.rating) {
         let message = Bilingual::fixed("评分须为 1 到 5", "the rating must be 1 to 5");
         return Err(Refusal::field("rating", "out_of_range", message).into());
@@ -112,12 +111,12 @@ pub fn rate(
         let message = Bilingual::fixed("评语最多 500 个字符", "the comment may have up to 500 characters");
         return Err(Refusal::field("comment", "too_long", message).into());
     }
-    act(tx, id, &Command::Rate { rating: input.rating })?;
+    let rated = known.act(tx, &Command::Rate { rating: input.rating })?;
     if let Some(text) = comment {
         let sealed = tx.app.seal("consultation", "rating_sealed", id, text)?;
         store::rating_comment_set(tx.conn, id, &sealed)?;
     }
-    of_worker(tx.conn, tx.app, caller.worker, id)
+    view(tx.conn, tx.app, &rated)
 }
 
 fn completion_problems(input: &Completion) -> Vec<FieldProblem> {

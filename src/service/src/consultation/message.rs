@@ -4,10 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::record::in_care;
+use super::{Loaded, record::in_care};
 use crate::{
     Actor, AppState, Failure, HealthAccess, Part, Recipients, Tx,
-    network::me,
     page::{Rows, page},
 };
 use domain::{
@@ -56,8 +55,8 @@ page! {
 pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<MessageView, Failure> {
     let text = input.text.trim();
     // The lock prevents a message in a consultation that ends concurrently.
-    store::consultation_lock(tx.conn, id)?;
-    let (row, sender) = party(tx.conn, tx.actor, id)?;
+    let row = Loaded::lock(tx, id)?.full.row;
+    let sender = party(&row, tx.actor)?;
     if row.state != ConsultationState::Active {
         return Err(Refusal::moved_on(row.state).into());
     }
@@ -81,12 +80,14 @@ pub fn list(
     id: ConsultationId,
     page: (Option<MessageId>, u32),
 ) -> Result<MessagesView, Failure> {
-    let (row, (sender, _)) = party(conn, actor, id)?;
+    let known = store::full::full_fetch(conn, id)?.ok_or(Code::NotFound)?;
+    let row = &known.row;
+    let (sender, _) = party(row, actor)?;
     if sender == Role::Doctor && !in_care(conn, app, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
     }
-    if sender == Role::Doctor {
-        me::need_care_consent(conn, row.worker_id)?;
+    if sender == Role::Doctor && !known.consents {
+        return Err(Code::ConsentMissing.into());
     }
     shown.note(row.worker_id, Part::Messages, id);
     let (after, limit) = page;
@@ -104,21 +105,14 @@ fn view(app: &AppState, row: &MessageRow) -> Result<MessageView, Failure> {
     })
 }
 
-/// The consultation and the caller's role in it; `NotFound` for anybody else.
-fn party(
-    conn: &mut Conn,
-    actor: Actor,
-    id: ConsultationId,
-) -> Result<(ConsultationRow, (Role, AnyId)), Failure> {
-    let row = store::consultation_fetch(conn, id)?.ok_or(Code::NotFound)?;
+/// The caller's part in the consultation; `NotFound` for anybody else.
+fn party(row: &ConsultationRow, actor: Actor) -> Result<(Role, AnyId), Failure> {
     match actor {
         Actor::Worker(worker) if row.worker_id == worker.worker => {
-            let sender = (Role::Worker, Id::from_uuid(worker.worker.uuid()));
-            Ok((row, sender))
+            Ok((Role::Worker, Id::from_uuid(worker.worker.uuid())))
         }
         Actor::Staff(staff) if row.doctor_id == Some(staff.staff) => {
-            let sender = (Role::Doctor, Id::from_uuid(staff.staff.uuid()));
-            Ok((row, sender))
+            Ok((Role::Doctor, Id::from_uuid(staff.staff.uuid())))
         }
         _ => Err(Code::NotFound.into()),
     }

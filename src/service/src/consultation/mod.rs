@@ -1,6 +1,6 @@
 //! One request for care, from start to end. `domain::consultation` decides; this module
 //! stores the decision, counts the doctor's free places and notifies the parties. Every
-//! change goes through [`act`].
+//! change goes through [`Loaded::act`].
 
 pub(crate) mod attendance;
 pub(crate) mod close;
@@ -25,56 +25,149 @@ pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list
 
 use super::{
     Failure, Recipients, Tx,
-    caller::WorkerCaller,
+    caller::Visit,
+    machine::{Machine, commit},
     triage::{self, TriageView},
 };
 use crate::alert;
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
-    consultation::{
-        CancelReason, Command, Consultation, ConsultationEvent, ConsultationState, OfferState, apply, decide,
-    },
+    consultation::{CancelReason, Command, Consultation, ConsultationEvent, Offer, OfferState},
     event::care::ConsultationNote,
-    ids::{ConsultationId, StaffId, WorkerId},
+    ids::{ConsultationId, StaffId},
     matching::{ranked_since, turns},
     refusal::{Code, Refusal},
     triage::TriageLevel,
 };
-use storage::consultation as store;
+use storage::consultation::{self as store, FullConsultation};
 
-/// Applies `command` to the stored consultation and stores the resulting events.
+/// A consultation as it was loaded, with what a verb has decided since.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    /// The rows as they were read.
+    pub full: FullConsultation,
+    pub snapshot: Consultation,
+}
+
+impl From<FullConsultation> for Loaded {
+    fn from(full: FullConsultation) -> Self {
+        Self { snapshot: full.snapshot(), full }
+    }
+}
+
+impl Loaded {
+    /// Locks the consultation's row.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn lock(tx: &mut Tx<'_>, id: ConsultationId) -> Result<Self, Failure> {
+        let found = store::full::full_lock(tx.conn, id)?;
+        Ok(found.ok_or(Code::NotFound)?.into())
+    }
+
+    /// Carries out a command; returns what the consultation became.
+    ///
+    /// # Errors
+    /// What the domain refuses; `StateMovedOn` when another transaction changed it first;
+    /// `DoctorAtCapacity` when the doctor has no place left.
+    pub fn act(&self, tx: &mut Tx<'_>, command: &Command) -> Result<Self, Failure> {
+        let events = self.snapshot.decide(command, tx.now, &tx.app.policy.matching)?;
+        commit(tx, self, &events)
+    }
+
+    /// The doctor of the open offer.
+    fn asked_doctor(&self) -> Option<StaffId> {
+        let offer = self.snapshot.offer.as_ref();
+        offer.filter(|offer| offer.state == OfferState::Open).map(|offer| offer.doctor)
+    }
+}
+
+/// Loads and locks a consultation, and carries out a command.
 ///
 /// # Errors
-/// What the domain refuses; `StateMovedOn` when another transaction changed it first;
-/// `DoctorAtCapacity` when the doctor has no place left.
-pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<Consultation, Failure> {
-    let row = store::consultation_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let before = store::consultation_snapshot(tx.conn, &row)?;
-    let events = decide(&before, command, tx.now, &tx.app.policy.matching)?;
-    if events.is_empty() {
-        return Ok(before);
+/// As [`Loaded::act`]; `NotFound`.
+pub(crate) fn act(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<Loaded, Failure> {
+    Loaded::lock(tx, id)?.act(tx, command)
+}
+
+impl Machine for Loaded {
+    type Event = ConsultationEvent;
+
+    fn apply(&mut self, event: &ConsultationEvent) {
+        self.snapshot.apply(event);
     }
-    let mut after = before.clone();
-    for event in &events {
-        apply(&mut after, event);
+
+    fn write(&self, after: &Self, events: &[ConsultationEvent], tx: &mut Tx<'_>) -> Result<bool, Failure> {
+        let (was, is) = (&self.snapshot, &after.snapshot);
+        let rank = if is.triage == was.triage {
+            self.full.row.ranked_since
+        } else {
+            ranked_since(is.triage, is.waiting_since, &tx.app.policy.matching)
+        };
+        // An offer's row must exist before the consultation can reference it.
+        if !write_offer(tx, is.id, was.offer.as_ref(), is.offer.as_ref())?
+            || !store::consultation_store(tx.conn, was, is, rank)?
+        {
+            return Ok(false);
+        }
+        for event in events {
+            change_others(tx, was, event)?;
+        }
+        Ok(true)
     }
-    // An offer's row must exist before the consultation can reference it.
-    for event in &events {
-        apply_side_effects(tx, &before, &after, event)?;
+
+    fn record(&self, event: &ConsultationEvent, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let now = &self.snapshot;
+        let staff = doctor_of(event).or(now.doctor).or_else(|| self.asked_doctor());
+        let recipients = Recipients::both(now.worker, staff);
+        tx.record(now.id, event.clone(), recipients)?;
+        count(tx, event, &self.full.row);
+        if may_match(event) {
+            tx.wake(Topic::Matching);
+        }
+        Ok(())
     }
-    if !store::consultation_store(tx.conn, &before, &after)? {
-        let now = store::consultation_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-        return Err(Refusal::moved_on(now.state).into());
+
+    fn moved_on(&self, tx: &mut Tx<'_>) -> Result<Refusal, Failure> {
+        let row = store::consultation_fetch(tx.conn, self.snapshot.id)?;
+        Ok(row.map_or(Refusal::new(Code::NotFound), |row| Refusal::moved_on(row.state)))
     }
-    for event in &events {
-        let staff = doctor_of(event).or(after.doctor).or_else(|| asked_doctor(&after));
-        let recipients = Recipients::both(after.worker, staff);
-        tx.record(id, event.clone(), recipients)?;
-        count(tx, event, &row);
+}
+
+/// Writes the last offer; false when another transaction has changed it first.
+fn write_offer(
+    tx: &mut Tx<'_>,
+    id: ConsultationId,
+    was: Option<&Offer>,
+    is: Option<&Offer>,
+) -> Result<bool, Failure> {
+    let Some(is) = is else { return Ok(true) };
+    match was.filter(|was| was.id == is.id) {
+        Some(was) if was.state == is.state => Ok(true),
+        Some(was) => Ok(store::offer_store(tx.conn, was, is, tx.now)?),
+        None => Ok(store::offer_add(tx.conn, id, is, tx.now).map(|()| true)?),
     }
-    tx.wake(Topic::Matching);
-    Ok(after)
+}
+
+/// Whether a consultation waits or a doctor's place is free since this event.
+const fn may_match(event: &ConsultationEvent) -> bool {
+    match event {
+        ConsultationEvent::Requested { .. }
+        | ConsultationEvent::Triaged { .. }
+        | ConsultationEvent::Declined { .. }
+        | ConsultationEvent::OfferExpired { .. }
+        | ConsultationEvent::OfferWithdrawn { .. }
+        | ConsultationEvent::Requeued { .. }
+        | ConsultationEvent::WorkerBack { .. }
+        | ConsultationEvent::Cancelled { .. }
+        | ConsultationEvent::Completed { .. } => true,
+        ConsultationEvent::Offered { .. }
+        | ConsultationEvent::Accepted { .. }
+        | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::Unserved { .. }
+        | ConsultationEvent::Rated { .. } => false,
+    }
 }
 
 /// Counts an event for the operators' metrics.
@@ -110,79 +203,50 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
     }
 }
 
-/// Applies the changes of an event to other tables than the consultation's own.
-fn apply_side_effects(
-    tx: &mut Tx<'_>,
-    before: &Consultation,
-    after: &Consultation,
-    event: &ConsultationEvent,
-) -> Result<(), Failure> {
+/// What an event changes beside the consultation and its offer.
+fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEvent) -> Result<(), Failure> {
+    use storage::matching::doctor;
     match event {
         ConsultationEvent::Offered { doctor, .. } => {
-            if !storage::matching::doctor::capacity_take(tx.conn, *doctor, tx.now)? {
+            if !doctor::capacity_take(tx.conn, *doctor, tx.now)? {
                 return Err(Code::DoctorAtCapacity.into());
             }
-            let offer =
-                after.offer.as_ref().ok_or_else(|| Failure::inconsistent("an offer without itself"))?;
-            store::offer_add(tx.conn, after.id, offer, tx.now)?;
         }
-        ConsultationEvent::Accepted { offer, hospital, .. } => {
-            end_offer(tx, *offer, OfferState::Accepted)?;
-            let (weight, clock) = storage::matching::doctor::hospital_turn(tx.conn, *hospital)?;
+        ConsultationEvent::Accepted { hospital, .. } => {
+            let (weight, clock) = doctor::hospital_turn(tx.conn, *hospital)?;
             let turn = turns(1, u32::try_from(weight).unwrap_or(1));
-            storage::matching::doctor::hospital_turn_add(tx.conn, *hospital, clock, turn)?;
+            doctor::hospital_turn_add(tx.conn, *hospital, clock, turn)?;
         }
-        ConsultationEvent::Declined { offer, doctor } => {
-            end_offer(tx, *offer, OfferState::Declined)?;
-            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
+        ConsultationEvent::Declined { doctor, .. }
+        | ConsultationEvent::OfferWithdrawn { doctor, .. }
+        | ConsultationEvent::Completed { doctor, .. } => {
+            doctor::capacity_release(tx.conn, *doctor)?;
         }
-        ConsultationEvent::OfferExpired { offer, doctor } => {
-            end_offer(tx, *offer, OfferState::Expired)?;
-            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
+        ConsultationEvent::OfferExpired { doctor, .. } => {
+            doctor::capacity_release(tx.conn, *doctor)?;
             // Otherwise the next offer would go to the same absent doctor.
-            storage::matching::doctor::presence_set_away(tx.conn, *doctor)?;
-        }
-        ConsultationEvent::OfferWithdrawn { offer, doctor } => {
-            end_offer(tx, *offer, OfferState::Withdrawn)?;
-            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
+            doctor::presence_set_away(tx.conn, *doctor)?;
         }
         ConsultationEvent::Requeued { doctor, .. } => {
-            // Otherwise nobody could accept it again.
-            if let Some(accepted) = &before.offer {
-                store::offer_take_back(tx.conn, accepted.id)?;
-            }
             // The next doctor starts without the previous doctor's drafts.
-            super::prescription::withdraw_unsigned_of(tx, after.id)?;
-            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
-            storage::matching::doctor::presence_set_away(tx.conn, *doctor)?;
-        }
-        ConsultationEvent::Completed { doctor, .. } => {
-            storage::matching::doctor::capacity_release(tx.conn, *doctor)?;
+            super::prescription::withdraw_unsigned_of(tx, before.id)?;
+            doctor::capacity_release(tx.conn, *doctor)?;
+            doctor::presence_set_away(tx.conn, *doctor)?;
         }
         ConsultationEvent::Cancelled { .. } => {
             // Free the doctor's place; an open offer was withdrawn before.
             if let Some(doctor) = before.doctor {
-                storage::matching::doctor::capacity_release(tx.conn, doctor)?;
+                doctor::capacity_release(tx.conn, doctor)?;
             }
         }
-        ConsultationEvent::Triaged { triage, .. } => {
-            let rank = ranked_since(*triage, after.waiting_since, &tx.app.policy.matching);
-            storage::triage::triage_set(tx.conn, after.id, *triage, rank)?;
-        }
         ConsultationEvent::Requested { .. }
+        | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::WorkerLeft { .. }
         | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => {}
     }
     Ok(())
-}
-
-fn end_offer(tx: &mut Tx<'_>, offer: domain::ids::OfferId, state: OfferState) -> Result<(), Failure> {
-    if store::offer_end(tx.conn, offer, state, tx.now)? {
-        return Ok(());
-    }
-    Err(Refusal::new(Code::OfferNotYours).into())
 }
 
 /// The doctor named in an event.
@@ -205,43 +269,35 @@ const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
     }
 }
 
-/// The doctor of the open offer.
-fn asked_doctor(after: &Consultation) -> Option<StaffId> {
-    let offer = after.offer.as_ref().filter(|offer| offer.state == OfferState::Open);
-    offer.filter(|_| after.state == ConsultationState::Offered).map(|offer| offer.doctor)
-}
-
-/// Locks the row of the worker's live consultation, if it has not ended meanwhile.
-pub(super) fn lock_live_of(
-    tx: &mut Tx<'_>,
-    worker: WorkerId,
-) -> Result<Option<store::ConsultationRow>, Failure> {
-    let Some(found) = store::consultation_live_of(tx.conn, worker)? else { return Ok(None) };
-    let row = store::consultation_lock(tx.conn, found.id)?;
-    Ok(row.filter(|row| row.state.is_live()))
-}
-
-/// Updates a live consultation, whose row the caller has locked, with a new triage
-/// result: level, red flags (which stay once raised), and the alarm.
+/// Updates a live consultation with a new triage result: level, red flags (which stay once raised),
+/// and the alarm. The caller has locked the worker's row, so nobody else raises it. Returns false
+/// when the consultation has ended meanwhile.
 pub(super) fn raise_triage(
     tx: &mut Tx<'_>,
-    caller: WorkerCaller,
+    visit: Visit,
     row: &store::ConsultationRow,
     view: &TriageView,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let codes = view.codes();
-    if codes != triage::flags_of(row)? {
+    let (new_flags, emergency) = (codes != triage::flags_of(row)?, view.level == TriageLevel::Emergency);
+    if !new_flags && !emergency && view.level >= row.triage {
+        return Ok(true);
+    }
+    let Some(known) = store::full::full_lock_live_of(tx.conn, visit.worker)?.map(Loaded::from) else {
+        return Ok(false);
+    };
+    if new_flags {
         storage::triage::red_flags_set(tx.conn, row.id, &serde_json::to_string(&codes)?)?;
     }
-    let after = act(tx, row.id, &Command::Triage { level: view.level })?;
-    if view.level == TriageLevel::Emergency {
-        let doctor = after.doctor.or_else(|| asked_doctor(&after));
+    let after = known.act(tx, &Command::Triage { level: view.level })?;
+    if emergency {
+        let doctor = after.snapshot.doctor.or_else(|| after.asked_doctor());
         if row.triage != TriageLevel::Emergency {
-            red_flag(tx, row.id, caller, doctor)?;
+            red_flag(tx, row.id, visit, doctor)?;
         }
-        alert::raise(tx, caller, Some(row.id), doctor, &codes)?;
+        alert::raise(tx, visit, Some(row.id), doctor, &codes)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Records that a consultation is an emergency: notifies the operator in addition to the
@@ -249,9 +305,9 @@ pub(super) fn raise_triage(
 fn red_flag(
     tx: &mut Tx<'_>,
     id: ConsultationId,
-    caller: WorkerCaller,
+    visit: Visit,
     doctor: Option<StaffId>,
 ) -> Result<(), Failure> {
-    let event = ConsultationNote::RedFlag { consultation: id, station: caller.station };
+    let event = ConsultationNote::RedFlag { consultation: id, station: visit.station };
     tx.record(id, event, Recipients { worker: None, staff: doctor })
 }

@@ -6,12 +6,11 @@ use utoipa::ToSchema;
 
 use super::{
     attendance::{WorkerPresence, presence},
-    view::{ConsultationView, list_for_worker, row_of_doctor},
+    view::{ConsultationView, known_of_doctor, list_for_worker},
 };
 use crate::{
     AppState, Failure, HealthAccess, Part,
     caller::StaffCaller,
-    network::me,
     profile::{self, HealthProfile},
     triage::{self, TriageView},
     vitals::{self, ReadingView},
@@ -74,21 +73,20 @@ pub fn read(
     caller: StaffCaller,
     id: ConsultationId,
 ) -> Result<RecordView, Failure> {
-    let row = row_of_doctor(conn, caller.staff, id)?;
+    let known = known_of_doctor(conn, caller.staff, id)?;
+    let row = &known.full.row;
     if !in_care(conn, app, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
     }
-    let worker = storage::network::worker::worker_fetch(conn, row.worker_id)?.ok_or(Code::NotFound)?;
-    me::need_care_consent(conn, row.worker_id)?;
-    let triage = triage::of_consultation(conn, app, &row)?;
-    let span = triage::span_of(conn, &row)?;
-    let known = storage::vitals::readings_of_care(conn, span)?;
-    let readings = known.iter().map(vitals::view).collect();
-    let mut previous = list_for_worker(conn, app, row.worker_id, Some(id), 10)?.items;
-    previous.retain(|known| known.id != id);
+    if !known.full.consents {
+        return Err(Code::ConsentMissing.into());
+    }
+    let (worker, profile) = profile::person(conn, app, row.worker_id)?;
+    let (triage, rows) = triage::of_person(conn, app, row, &worker, &profile)?;
+    let readings = rows.iter().map(vitals::view).collect();
+    let previous = list_for_worker(conn, app, row.worker_id, Some(id), 10)?.items;
     shown.note(row.worker_id, Part::Record, id);
     let today = civil_day(app.now());
-    let (_, profile) = profile::fetch(conn, app, row.worker_id)?;
     let who = profile::stated(&worker, &profile);
     let contradictions = worker.stated().contradictions(profile.stated());
     Ok(RecordView {
@@ -101,7 +99,7 @@ pub fn read(
             contradictions: contradictions.into_iter().map(str::to_owned).collect(),
             language: worker.language,
         },
-        presence: presence(conn, &row)?,
+        presence: presence(&known),
         profile,
         readings,
         triage,

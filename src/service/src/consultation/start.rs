@@ -5,14 +5,12 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    red_flag,
-    view::{ConsultationView, of_worker},
+    Loaded, red_flag,
+    view::{ConsultationView, view},
 };
-use crate::{Failure, Recipients, Tx, alert, caller::WorkerCaller, network::me, triage};
-use base::telemetry::metrics::Fact;
-use coordination::Topic;
+use crate::{Failure, Tx, alert, caller::WorkerCaller, machine::Machine, network::me, triage};
 use domain::{
-    consultation::{fold, request},
+    consultation::{Consultation, ConsultationEvent},
     ids::ConsultationId,
     matching::{Department, ranked_since},
     prescription::EncounterLane,
@@ -20,7 +18,7 @@ use domain::{
     spelling,
     triage::{SymptomFlag, TriageLevel},
 };
-use storage::consultation::{self as store, NewConsultation};
+use storage::consultation::{self as store, FullConsultation, NewConsultation};
 
 /// What a worker asks for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,49 +44,59 @@ pub struct StartInput {
 /// `ConsentMissing`; a bad field.
 pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Result<ConsultationView, Failure> {
     let complaint = input.complaint.trim();
-    if !storage::network::places::station_lanes(tx.conn, caller.station)?.contains(&input.lane) {
-        return Err(Code::LaneNotPermitted.into());
-    }
-    me::lock_care_consent(tx, caller.worker)?;
-    triage::lock_worker(tx, caller.worker)?;
-    if let Some(live) = store::consultation_live_of(tx.conn, caller.worker)? {
+    me::lock_consent_and_worker(tx, caller.worker).or_else(|missing| {
+        // A lane that is not permitted is refused first.
+        let lanes = storage::network::places::station_lanes(tx.conn, caller.station)?;
+        ensure_lane(&lanes, input.lane).and(Err(missing))
+    })?;
+    let visit = caller.visit();
+    let known = triage::known(tx.conn, tx.app, visit)?;
+    ensure_lane(&known.facts.lanes, input.lane)?;
+    if let Some(live) = &known.facts.live {
         let data = json!({"consultation_id": live.id});
         return Err(Refusal::new(Code::ConsultationLive).in_state(live.state).with_data(data).into());
     }
     let mut symptoms = input.symptoms.clone();
     symptoms.sort_unstable();
     symptoms.dedup();
-    let triage = triage::of_request(tx.conn, tx.app, caller, &symptoms)?;
+    let triage = triage::of_request(tx.conn, tx.app, &known, &symptoms)?;
     let red_flags = triage.codes();
-    let worker = storage::network::worker::worker_fetch(tx.conn, caller.worker)?.ok_or(Code::NotFound)?;
     let id = ConsultationId::generate();
-    let event = request(id, caller.worker, triage.level, tx.now);
-    let snapshot = fold(std::slice::from_ref(&event))
-        .ok_or_else(|| Failure::inconsistent("a request that opens nothing"))?;
-    store::consultation_add(
-        tx.conn,
-        &snapshot,
-        &NewConsultation {
-            check_in: caller.check_in,
-            station: caller.station,
-            lane: input.lane,
-            department: input.department.unwrap_or(Department::GeneralPractice),
-            language: worker.language,
-            complaint_sealed: tx.app.seal("consultation", "complaint_sealed", id, complaint)?,
-            symptoms: serde_json::to_string(&symptoms)?,
-            triage: triage.level,
-            ranked_since: ranked_since(triage.level, tx.now, &tx.app.policy.matching),
-            red_flags: serde_json::to_string(&red_flags)?,
-        },
-    )?;
-    tx.record(id, event, Recipients::worker(caller.worker))?;
-    tx.count(Fact::Consultation("requested"));
+    let event = ConsultationEvent::Requested {
+        consultation: id,
+        worker: caller.worker,
+        at: tx.now,
+        triage: triage.level,
+    };
+    let snapshot =
+        Consultation::begin(&event).ok_or_else(|| Failure::inconsistent("a request that opens nothing"))?;
+    let new = NewConsultation {
+        check_in: caller.check_in,
+        station: caller.station,
+        lane: input.lane,
+        department: input.department.unwrap_or(Department::GeneralPractice),
+        language: known.facts.worker.language,
+        complaint_sealed: tx.app.seal("consultation", "complaint_sealed", id, complaint)?,
+        symptoms: serde_json::to_string(&symptoms)?,
+        ranked_since: ranked_since(triage.level, tx.now, &tx.app.policy.matching),
+        red_flags: serde_json::to_string(&red_flags)?,
+    };
+    let row = store::consultation_add(tx.conn, &snapshot, new)?;
+    let active_at = known.facts.active_at;
+    let here = Some((caller.station, active_at));
+    let ahead = Some(store::consultations_ahead(tx.conn, &row)?);
+    let full = FullConsultation { row, offer: None, doctor: None, here, active_at, consents: true, ahead };
+    let requested = Loaded { full, snapshot };
+    requested.record(&event, tx)?;
     if triage.level == TriageLevel::Emergency {
-        red_flag(tx, id, caller, None)?;
-        alert::raise(tx, caller, Some(id), None, &red_flags)?;
+        red_flag(tx, id, visit, None)?;
+        alert::raise(tx, visit, Some(id), None, &red_flags)?;
     }
     // Asking for a doctor cancels a requested second measurement.
-    storage::vitals::measure_again_set(tx.conn, caller.check_in, None)?;
-    tx.wake(Topic::Matching);
-    of_worker(tx.conn, tx.app, caller.worker, id)
+    triage::wait_for_second(tx, &known, None)?;
+    view(tx.conn, tx.app, &requested)
+}
+
+fn ensure_lane(permitted: &[EncounterLane], lane: EncounterLane) -> Result<(), Failure> {
+    if permitted.contains(&lane) { Ok(()) } else { Err(Code::LaneNotPermitted.into()) }
 }

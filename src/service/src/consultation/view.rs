@@ -1,20 +1,18 @@
 //! A consultation as worker and doctor see it.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    attendance::{Presences, WorkerPresence},
+    Loaded,
+    attendance::{WorkerPresence, presence},
     close::Diagnosis,
     estimate::{self, Estimate},
     record::in_care,
 };
 use crate::{
-    AppState, Failure, HealthAccess, Part,
-    network::me,
+    Actor, AppState, Failure, HealthAccess, Part, Tx,
     page::{Rows, page},
     triage,
 };
@@ -28,7 +26,7 @@ use domain::{
 };
 use storage::{
     Conn,
-    consultation::{self as store, ConsultationRow},
+    consultation::{self as store, FullConsultation},
 };
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -119,50 +117,47 @@ page! {
 ///
 /// # Errors
 /// `NotFound` for anybody else's.
-pub(crate) fn of_worker(
-    conn: &mut Conn,
-    app: &AppState,
+fn own(worker: WorkerId, found: Option<FullConsultation>) -> Result<Loaded, Failure> {
+    let own = found.filter(|known| known.row.worker_id == worker);
+    Ok(own.ok_or(Code::NotFound)?.into())
+}
+
+/// As [`own`], with its row locked.
+pub(super) fn lock_of_worker(
+    tx: &mut Tx<'_>,
     worker: WorkerId,
     id: ConsultationId,
-) -> Result<ConsultationView, Failure> {
-    match store::consultation_fetch(conn, id)? {
-        Some(row) if row.worker_id == worker => build_one(conn, app, row),
-        _ => Err(Code::NotFound.into()),
-    }
+) -> Result<Loaded, Failure> {
+    own(worker, store::full::full_lock(tx.conn, id)?)
 }
 
 /// A consultation that a doctor has, had, or is being offered.
 ///
 /// # Errors
 /// `NotFound` for any other.
-pub(crate) fn of_doctor(
-    conn: &mut Conn,
-    app: &AppState,
-    shown: &mut HealthAccess,
-    doctor: StaffId,
-    id: ConsultationId,
-) -> Result<ConsultationView, Failure> {
-    let row = row_of_doctor(conn, doctor, id)?;
-    shown.note(row.worker_id, Part::Consultation, id);
-    build_one(conn, app, row)
+fn doctors(doctor: StaffId, found: Option<FullConsultation>) -> Result<Loaded, Failure> {
+    let known = Loaded::from(found.ok_or(Code::NotFound)?);
+    let has = known.snapshot.doctor == Some(doctor) || known.asked_doctor() == Some(doctor);
+    if has { Ok(known) } else { Err(Code::NotFound.into()) }
 }
 
-/// The row behind [`of_doctor`].
-pub(super) fn row_of_doctor(
+pub(super) fn known_of_doctor(
     conn: &mut Conn,
     doctor: StaffId,
     id: ConsultationId,
-) -> Result<ConsultationRow, Failure> {
-    let row = store::consultation_fetch(conn, id)?.ok_or(Code::NotFound)?;
-    if row.doctor_id == Some(doctor) {
-        return Ok(row);
-    }
-    let is_offered = match row.offer_id {
-        Some(offer) => store::offer_fetch(conn, offer)?
-            .is_some_and(|offer| offer.doctor_id == doctor && offer.state == OfferState::Open),
-        None => false,
-    };
-    if is_offered { Ok(row) } else { Err(Code::NotFound.into()) }
+) -> Result<Loaded, Failure> {
+    doctors(doctor, store::full::full_fetch(conn, id)?)
+}
+
+/// As [`known_of_doctor`], with its row locked, to be shown to the doctor.
+pub(super) fn lock_of_doctor(
+    tx: &mut Tx<'_>,
+    doctor: StaffId,
+    id: ConsultationId,
+) -> Result<Loaded, Failure> {
+    let known = doctors(doctor, store::full::full_lock(tx.conn, id)?)?;
+    tx.shown.note(known.snapshot.worker, Part::Consultation, id);
+    Ok(known)
 }
 
 /// A consultation for its worker or doctor. After it has ended, the doctor can read what
@@ -171,20 +166,24 @@ pub fn fetch(
     conn: &mut Conn,
     app: &AppState,
     shown: &mut HealthAccess,
-    actor: crate::Actor,
+    actor: Actor,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
+    let found = store::full::full_fetch(conn, id)?;
     match actor {
-        crate::Actor::Worker(worker) => of_worker(conn, app, worker.worker, id),
-        crate::Actor::Staff(staff) => {
-            let mut view = of_doctor(conn, app, shown, staff.staff, id)?;
-            let consents = me::consents_to_care(conn, view.worker_id)?;
-            if !consents || !in_care(conn, app, id, view.state, view.ended_at)? {
-                view.withhold();
+        Actor::Worker(worker) => view(conn, app, &own(worker.worker, found)?),
+        Actor::Staff(staff) => {
+            let known = doctors(staff.staff, found)?;
+            shown.note(known.snapshot.worker, Part::Consultation, id);
+            let mut shown = view(conn, app, &known)?;
+            if !known.full.consents || !in_care(conn, app, id, shown.state, shown.ended_at)? {
+                shown.withhold();
             }
-            Ok(view)
+            Ok(shown)
         }
-        _ => Err(Code::RoleNotAllowed.into()),
+        Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Cabinet(_) => {
+            Err(Code::RoleNotAllowed.into())
+        }
     }
 }
 
@@ -196,9 +195,12 @@ pub fn list_for_worker(
     after: Option<ConsultationId>,
     limit: u32,
 ) -> Result<ConsultationsView, Failure> {
-    let read = |most| store::consultations_of_worker(conn, worker, after, most);
-    let page = Rows::read(limit, read, |row| row.id)?;
-    Ok(page.show(|rows| build_all(conn, app, &rows))?.into())
+    let read = |most| store::full::full_of_worker(conn, worker, after, most);
+    let page = Rows::read(limit, read, |known| known.row.id)?;
+    let show = |rows: Vec<FullConsultation>| {
+        rows.into_iter().map(|known| view(conn, app, &known.into())).collect::<Result<_, _>>()
+    };
+    Ok(page.show(show)?.into())
 }
 
 /// The live consultations of a doctor.
@@ -208,68 +210,28 @@ pub fn list_for_doctor(
     shown: &mut HealthAccess,
     doctor: StaffId,
 ) -> Result<ConsultationsView, Failure> {
-    let rows = store::consultations_of_doctor(conn, doctor)?;
-    if rows.is_empty() {
-        return Ok(ConsultationsView { items: Vec::new(), next_after: None });
-    }
-    for row in &rows {
-        shown.note(row.worker_id, Part::Consultation, row.id);
-    }
-    let mut items = build_all(conn, app, &rows)?;
-    let people: Vec<WorkerId> = rows.iter().map(|row| row.worker_id).collect();
-    let willing = me::consenting_to_care(conn, &people)?;
-    for view in &mut items {
-        if !willing.contains(&view.worker_id) {
-            view.withhold();
+    let mut items = Vec::new();
+    for known in store::full::full_of_doctor(conn, doctor)? {
+        shown.note(known.row.worker_id, Part::Consultation, known.row.id);
+        let consents = known.consents;
+        let mut item = view(conn, app, &known.into())?;
+        if !consents {
+            item.withhold();
         }
+        items.push(item);
     }
     Ok(ConsultationsView { items, next_after: None })
 }
 
-fn build_all(
-    conn: &mut Conn,
-    app: &AppState,
-    rows: &[ConsultationRow],
-) -> Result<Vec<ConsultationView>, Failure> {
-    let presences = Presences::read(conn, &rows.iter().collect::<Vec<_>>())?;
-    let doctors: BTreeSet<StaffId> = rows.iter().filter_map(|row| row.doctor_id).collect();
-    let doctors = match Vec::from_iter(doctors) {
-        none if none.is_empty() => Vec::new(),
-        some => storage::matching::doctor::staff_names(conn, &some)?,
-    };
-    rows.iter()
-        .map(|row| {
-            let doctor = doctors.iter().find(|(id, ..)| Some(*id) == row.doctor_id).cloned();
-            let doctor = doctor.map(|(id, name_zh, name_en)| DoctorBrief { id, name_zh, name_en });
-            build(conn, app, row, doctor, presences.of(row))
-        })
-        .collect()
-}
-
-fn build_one(conn: &mut Conn, app: &AppState, row: ConsultationRow) -> Result<ConsultationView, Failure> {
-    build_all(conn, app, &[row])?.pop().ok_or_else(|| Code::NotFound.into())
-}
-
-/// Reads place and offer of a consultation that waits or is offered; a list has one of these at
-/// most.
-fn build(
-    conn: &mut Conn,
-    app: &AppState,
-    row: &ConsultationRow,
-    doctor: Option<DoctorBrief>,
-    worker: WorkerPresence,
-) -> Result<ConsultationView, Failure> {
-    let waiting = row.state == ConsultationState::Waiting;
-    let ahead = if waiting { Some(store::consultations_ahead(conn, row)?) } else { None };
+pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<ConsultationView, Failure> {
+    let (row, now) = (&known.full.row, &known.snapshot);
+    let ahead = known.full.ahead.filter(|_| now.state == ConsultationState::Waiting);
     let estimate = match ahead {
         Some(ahead) => Some(estimate::wait(conn, app, ahead)?),
         None => None,
     };
-    let offer = match row.offer_id.filter(|_| row.state == ConsultationState::Offered) {
-        Some(id) => store::offer_fetch(conn, id)?
-            .map(|offer| OfferBrief { id: offer.id, expires_at: offer.expires_at }),
-        None => None,
-    };
+    let offer = now.offer.as_ref().filter(|offer| offer.state == OfferState::Open);
+    let doctor = now.doctor.zip(known.full.doctor.clone());
     let summary = match &row.summary_sealed {
         Some(sealed) => Some(app.open("consultation", "summary_sealed", row.id, sealed)?),
         None => None,
@@ -278,26 +240,26 @@ fn build(
         id: row.id,
         worker_id: row.worker_id,
         station_id: row.station_id,
-        state: row.state,
+        state: now.state,
         lane: row.lane,
         department: row.department,
         complaint: app.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?,
         symptoms: serde_json::from_str(&row.symptoms)?,
-        triage: row.triage,
-        emergency_number: (row.triage == TriageLevel::Emergency).then(|| EMERGENCY_NUMBER.to_owned()),
+        triage: now.triage,
+        emergency_number: (now.triage == TriageLevel::Emergency).then(|| EMERGENCY_NUMBER.to_owned()),
         red_flags: triage::flags_of(row)?.into_iter().map(RedFlag::from).collect(),
-        requested_at: row.requested_at,
+        requested_at: now.waiting_since,
         position: ahead.map(|ahead| ahead + 1),
         estimate,
-        offer,
-        doctor,
-        hospital_id: row.hospital_id,
-        accepted_at: row.accepted_at,
-        ended_at: row.ended_at,
-        cancel_reason: row.cancel_reason,
-        worker,
+        offer: offer.map(|offer| OfferBrief { id: offer.id, expires_at: offer.expires_at }),
+        doctor: doctor.map(|(id, (name_zh, name_en))| DoctorBrief { id, name_zh, name_en }),
+        hospital_id: now.hospital,
+        accepted_at: now.accepted_at,
+        ended_at: now.ended_at,
+        cancel_reason: now.cancel_reason,
+        worker: presence(known),
         summary,
         diagnoses: row.diagnoses.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
-        rating: row.rating,
+        rating: now.rating.map(i32::from),
     })
 }

@@ -16,10 +16,10 @@ use crate::jobs::rounds::{self, Done, Job};
 use coordination::LivenessKey;
 use domain::{
     consultation::Command,
-    ids::{ConsultationId, HospitalId, OfferId, StaffId},
+    ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
     matching::{
-        Candidate, Choice, ChoiceReason, MatchRequest, PreviousDoctor, QueueKey, choose_doctor, start_time,
-        turns,
+        Candidate, Choice, ChoiceReason, MatchRequest, MatchingPolicy, PreviousDoctor, QueueKey,
+        choose_doctor, start_time, turns,
     },
     time::Timestamp,
 };
@@ -45,13 +45,7 @@ struct Plan {
     consultation: ConsultationId,
     fence: i64,
     choice: Choice,
-}
-
-/// The plan of one round.
-#[derive(Debug, Default)]
-struct Round {
-    plans: Vec<Plan>,
-    /// The system's virtual time, if the round advanced it.
+    /// The system's virtual time, if this offer advances it.
     clock: Option<i64>,
 }
 
@@ -100,25 +94,13 @@ struct Tried {
 }
 
 async fn try_plan(app: &Arc<AppState>, skipped: Skipped) -> Result<Tried, Failure> {
-    const CLOCK: Job = Job::new("matching-clock");
     // Concurrently: offers share commits, and no offer waits for another.
     const OFFER: Job = Job::new("offer").ignore_refusals().concurrent();
-    let Round { plans, clock } = app.read(Actor::System, move |conn, app| plan(conn, app, &skipped)).await?;
-    let mut done = Done::default();
-    if let Some(clock) = clock {
-        let advance = move |tx: &mut Tx<'_>| {
-            Ok(storage::matching::doctor::matching_clock_advance(tx.conn, clock).map(|_| 0)?)
-        };
-        done = rounds::one(app, CLOCK, advance).await;
-    }
+    let plans = app.read(Actor::System, move |conn, app| plan(conn, app, &skipped)).await?;
     let offered = rounds::each(app, OFFER, plans.clone(), |plan| plan.consultation, offer).await;
     let (failed, made): (Vec<Plan>, Vec<Plan>) =
         plans.into_iter().partition(|plan| offered.was_deferred(plan.consultation));
-    Ok(Tried {
-        done: done.and(offered),
-        made: made.into_iter().map(|plan| plan.consultation).collect(),
-        failed,
-    })
+    Ok(Tried { done: offered, made: made.into_iter().map(|plan| plan.consultation).collect(), failed })
 }
 
 fn offer(tx: &mut Tx<'_>, plan: &Plan) -> Result<usize, Failure> {
@@ -129,7 +111,11 @@ fn offer(tx: &mut Tx<'_>, plan: &Plan) -> Result<usize, Failure> {
         fence: plan.fence + 1,
         expires_at: tx.app.policy.matching.offer_expires_at(tx.now),
     };
-    act_on(tx, plan.consultation, &command)
+    let made = act_on(tx, plan.consultation, &command)?;
+    if let Some(clock) = plan.clock {
+        storage::matching::doctor::matching_clock_advance(tx.conn, clock)?;
+    }
+    Ok(made)
 }
 
 fn act_on(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<usize, Failure> {
@@ -219,11 +205,11 @@ async fn requeues_of_lost(
         .read(Actor::System, move |conn, _| {
             Ok((
                 storage::authority::staff_active_at(conn, doctor)?,
-                store::consultations_of_doctor(conn, doctor)?,
+                store::full::full_of_doctor(conn, doctor)?,
             ))
         })
         .await?;
-    let of_lost = live.into_iter().filter_map(|row| {
+    let of_lost = live.into_iter().map(|known| known.row).filter_map(|row| {
         // A doctor who accepted or wrote anything was present then.
         let lost_since = heard.max(active_at).max(row.accepted_at).unwrap_or(app.opened_at);
         grace_is_over(app, lost_since).then_some((row.id, Command::Requeue { doctor, lost_since }))
@@ -234,41 +220,39 @@ async fn requeues_of_lost(
 /// Chooses doctors for the front of the queue, most urgent first. Within the round each choice
 /// uses one of the doctor's places and one turn of their hospital; an open offer also counts
 /// as a turn.
-fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<Round, Failure> {
+fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<Vec<Plan>, Failure> {
     let now = app.now();
     let policy = &app.policy.matching;
     let mut waiting = store::consultations_waiting(conn, FRONT)?;
+    waiting.retain(|(row, _)| !skipped.consultations.contains(&row.id));
     if waiting.is_empty() {
-        return Ok(Round::default());
+        return Ok(Vec::new());
     }
-    waiting.retain(|row| !skipped.consultations.contains(&row.id));
-    waiting.sort_by_key(|row| QueueKey::of(row.triage, row.requested_at, row.id, now, policy));
+    waiting.sort_by_key(|(row, _)| QueueKey::of(row.triage, row.requested_at, row.id, now, policy));
     let mut candidates = storage::matching::doctor::candidates(conn, now, CANDIDATES)?;
     candidates.retain(|known| !skipped.doctors.contains(&known.candidate.doctor));
     if candidates.is_empty() {
-        return Ok(Round::default());
+        return Ok(Vec::new());
     }
     let system = storage::matching::doctor::matching_clock(conn)?;
     let starts = align_virtual_times(conn, &mut candidates, system)?;
+    let history = History::read(conn, &waiting, now, policy)?;
     let mut reached = system;
     let mut plans = Vec::new();
-    for row in &waiting {
+    for (row, district) in &waiting {
         if candidates.iter().all(|known| known.candidate.live >= known.candidate.capacity) {
             break;
         }
-        let request = request_for(conn, app, row, now)?;
-        let seen =
-            seen_from(&candidates, &storage::matching::doctor::station_district(conn, row.station_id)?);
-        if let Some(choice) = choose_doctor(&request, &seen, now, policy) {
-            // A choice for continuity of care is made out of turn.
-            if choice.reason == ChoiceReason::Fairness {
-                reached = reached.max(starts.get(&choice.hospital).copied().unwrap_or(system));
-            }
-            take_place(&mut candidates, &choice);
-            plans.push(Plan { consultation: row.id, fence: row.fence, choice });
-        }
+        let seen = seen_from(&candidates, district);
+        let Some(choice) = choose_doctor(&history.request(row), &seen, now, policy) else { continue };
+        // A choice for continuity of care is made out of turn.
+        let start = starts.get(&choice.hospital).filter(|_| choice.reason == ChoiceReason::Fairness);
+        let clock = start.copied().filter(|start| *start > reached);
+        reached = clock.unwrap_or(reached);
+        take_place(&mut candidates, &choice);
+        plans.push(Plan { consultation: row.id, fence: row.fence, choice, clock });
     }
-    Ok(Round { plans, clock: (reached > system).then_some(reached) })
+    Ok(plans)
 }
 
 /// Raises each hospital's virtual time to at least the system's, and counts open offers as
@@ -308,22 +292,43 @@ fn take_place(candidates: &mut [LocatedCandidate], choice: &Choice) {
     }
 }
 
-fn request_for(
-    conn: &mut Conn,
-    app: &AppState,
-    row: &ConsultationRow,
-    now: Timestamp,
-) -> Result<MatchRequest, Failure> {
-    let since = now - TimeDelta::days(i64::from(app.policy.matching.continuity_days));
-    let previous_doctor = store::doctor_of_last_visit(conn, row.worker_id, since, now)?
-        .map(|(doctor, seen_at)| PreviousDoctor { doctor, seen_at });
-    Ok(MatchRequest {
-        consultation: row.id,
-        department: row.department,
-        language: row.language,
-        level: row.triage,
-        waiting_since: row.requested_at,
-        previous_doctor,
-        excluded: store::offers_refused(conn, row.id, now - REOFFER_AFTER)?,
-    })
+/// What happened before to the consultations that wait.
+struct History {
+    /// By whom their workers were seen lately, newest first.
+    visits: Vec<(WorkerId, StaffId, Timestamp)>,
+    /// Who did not take them lately.
+    refused: Vec<(ConsultationId, StaffId)>,
+}
+
+impl History {
+    fn read(
+        conn: &mut Conn,
+        waiting: &[(ConsultationRow, String)],
+        now: Timestamp,
+        policy: &MatchingPolicy,
+    ) -> Result<Self, Failure> {
+        let workers: Vec<WorkerId> = waiting.iter().map(|(row, _)| row.worker_id).collect();
+        let since = now - TimeDelta::days(i64::from(policy.continuity_days));
+        let offered = waiting.iter().filter(|(row, _)| row.fence > 0);
+        let offered: Vec<ConsultationId> = offered.map(|(row, _)| row.id).collect();
+        let refused = match &offered[..] {
+            [] => Vec::new(),
+            offered => store::offers_refused(conn, offered, now - REOFFER_AFTER)?,
+        };
+        Ok(Self { visits: store::doctors_of_visits(conn, &workers, since)?, refused })
+    }
+
+    fn request(&self, row: &ConsultationRow) -> MatchRequest {
+        let last = self.visits.iter().find(|(worker, ..)| *worker == row.worker_id);
+        let refused = self.refused.iter().filter(|(id, _)| *id == row.id);
+        MatchRequest {
+            consultation: row.id,
+            department: row.department,
+            language: row.language,
+            level: row.triage,
+            waiting_since: row.requested_at,
+            previous_doctor: last.map(|&(_, doctor, seen_at)| PreviousDoctor { doctor, seen_at }),
+            excluded: refused.map(|(_, doctor)| *doctor).collect(),
+        }
+    }
 }

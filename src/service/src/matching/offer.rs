@@ -8,25 +8,21 @@ use crate::{
     AppState, Failure, HealthAccess, Part, Tx,
     caller::{self, StaffCaller},
     consultation::{
-        act,
-        attendance::{Presences, WorkerPresence},
-        view::{ConsultationView, of_doctor},
+        Loaded,
+        attendance::{WorkerPresence, presence},
+        view::{ConsultationView, view},
     },
-    network::me,
     staff::signing,
 };
 use domain::{
     consultation::Command,
     ids::{ConsultationId, OfferId, WorkerId},
     matching::Department,
-    refusal::{Code, Refusal},
+    refusal::Code,
     spelling,
     triage::TriageLevel,
 };
-use storage::{
-    Conn,
-    consultation::{self as store, OfferRow},
-};
+use storage::{Conn, consultation as store};
 
 /// Accepting an offer.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -85,28 +81,12 @@ pub fn open_of(
     shown: &mut HealthAccess,
     caller: StaffCaller,
 ) -> Result<OffersView, Failure> {
-    // A poll that finds nothing is one statement.
-    if store::offers_open_of(conn, caller.staff)?.is_empty() {
-        return Ok(OffersView { items: Vec::new() });
-    }
-    conn.snapshot(|conn| open_offers(conn, app, shown, caller))
-}
-
-fn open_offers(
-    conn: &mut Conn,
-    app: &AppState,
-    shown: &mut HealthAccess,
-    caller: StaffCaller,
-) -> Result<OffersView, Failure> {
-    let offers = store::offers_open_with_consultations(conn, caller.staff)?;
-    let presences = Presences::read(conn, &offers.iter().map(|(_, row)| row).collect::<Vec<_>>())?;
-    let people: Vec<WorkerId> = offers.iter().map(|(_, row)| row.worker_id).collect();
-    let willing = me::consenting_to_care(conn, &people)?;
-    let mut items = Vec::with_capacity(offers.len());
-    for (offer, row) in offers {
+    let mut items = Vec::new();
+    for known in store::full::full_offered_to(conn, caller.staff)?.into_iter().map(Loaded::from) {
+        let (full, row) = (&known.full, &known.full.row);
+        let Some(offer) = &full.offer else { continue };
         shown.note(row.worker_id, Part::Offer, row.id);
         items.push(OfferView {
-            worker: presences.of(&row),
             id: offer.id,
             consultation_id: offer.consultation_id,
             fence: offer.fence,
@@ -114,11 +94,12 @@ fn open_offers(
             expires_at: offer.expires_at,
             department: row.department,
             triage: row.triage,
-            complaint: if willing.contains(&row.worker_id) {
+            complaint: if full.consents {
                 app.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?
             } else {
                 String::new()
             },
+            worker: presence(&known),
         });
     }
     Ok(OffersView { items })
@@ -134,14 +115,19 @@ pub fn accept(
     id: OfferId,
     input: &AcceptInput,
 ) -> Result<ConsultationView, Failure> {
-    let offer = of_caller(tx.conn, caller, id)?;
     if caller::is_quiet(tx.activity(), tx.now) {
+        // The PIN is checked before the consultation is locked.
+        if !store::offer_is_of(tx.conn, id, caller.staff)? {
+            return Err(Code::NotFound.into());
+        }
         let pin = input.pin.as_deref().ok_or(Code::ReauthenticationNeeded)?;
         signing::ensure_pin(tx, caller, pin)?;
     }
+    let offered = lock_offered(tx, caller, id)?;
     let command = Command::Accept { offer: id, doctor: caller.staff, fence: input.fence };
-    act(tx, offer.consultation_id, &command)?;
-    of_doctor(tx.conn, tx.app, &mut tx.shown, caller.staff, offer.consultation_id)
+    let accepted = offered.act(tx, &command)?;
+    tx.shown.note(accepted.snapshot.worker, Part::Consultation, accepted.snapshot.id);
+    view(tx.conn, tx.app, &accepted)
 }
 
 /// Declines an offer: the consultation goes to the next doctor.
@@ -154,9 +140,8 @@ pub fn decline(
     id: OfferId,
     input: &DeclineInput,
 ) -> Result<Declined, Failure> {
-    let offer = of_caller(tx.conn, caller, id)?;
-    let command = Command::Decline { offer: id, doctor: caller.staff, fence: input.fence };
-    act(tx, offer.consultation_id, &command)?;
+    let offered = lock_offered(tx, caller, id)?;
+    offered.act(tx, &Command::Decline { offer: id, doctor: caller.staff, fence: input.fence })?;
     Ok(Declined { id, declined: true })
 }
 
@@ -167,11 +152,9 @@ pub struct Declined {
     pub declined: bool,
 }
 
-/// The caller's offer; `NotFound` for another doctor's. The domain refuses an offer that is no
-/// longer open, by its fence.
-fn of_caller(conn: &mut Conn, caller: StaffCaller, id: OfferId) -> Result<OfferRow, Failure> {
-    match store::offer_fetch(conn, id)? {
-        Some(offer) if offer.doctor_id == caller.staff => Ok(offer),
-        _ => Err(Refusal::new(Code::NotFound).into()),
-    }
+/// The consultation of the caller's offer, locked; `NotFound` for another doctor's. The domain
+/// refuses an offer that is no longer open, by its fence.
+fn lock_offered(tx: &mut Tx<'_>, caller: StaffCaller, id: OfferId) -> Result<Loaded, Failure> {
+    let found = store::full::full_lock_offered(tx.conn, id, caller.staff)?;
+    Ok(found.ok_or(Code::NotFound)?.into())
 }

@@ -65,7 +65,8 @@ pub fn stay(tx: &Tx<'_>) -> PresenceView {
 }
 
 pub fn fetch(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<MeView, Failure> {
-    let worker = storage::network::worker::worker_fetch(conn, caller.worker)?.ok_or(Code::NotFound)?;
+    let found = storage::network::worker::worker_with_consents(conn, caller.worker)?;
+    let (worker, consents) = found.ok_or(Code::NotFound)?;
     Ok(MeView {
         id: worker.id,
         name: app.open("worker", "name_sealed", worker.id, &worker.name_sealed)?,
@@ -73,7 +74,7 @@ pub fn fetch(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<Me
         sex: worker.sex,
         job: worker.job,
         language: worker.language,
-        consents: storage::network::worker::consents_live(conn, worker.id)?,
+        consents,
         check_in_id: caller.check_in,
         station_id: caller.station,
     })
@@ -112,6 +113,17 @@ pub fn withdraw(
 pub(crate) fn lock_care_consent(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
     let consents =
         storage::network::worker::consent_lock(tx.conn, worker, ConsentPurpose::HealthCare.as_str())?;
+    if consents { Ok(()) } else { Err(Code::ConsentMissing.into()) }
+}
+
+/// As [`lock_care_consent`], and locks the worker's row, so that a new fact and a concurrent request
+/// for a doctor see each other.
+///
+/// # Errors
+/// `ConsentMissing`.
+pub(crate) fn lock_consent_and_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+    let care = ConsentPurpose::HealthCare.as_str();
+    let consents = storage::network::worker::consent_and_worker_lock(tx.conn, worker, care)?;
     if consents { Ok(()) } else { Err(Code::ConsentMissing.into()) }
 }
 

@@ -5,8 +5,8 @@ use std::{collections::HashMap, fmt::Debug};
 
 use crate::{Failure, order::write::domain_order, vend::domain_attempt};
 use domain::{
-    check_in::{CheckInEvent, EndReason},
-    consultation::{self, Consultation},
+    check_in::CheckIn,
+    consultation::Consultation,
     event::{Event, Stream},
     ids::{Id, OrderId},
     order::{Order, OrderEvent, OrderState, UnitState},
@@ -118,9 +118,9 @@ pub(super) fn prescriptions(conn: &mut Conn, found: &mut Vec<String>) -> Result<
 pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
     let mut folded =
         fold(conn, Stream::Consultation, |so_far: Option<Consultation>, _, event, _| match so_far {
-            None => consultation::fold(std::slice::from_ref(event)),
+            None => Consultation::begin(event),
             Some(mut consultation) => {
-                consultation::apply(&mut consultation, event);
+                consultation.apply(event);
                 Some(consultation)
             }
         })?;
@@ -133,13 +133,15 @@ pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<
 }
 
 pub(super) fn check_ins(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
-    let folded = fold(conn, Stream::CheckIn, |ended: Option<Option<EndReason>>, _, event, _| match event {
-        CheckInEvent::Opened { .. } => Some(None),
-        CheckInEvent::Ended { reason } => ended.map(|_| Some(*reason)),
+    let folded = fold(conn, Stream::CheckIn, |so_far: Option<CheckIn>, id, event, _| match so_far {
+        None => CheckIn::begin(id, event),
+        Some(mut check_in) => {
+            check_in.apply(event);
+            Some(check_in)
+        }
     })?;
     for (id, reason) in store::check_ins_all(conn)? {
-        let folded = folded.get(&id).map(|ended| ended.map(EndReason::as_str));
-        compare(("check-in", id), reason.as_deref(), folded, found);
+        compare(("check-in", id), reason, folded.get(&id).map(|check_in| check_in.ended), found);
     }
     Ok(())
 }

@@ -12,14 +12,19 @@ use chrono::TimeDelta;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, Tx, caller::WorkerCaller, consultation, profile};
+use super::{
+    Actor, AppState, Failure, Tx,
+    caller::{Visit, WorkerCaller},
+    consultation,
+    profile::{self, HealthProfile},
+};
 use crate::{
     alert,
     jobs::rounds::{self, Job},
 };
 use domain::{
     formulary::Condition,
-    ids::{CheckInId, StationId, WorkerId},
+    ids::{CheckInId, StaffId, StationId, WorkerId},
     refusal::{Code, Refusal},
     time::{Timestamp, civil_day, months_since},
     triage::{
@@ -31,7 +36,9 @@ use domain::{
 use storage::{
     Conn,
     consultation::ConsultationRow,
-    vitals::{self as store, CareSpan, Said},
+    network::worker::WorkerRow,
+    triage::facts::{VisitFacts, visit_facts},
+    vitals::{self as store, CareSpan, ReadingRow, Said},
 };
 
 /// For how long after its end a consultation settles the red flags that its doctor saw.
@@ -93,17 +100,23 @@ pub(super) struct Case {
 /// # Errors
 /// Faults of the storage.
 pub(super) fn span_of(conn: &mut Conn, row: &ConsultationRow) -> Result<CareSpan, Failure> {
-    let (since, _) = counts_since(conn, row.worker_id, row.requested_at)?;
-    Ok(CareSpan { worker: row.worker_id, check_in: row.check_in_id, since, until: row.ended_at })
+    let (since, until) = (row.requested_at - ALERT_COUNTS_FOR, row.requested_at);
+    let seen = storage::consultation::doctor_of_last_visit(conn, row.worker_id, since, until)?;
+    Ok(span_after(row, seen.map(|(_, ended_at)| ended_at)))
+}
+
+/// As [`span_of`], when a doctor saw the worker last at `seen`.
+fn span_after(row: &ConsultationRow, seen: Option<Timestamp>) -> CareSpan {
+    let (since, _) = counts_since(seen, row.requested_at);
+    CareSpan { worker: row.worker_id, check_in: row.check_in_id, since, until: row.ended_at }
 }
 
 /// Since when readings and alerts count at `at`: for a fixed time, or since a doctor saw the
 /// worker. Leaving a screen and coming back, here or elsewhere, hides nothing.
-fn counts_since(conn: &mut Conn, worker: WorkerId, at: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
+fn counts_since(seen: Option<Timestamp>, at: Timestamp) -> (Timestamp, Timestamp) {
     let (measured, alarmed) = (at - READING_COUNTS_FOR, at - ALERT_COUNTS_FOR);
-    let seen = storage::consultation::doctor_of_last_visit(conn, worker, alarmed, at)?;
-    let seen = seen.map_or(alarmed, |(_, ended_at)| ended_at);
-    Ok((measured.max(seen), seen))
+    let seen = seen.filter(|seen| *seen > alarmed && *seen <= at).unwrap_or(alarmed);
+    (measured.max(seen), seen)
 }
 
 /// The red flags of a consultation so far.
@@ -111,32 +124,90 @@ pub(super) fn flags_of(row: &ConsultationRow) -> Result<Vec<RedFlagCode>, Failur
     Ok(row.red_flags.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default())
 }
 
-fn case_of_check_in(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<Case, Failure> {
-    let WorkerCaller { worker, check_in, .. } = caller;
-    let (since, alarmed_since) = counts_since(conn, worker, app.now())?;
-    let mut earlier = Vec::new();
-    for alert in storage::triage::recent::alerts_lately(conn, &[worker], alarmed_since)? {
-        earlier.extend(alert::flags_of(&alert)?);
-    }
-    let rows = store::readings_of_care(conn, CareSpan { worker, check_in, since, until: None })?;
-    Ok(Case {
-        worker,
-        readings: rows.iter().map(|row| row.to_timed()).collect(),
-        reported: store::entered_in_check_in(conn, check_in)?,
-        asked: false,
-        earlier,
-    })
+/// What is known of a worker in a visit, apart from readings. A transaction that adds to it reads
+/// it after it has locked the worker's row.
+pub(super) struct Known {
+    pub visit: Visit,
+    pub facts: VisitFacts,
+    pub profile: HealthProfile,
 }
 
-fn case_of_consultation(conn: &mut Conn, row: &ConsultationRow) -> Result<Case, Failure> {
-    let span = span_of(conn, row)?;
+/// Reads what is known.
+///
+/// # Errors
+/// `NotFound`.
+pub(super) fn known(conn: &mut Conn, app: &AppState, visit: Visit) -> Result<Known, Failure> {
+    let alarmed_since = app.now() - ALERT_COUNTS_FOR;
+    let facts = visit_facts(conn, visit.check_in, alarmed_since)?.ok_or(Code::NotFound)?;
+    let profile = profile::opened(app, visit.worker, facts.profile.as_ref())?;
+    Ok(Known { visit, facts, profile })
+}
+
+impl Known {
+    /// The version of the profile; 0 when it was never written.
+    pub fn profile_version(&self) -> i64 {
+        self.facts.profile.as_ref().map_or(0, |row| row.version)
+    }
+
+    /// The doctor of the live consultation.
+    pub fn doctor(&self) -> Option<StaffId> {
+        self.facts.live.as_ref().and_then(|row| row.doctor_id)
+    }
+
+    fn case(&self, conn: &mut Conn, app: &AppState) -> Result<Case, Failure> {
+        match &self.facts.live {
+            Some(row) => case_in(conn, row, span_after(row, self.facts.seen_at)),
+            None => self.case_of_check_in(conn, app),
+        }
+    }
+
+    fn case_of_check_in(&self, conn: &mut Conn, app: &AppState) -> Result<Case, Failure> {
+        let Visit { worker, check_in, .. } = self.visit;
+        let (since, alarmed_since) = counts_since(self.facts.seen_at, app.now());
+        let mut earlier: Vec<RedFlagCode> = Vec::new();
+        for (flags, _) in self.facts.alerts.iter().filter(|(_, raised_at)| *raised_at > alarmed_since) {
+            earlier.extend(serde_json::from_str::<Vec<RedFlagCode>>(flags)?);
+        }
+        let rows = store::readings_of_care(conn, CareSpan { worker, check_in, since, until: None })?;
+        Ok(Case {
+            worker,
+            readings: rows.iter().map(|row| row.to_timed()).collect(),
+            reported: self.facts.entered.clone(),
+            asked: false,
+            earlier,
+        })
+    }
+
+    /// The level of a case of this worker.
+    fn judge(&self, app: &AppState, case: Case) -> Result<TriageView, Failure> {
+        judge_person(app, &self.facts.worker, &self.profile, case)
+    }
+
+    /// The level of the live consultation, or else of the check-in.
+    fn triage(&self, conn: &mut Conn, app: &AppState, more: &[SymptomFlag]) -> Result<TriageView, Failure> {
+        let mut case = self.case(conn, app)?;
+        case.reported.symptoms.extend_from_slice(more);
+        self.judge(app, case)
+    }
+}
+
+fn case_in(conn: &mut Conn, row: &ConsultationRow, span: CareSpan) -> Result<Case, Failure> {
     let rows = store::readings_of_care(conn, span)?;
+    case_of(conn, row, span, &rows)
+}
+
+fn case_of(
+    conn: &mut Conn,
+    row: &ConsultationRow,
+    span: CareSpan,
+    readings: &[ReadingRow],
+) -> Result<Case, Failure> {
     let mut reported = store::entered_in_care(conn, span)?;
     let symptoms: Vec<SymptomFlag> = serde_json::from_str(&row.symptoms)?;
     reported.symptoms.extend(symptoms);
     Ok(Case {
         worker: row.worker_id,
-        readings: rows.iter().map(|row| row.to_timed()).collect(),
+        readings: readings.iter().map(|row| row.to_timed()).collect(),
         reported,
         asked: true,
         earlier: flags_of(row)?,
@@ -144,11 +215,19 @@ fn case_of_consultation(conn: &mut Conn, row: &ConsultationRow) -> Result<Case, 
 }
 
 /// The level of a case.
-pub(super) fn judge(conn: &mut Conn, app: &AppState, mut case: Case) -> Result<TriageView, Failure> {
-    let worker = storage::network::worker::worker_fetch(conn, case.worker)?.ok_or(Code::NotFound)?;
-    let (_, profile) = profile::fetch(conn, app, case.worker)?;
+pub(super) fn judge(conn: &mut Conn, app: &AppState, case: Case) -> Result<TriageView, Failure> {
+    let (worker, profile) = profile::person(conn, app, case.worker)?;
+    judge_person(app, &worker, &profile, case)
+}
+
+fn judge_person(
+    app: &AppState,
+    worker: &WorkerRow,
+    profile: &HealthProfile,
+    mut case: Case,
+) -> Result<TriageView, Failure> {
     let today = civil_day(app.now());
-    let born = profile::stated(&worker, &profile).birth_date;
+    let born = profile::stated(worker, profile).birth_date;
     let months = born.and_then(|born| months_since(born, today));
     let pregnant = profile.pregnant == Some(true);
     let applicability = applicability(months.map(|months| months / 12), pregnant);
@@ -192,13 +271,12 @@ pub(super) fn judge(conn: &mut Conn, app: &AppState, mut case: Case) -> Result<T
 
 /// The triage of the caller: of the live consultation, or else of this check-in.
 pub fn assess(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<TriageView, Failure> {
-    match storage::consultation::consultation_live_of(conn, caller.worker)? {
-        Some(row) => of_consultation(conn, app, &row),
-        None => {
-            let case = case_of_check_in(conn, app, caller)?;
-            judge(conn, app, case)
-        }
+    let known = known(conn, app, caller.visit())?;
+    let mut view = known.triage(conn, app, &[])?;
+    if let Some(row) = &known.facts.live {
+        view.level = view.level.min(row.triage);
     }
+    Ok(view)
 }
 
 /// The triage of the caller, including symptoms with which consultations of this visit were
@@ -209,25 +287,20 @@ pub(super) fn assess_visit(
     caller: WorkerCaller,
     symptoms: &[SymptomFlag],
 ) -> Result<TriageView, Failure> {
-    let mut case = match storage::consultation::consultation_live_of(conn, caller.worker)? {
-        Some(row) => case_of_consultation(conn, &row)?,
-        None => case_of_check_in(conn, app, caller)?,
-    };
-    case.reported.symptoms.extend_from_slice(symptoms);
-    judge(conn, app, case)
+    known(conn, app, caller.visit())?.triage(conn, app, symptoms)
 }
 
 /// The triage at the time of a request for a doctor.
 pub(super) fn of_request(
     conn: &mut Conn,
     app: &AppState,
-    caller: WorkerCaller,
+    known: &Known,
     symptoms: &[SymptomFlag],
 ) -> Result<TriageView, Failure> {
-    let mut case = case_of_check_in(conn, app, caller)?;
+    let mut case = known.case_of_check_in(conn, app)?;
     case.reported.symptoms.extend_from_slice(symptoms);
     case.asked = true;
-    judge(conn, app, case)
+    known.judge(app, case)
 }
 
 /// The triage of a consultation, as of now or of its end.
@@ -236,11 +309,25 @@ pub(super) fn of_consultation(
     app: &AppState,
     row: &ConsultationRow,
 ) -> Result<TriageView, Failure> {
-    let case = case_of_consultation(conn, row)?;
-    let mut view = judge(conn, app, case)?;
+    let (worker, profile) = profile::person(conn, app, row.worker_id)?;
+    of_person(conn, app, row, &worker, &profile).map(|(view, _)| view)
+}
+
+/// As [`of_consultation`], of a worker who was read already; with the readings that count.
+pub(super) fn of_person(
+    conn: &mut Conn,
+    app: &AppState,
+    row: &ConsultationRow,
+    worker: &WorkerRow,
+    profile: &HealthProfile,
+) -> Result<(TriageView, Vec<ReadingRow>), Failure> {
+    let span = span_of(conn, row)?;
+    let readings = store::readings_of_care(conn, span)?;
+    let case = case_of(conn, row, span, &readings)?;
+    let mut view = judge_person(app, worker, profile, case)?;
     // Its level in the queue never falls.
     view.level = view.level.min(row.triage);
-    Ok(view)
+    Ok((view, readings))
 }
 
 /// Locks the worker's row, so that a new fact and a concurrent request for a doctor see each other.
@@ -258,20 +345,35 @@ pub(super) fn lock_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failu
 ///
 /// # Errors
 /// Faults of the storage.
-pub(super) fn apply_new_fact(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<TriageView, Failure> {
-    if let Some(row) = consultation::lock_live_of(tx, caller.worker)? {
-        let view = of_consultation(tx.conn, tx.app, &row)?;
-        consultation::raise_triage(tx, caller, &row, &view)?;
-        store::measure_again_set(tx.conn, caller.check_in, None)?;
-        return Ok(view);
+pub(super) fn apply_new_fact(tx: &mut Tx<'_>, known: &Known) -> Result<TriageView, Failure> {
+    if let Some(row) = &known.facts.live {
+        let case = known.case(tx.conn, tx.app)?;
+        let mut view = known.judge(tx.app, case)?;
+        view.level = view.level.min(row.triage);
+        if consultation::raise_triage(tx, known.visit, row, &view)? {
+            wait_for_second(tx, known, None)?;
+            return Ok(view);
+        }
     }
-    let case = case_of_check_in(tx.conn, tx.app, caller)?;
-    let view = judge(tx.conn, tx.app, case)?;
-    store::measure_again_set(tx.conn, caller.check_in, view.measure_again.as_ref().map(|again| again.until))?;
+    let case = known.case_of_check_in(tx.conn, tx.app)?;
+    let view = known.judge(tx.app, case)?;
+    wait_for_second(tx, known, view.measure_again.as_ref().map(|again| again.until))?;
     if view.level == TriageLevel::Emergency {
-        alert::raise(tx, caller, None, None, &view.codes())?;
+        alert::raise(tx, known.visit, None, None, &view.codes())?;
     }
     Ok(view)
+}
+
+/// Stores by when an extreme of the check-in must be measured again, if that is new.
+pub(super) fn wait_for_second(
+    tx: &mut Tx<'_>,
+    known: &Known,
+    until: Option<Timestamp>,
+) -> Result<(), Failure> {
+    if until != known.facts.measure_again_by {
+        store::measure_again_set(tx.conn, known.visit.check_in, until)?;
+    }
+    Ok(())
 }
 
 /// Raises alerts for extremes that were not measured again in time.
@@ -289,10 +391,13 @@ fn alarm(
     tx: &mut Tx<'_>,
     &(check_in, worker, station): &(CheckInId, WorkerId, StationId),
 ) -> Result<usize, Failure> {
-    let caller = WorkerCaller { worker, check_in, station, acts: false };
+    let visit = Visit { worker, check_in, station };
     // The check-in's row is locked first, as in every operation of its screen.
     store::measure_again_set(tx.conn, check_in, None)?;
-    let judged = lock_worker(tx, worker).and_then(|()| apply_new_fact(tx, caller));
+    let judged = lock_worker(tx, worker).and_then(|()| {
+        let known = known(tx.conn, tx.app, visit)?;
+        apply_new_fact(tx, &known)
+    });
     if let Err(Failure::Refused(refusal)) = &judged {
         tracing::warn!(%refusal, "an extreme could not be judged");
     }

@@ -10,7 +10,6 @@ use domain::{
     triage::{EMERGENCY_NUMBER, RedFlag, RedFlagCode, SUPPORT_NUMBER, SymptomFlag},
     words::Bilingual,
 };
-use storage::{consultation::consultation_live_of, vitals as store};
 
 /// One symptom to ask about.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,15 +61,15 @@ pub fn asked() -> SymptomList {
 /// # Errors
 /// `ConsentMissing`.
 pub fn record(tx: &mut Tx<'_>, caller: WorkerCaller, input: &SymptomsInput) -> Result<TriageView, Failure> {
-    me::lock_care_consent(tx, caller.worker)?;
-    triage::lock_worker(tx, caller.worker)?;
-    let mut all = store::entered_in_check_in(tx.conn, caller.check_in)?.symptoms;
+    me::lock_consent_and_worker(tx, caller.worker)?;
+    let mut known = triage::known(tx.conn, tx.app, caller.visit())?;
+    let all = &mut known.facts.entered.symptoms;
     all.extend_from_slice(&input.symptoms);
     all.sort_unstable();
     all.dedup();
-    store::symptoms_set(tx.conn, caller.check_in, &all)?;
-    let doctor = consultation_live_of(tx.conn, caller.worker)?.and_then(|row| row.doctor_id);
-    let recipients = Recipients::both(caller.worker, doctor);
-    tx.record(caller.check_in, CheckInFact::SymptomsRecorded { count: all.len() }, recipients)?;
-    triage::apply_new_fact(tx, caller)
+    storage::vitals::symptoms_set(tx.conn, caller.check_in, all)?;
+    let event = CheckInFact::SymptomsRecorded { count: all.len() };
+    let recipients = Recipients::both(caller.worker, known.doctor());
+    tx.record(caller.check_in, event, recipients)?;
+    triage::apply_new_fact(tx, &known)
 }

@@ -30,6 +30,14 @@ pub struct CardTryRow {
     pub locked_until: Option<Timestamp>,
 }
 
+/// The counts of a card.
+pub fn card_tries(conn: &mut Conn, card_index: &[u8]) -> QueryResult<Vec<CardTryRow>> {
+    on_backend!(conn, c => card_try::table
+        .filter(card_try::card_index.eq(card_index))
+        .select(CardTryRow::as_select())
+        .load(c))
+}
+
 /// The counts of a card, with the rows locked for update: of several tries at once each sees those
 /// before it.
 pub fn card_tries_lock(conn: &mut Conn, card_index: &[u8], now: Timestamp) -> QueryResult<Vec<CardTryRow>> {

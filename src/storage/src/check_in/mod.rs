@@ -8,12 +8,13 @@ use diesel::prelude::*;
 use super::{
     code_literals::CodeDsl,
     conn::Conn,
-    dialect::on_backend,
-    prepared::{PreparedDsl, padded},
+    dialect::{RowLockDsl, on_backend},
+    prepared::PreparedDsl,
     schema::{attempt, check_in, consultation, orders},
     sql_types::At,
 };
 use domain::{
+    check_in::{CheckIn, EndReason},
     consultation::ConsultationState,
     ids::{CheckInId, ConsultationId, StationId, WorkerId},
     time::Timestamp,
@@ -32,71 +33,99 @@ pub struct CheckInRow {
     /// When the worker last did something.
     pub active_at: Timestamp,
     pub ended_at: Option<Timestamp>,
-    pub end_reason: Option<String>,
+    pub end_reason: Option<EndReason>,
+}
+
+impl CheckInRow {
+    /// What the domain decides on.
+    pub fn snapshot(&self) -> CheckIn {
+        CheckIn { id: self.id, worker: self.worker_id, station: self.station_id, ended: self.end_reason }
+    }
 }
 
 /// Opens a check-in. Neither the station nor the worker may have another open one.
 pub fn check_in_open(
     conn: &mut Conn,
-    id: CheckInId,
-    worker: WorkerId,
+    new: &CheckIn,
     opened_as: WorkerId,
-    station: StationId,
     now: Timestamp,
-) -> QueryResult<()> {
+) -> QueryResult<CheckInRow> {
     on_backend!(conn, c => diesel::insert_into(check_in::table)
         .values((
-            check_in::id.eq(id),
-            check_in::worker_id.eq(worker),
-            check_in::station_id.eq(station),
+            check_in::id.eq(new.id),
+            check_in::worker_id.eq(new.worker),
+            check_in::station_id.eq(new.station),
             check_in::started_at.eq(At(now)),
             check_in::active_at.eq(At(now)),
             check_in::opened_as.eq(Some(opened_as)),
         ))
-        .execute(c))
-    .map(|_| ())
+        .execute(c))?;
+    Ok(CheckInRow {
+        id: new.id,
+        worker_id: new.worker,
+        station_id: new.station,
+        started_at: now,
+        active_at: now,
+        ended_at: None,
+        end_reason: None,
+    })
 }
 
 pub fn check_in_fetch(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<CheckInRow>> {
     on_backend!(conn, c => check_in::table.find(id).select(CheckInRow::as_select()).first(c)).optional()
 }
 
-/// The open check-ins at a station's screen.
-pub fn check_ins_at(conn: &mut Conn, station: StationId) -> QueryResult<Vec<CheckInRow>> {
+/// A check-in, with its row locked for update.
+pub fn check_in_lock(conn: &mut Conn, id: CheckInId) -> QueryResult<Option<CheckInRow>> {
     on_backend!(conn, c => check_in::table
-        .filter(check_in::ended_at.is_null())
-        .filter(check_in::station_id.eq(station))
+        .find(id)
         .select(CheckInRow::as_select())
-        .load(c))
+        .lock_for_no_key_update()
+        .get_result(c))
+    .optional()
 }
 
-/// The open check-ins that a new one would end.
-pub fn check_ins_in_the_way(
+/// The open check-ins that `$filter` finds, with their rows locked for update.
+macro_rules! open_check_ins {
+    ($conn:expr, $filter:expr) => {
+        on_backend!($conn, c => check_in::table
+            .filter(check_in::ended_at.is_null())
+            .filter($filter)
+            .select(CheckInRow::as_select())
+            .lock_for_no_key_update()
+            .get_results(c))
+    };
+}
+
+/// The open check-ins at a station's screen, locked.
+pub fn check_ins_lock_at(conn: &mut Conn, station: StationId) -> QueryResult<Vec<CheckInRow>> {
+    open_check_ins!(conn, check_in::station_id.eq(station))
+}
+
+/// The open check-ins of a worker, locked: one at most.
+pub fn check_ins_lock_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Vec<CheckInRow>> {
+    open_check_ins!(conn, check_in::worker_id.eq(worker))
+}
+
+/// The open check-ins that a new one would end, locked.
+pub fn check_ins_lock_in_the_way(
     conn: &mut Conn,
     worker: WorkerId,
     station: StationId,
 ) -> QueryResult<Vec<CheckInRow>> {
-    on_backend!(conn, c => check_in::table
-        .filter(check_in::ended_at.is_null())
-        .filter(check_in::worker_id.eq(worker).or(check_in::station_id.eq(station)))
-        .select(CheckInRow::as_select())
-        .load(c))
+    open_check_ins!(conn, check_in::worker_id.eq(worker).or(check_in::station_id.eq(station)))
 }
 
-/// The open check-ins of a worker: one at most.
-pub fn check_ins_open(conn: &mut Conn, worker: WorkerId) -> QueryResult<Vec<CheckInId>> {
-    on_backend!(conn, c => check_in::table
+/// Writes `after`, if the row still has the end of `before`.
+pub fn check_in_store(
+    conn: &mut Conn,
+    before: &CheckIn,
+    after: &CheckIn,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(check_in::table.find(before.id))
         .filter(check_in::ended_at.is_null())
-        .filter(check_in::worker_id.eq(worker))
-        .select(check_in::id)
-        .load(c))
-}
-
-/// Ends a check-in; `false` when it has ended already.
-pub fn check_in_end(conn: &mut Conn, id: CheckInId, reason: &str, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(check_in::table.find(id))
-        .filter(check_in::ended_at.is_null())
-        .set((check_in::ended_at.eq(Some(At(now))), check_in::end_reason.eq(Some(reason))))
+        .set((check_in::ended_at.eq(after.ended.map(|_| At(now))), check_in::end_reason.eq(after.ended)))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
@@ -114,7 +143,7 @@ macro_rules! idle_check_ins {
                 .or(consultation::requeued_at.ge(Some(At(before))))
                 .or(consultation::triage
                     .eq_code(TriageLevel::Emergency)
-                    .and(consultation::state.eq_any_code(ConsultationState::LIVE))),
+                    .and(consultation::state.is_code(ConsultationState::is_live))),
         );
         let vending = orders::table
             .inner_join(attempt::table)
@@ -173,23 +202,4 @@ pub fn check_in_open_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option
         .select(CheckInRow::as_select())
         .first(c))
     .optional()
-}
-
-/// The open check-ins of several workers.
-pub fn check_ins_open_of(conn: &mut Conn, workers: &[WorkerId]) -> QueryResult<Vec<CheckInRow>> {
-    on_backend!(conn, c => check_in::table
-        .filter(check_in::worker_id.eq_any(padded(workers)))
-        .filter(check_in::ended_at.is_null())
-        .select(CheckInRow::as_select())
-        .prepared()
-        .load(c))
-}
-
-/// Several check-ins.
-pub fn check_ins_fetch(conn: &mut Conn, ids: &[CheckInId]) -> QueryResult<Vec<CheckInRow>> {
-    on_backend!(conn, c => check_in::table
-        .filter(check_in::id.eq_any(padded(ids)))
-        .select(CheckInRow::as_select())
-        .prepared()
-        .load(c))
 }

@@ -1,18 +1,17 @@
 //! Consultations; their offers are in `matching::offer`. Each write repeats the state and the fence
 //! that it was decided on; `false` means that another transaction changed it first.
 
+pub mod full;
 pub mod message;
-
-use std::collections::HashMap;
 
 use diesel::prelude::*;
 
 use super::{
     code_literals::CodeDsl,
     conn::Conn,
-    dialect::{RowLockDsl, on_backend},
-    prepared::PreparedDsl,
-    schema::{check_in, consultation, offer},
+    dialect::on_backend,
+    prepared::{PreparedDsl, padded},
+    schema::{check_in, consultation, offer, station},
     sql_types::At,
 };
 use domain::{
@@ -26,9 +25,9 @@ use domain::{
 };
 
 pub use crate::matching::offer::{
-    OfferRow, offer_add, offer_end, offer_fetch, offer_take_back, offers_expired, offers_open_by_hospital,
-    offers_open_of, offers_open_with_consultations, offers_refused,
+    OfferRow, offer_add, offer_is_of, offer_store, offers_expired, offers_open_by_hospital, offers_refused,
 };
+pub use full::FullConsultation;
 
 /// A consultation as stored.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -51,6 +50,8 @@ pub struct ConsultationRow {
     pub triage: TriageLevel,
     /// Since when the worker waits.
     pub requested_at: Timestamp,
+    /// The queue's sort key.
+    pub ranked_since: Timestamp,
     /// When it last went back to the queue because its doctor was lost.
     pub requeued_at: Option<Timestamp>,
     /// Number of the last offer.
@@ -73,6 +74,45 @@ pub struct ConsultationRow {
     pub cancel_reason: Option<CancelReason>,
 }
 
+impl ConsultationRow {
+    /// What the domain decides on; `offer` is the last one.
+    pub fn snapshot(&self, offer: Option<&OfferRow>) -> Consultation {
+        Consultation {
+            id: self.id,
+            worker: self.worker_id,
+            state: self.state,
+            waiting_since: self.requested_at,
+            requeued_at: self.requeued_at,
+            offer: offer.map(|offer| Offer {
+                id: offer.id,
+                doctor: offer.doctor_id,
+                hospital: offer.hospital_id,
+                fence: offer.fence,
+                expires_at: offer.expires_at,
+                state: offer.state,
+            }),
+            fence: self.fence,
+            doctor: self.doctor_id,
+            hospital: self.hospital_id,
+            accepted_at: self.accepted_at,
+            ended_at: self.ended_at,
+            cancel_reason: self.cancel_reason,
+            left_at: self.left_at,
+            rating: self.rating.and_then(|rating| u8::try_from(rating).ok()),
+            triage: self.triage,
+        }
+    }
+}
+
+/// All consultations, for the audit.
+pub fn snapshots_all(conn: &mut Conn) -> QueryResult<Vec<Consultation>> {
+    let rows: Vec<(ConsultationRow, Option<OfferRow>)> = on_backend!(conn, c => consultation::table
+        .left_join(offer::table.on(consultation::offer_id.eq(offer::id.nullable())))
+        .select((ConsultationRow::as_select(), Option::<OfferRow>::as_select()))
+        .load(c))?;
+    Ok(rows.iter().map(|(row, last)| row.snapshot(last.as_ref())).collect())
+}
+
 /// Columns of a new consultation in addition to its snapshot.
 #[derive(Debug)]
 pub struct NewConsultation {
@@ -85,7 +125,6 @@ pub struct NewConsultation {
     pub complaint_sealed: Vec<u8>,
     /// Symptom codes, as a JSON list.
     pub symptoms: String,
-    pub triage: TriageLevel,
     /// The queue's static sort key.
     pub ranked_since: Timestamp,
     /// Codes of red flags, as a JSON list.
@@ -93,7 +132,11 @@ pub struct NewConsultation {
 }
 
 /// Adds a consultation. Fails on a second live one of the same worker.
-pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsultation) -> QueryResult<()> {
+pub fn consultation_add(
+    conn: &mut Conn,
+    snapshot: &Consultation,
+    new: NewConsultation,
+) -> QueryResult<ConsultationRow> {
     on_backend!(conn, c => diesel::insert_into(consultation::table)
         .values((
             (
@@ -109,15 +152,42 @@ pub fn consultation_add(conn: &mut Conn, snapshot: &Consultation, new: &NewConsu
             (
                 consultation::complaint_sealed.eq(&new.complaint_sealed),
                 consultation::symptoms.eq(&new.symptoms),
-                consultation::triage.eq(new.triage),
+                consultation::triage.eq(snapshot.triage),
                 consultation::requested_at.eq(At(snapshot.waiting_since)),
                 consultation::ranked_since.eq(At(new.ranked_since)),
                 consultation::fence.eq(snapshot.fence),
                 consultation::red_flags.eq(Some(new.red_flags.as_str())),
             ),
         ))
-        .execute(c))
-    .map(|_| ())
+        .execute(c))?;
+    Ok(ConsultationRow {
+        id: snapshot.id,
+        worker_id: snapshot.worker,
+        check_in_id: new.check_in,
+        station_id: new.station,
+        lane: new.lane,
+        department: new.department,
+        language: new.language,
+        state: snapshot.state,
+        complaint_sealed: new.complaint_sealed,
+        symptoms: new.symptoms,
+        triage: snapshot.triage,
+        requested_at: snapshot.waiting_since,
+        ranked_since: new.ranked_since,
+        requeued_at: None,
+        fence: snapshot.fence,
+        offer_id: None,
+        doctor_id: None,
+        hospital_id: None,
+        accepted_at: None,
+        ended_at: None,
+        summary_sealed: None,
+        diagnoses: None,
+        rating: None,
+        red_flags: Some(new.red_flags),
+        left_at: None,
+        cancel_reason: None,
+    })
 }
 
 pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
@@ -125,69 +195,24 @@ pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Op
         .optional()
 }
 
-/// A consultation, with its row locked for update.
-pub fn consultation_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
-    on_backend!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).lock_for_no_key_update().get_result(c))
-        .optional()
-}
-
 /// The worker's live consultation.
 pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.eq_any_code(ConsultationState::LIVE))
+        .filter(consultation::state.is_code(ConsultationState::is_live))
         .select(ConsultationRow::as_select())
         .first(c))
     .optional()
 }
 
-/// The domain snapshot of the row, with its last offer.
-pub fn consultation_snapshot(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<Consultation> {
-    let last = match row.offer_id {
-        Some(id) => offer_fetch(conn, id)?,
-        None => None,
-    };
-    Ok(snapshot_of(row, last))
-}
-
-/// All consultations, for the audit.
-pub fn snapshots_all(conn: &mut Conn) -> QueryResult<Vec<Consultation>> {
-    let rows: Vec<ConsultationRow> =
-        on_backend!(conn, c => consultation::table.select(ConsultationRow::as_select()).load(c))?;
-    let offers: Vec<OfferRow> = on_backend!(conn, c => offer::table.select(OfferRow::as_select()).load(c))?;
-    let mut offers: HashMap<OfferId, OfferRow> = offers.into_iter().map(|offer| (offer.id, offer)).collect();
-    Ok(rows.iter().map(|row| snapshot_of(row, row.offer_id.and_then(|id| offers.remove(&id)))).collect())
-}
-
-fn snapshot_of(row: &ConsultationRow, last: Option<OfferRow>) -> Consultation {
-    Consultation {
-        id: row.id,
-        worker: row.worker_id,
-        state: row.state,
-        waiting_since: row.requested_at,
-        requeued_at: row.requeued_at,
-        offer: last.map(|offer| Offer {
-            id: offer.id,
-            doctor: offer.doctor_id,
-            hospital: offer.hospital_id,
-            fence: offer.fence,
-            expires_at: offer.expires_at,
-            state: offer.state,
-        }),
-        fence: row.fence,
-        doctor: row.doctor_id,
-        hospital: row.hospital_id,
-        accepted_at: row.accepted_at,
-        ended_at: row.ended_at,
-        cancel_reason: row.cancel_reason,
-        left_at: row.left_at,
-        rating: row.rating.and_then(|rating| u8::try_from(rating).ok()),
-        triage: row.triage,
-    }
-}
-
-/// Writes `after`, if the row still equals `before` in state, fence and rating.
-pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consultation) -> QueryResult<bool> {
+/// Writes `after` and its sort key in the queue, if the row still equals `before` in state, fence
+/// and rating.
+pub fn consultation_store(
+    conn: &mut Conn,
+    before: &Consultation,
+    after: &Consultation,
+    ranked_since: Timestamp,
+) -> QueryResult<bool> {
     diesel::update(consultation::table.find(before.id))
         .filter(consultation::state.eq_code(before.state))
         .filter(consultation::fence.eq(before.fence))
@@ -204,6 +229,8 @@ pub fn consultation_store(conn: &mut Conn, before: &Consultation, after: &Consul
             consultation::cancel_reason.eq(after.cancel_reason),
             consultation::left_at.eq(after.left_at.map(At)),
             consultation::rating.eq(after.rating.map(i32::from)),
+            consultation::triage.eq(after.triage),
+            consultation::ranked_since.eq(At(ranked_since)),
         ))
         .prepared()
         .execute(conn)
@@ -236,56 +263,26 @@ pub fn rating_comment_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) ->
         .map(|_| ())
 }
 
-/// A page of a worker's consultations, newest first.
-pub fn consultations_of_worker(
-    conn: &mut Conn,
-    worker: WorkerId,
-    after: Option<ConsultationId>,
-    limit: i64,
-) -> QueryResult<Vec<ConsultationRow>> {
-    on_backend!(conn, c => {
-        let query = consultation::table
-            .filter(consultation::worker_id.eq(worker))
-            .order(consultation::id.desc())
-            .limit(limit)
-            .select(ConsultationRow::as_select());
-        match after {
-            Some(after) => query.filter(consultation::id.lt(after)).load(c),
-            None => query.load(c),
-        }
-    })
-}
-
-/// The active consultations of a doctor, oldest first.
-pub fn consultations_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<ConsultationRow>> {
-    on_backend!(conn, c => consultation::table
-        .filter(consultation::doctor_id.eq(Some(doctor)))
-        .filter(consultation::state.eq_code(ConsultationState::Active))
-        .order(consultation::id)
-        .limit(100)
-        .select(ConsultationRow::as_select())
-        .load(c))
-}
-
 /// The front of the queue: emergencies, then by the static sort key. Without consultations whose
-/// worker has left.
-pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<ConsultationRow>> {
+/// worker has left. Each with the district of its station.
+pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<(ConsultationRow, String)>> {
     let waiting = || {
         consultation::table
+            .inner_join(station::table)
             .filter(consultation::state.eq_code(ConsultationState::Waiting))
             .filter(consultation::left_at.is_null())
     };
-    let mut front: Vec<ConsultationRow> = on_backend!(conn, c => waiting()
+    let mut front: Vec<(ConsultationRow, String)> = on_backend!(conn, c => waiting()
         .filter(consultation::triage.eq_code(TriageLevel::Emergency))
         .order(consultation::requested_at)
         .limit(limit)
-        .select(ConsultationRow::as_select())
+        .select((ConsultationRow::as_select(), station::district))
         .load(c))?;
-    let rest: Vec<ConsultationRow> = on_backend!(conn, c => waiting()
+    let rest: Vec<(ConsultationRow, String)> = on_backend!(conn, c => waiting()
         .filter(consultation::triage.ne_code(TriageLevel::Emergency))
         .order(consultation::ranked_since)
         .limit(limit)
-        .select(ConsultationRow::as_select())
+        .select((ConsultationRow::as_select(), station::district))
         .load(c))?;
     front.extend(rest);
     Ok(front)
@@ -303,12 +300,9 @@ pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResul
             .count()
             .get_result(c));
     }
-    let own_rank: Timestamp =
-        on_backend!(conn, c => consultation::table.find(row.id).select(consultation::ranked_since).first(c))?;
+    let earlier = consultation::ranked_since.lt(At(row.ranked_since));
     on_backend!(conn, c => waiting
-        .filter(
-            consultation::ranked_since.lt(At(own_rank)).or(consultation::triage.eq_code(TriageLevel::Emergency)),
-        )
+        .filter(earlier.or(consultation::triage.eq_code(TriageLevel::Emergency)))
         .count()
         .get_result(c))
 }
@@ -342,7 +336,7 @@ pub fn consultations_with_wrong_presence(
     let is_here = diesel::dsl::exists(present());
     let is_away = diesel::dsl::not(diesel::dsl::exists(present()));
     on_backend!(conn, c => consultation::table
-        .filter(consultation::state.eq_any_code(ConsultationState::LIVE))
+        .filter(consultation::state.is_code(ConsultationState::is_live))
         .filter(marked_here.and(is_away).or(consultation::left_at.is_not_null().and(is_here)))
         .limit(limit)
         .select((consultation::id, consultation::worker_id, consultation::left_at))
@@ -369,6 +363,23 @@ pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64
         .filter(consultation::requested_at.gt(At(since)))
         .count()
         .get_result(c))
+}
+
+/// The doctors who saw these workers since `since`, and when each consultation ended; newest first.
+pub fn doctors_of_visits(
+    conn: &mut Conn,
+    workers: &[WorkerId],
+    since: Timestamp,
+) -> QueryResult<Vec<(WorkerId, StaffId, Timestamp)>> {
+    let rows: Vec<(WorkerId, Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c => consultation::table
+        .filter(consultation::worker_id.eq_any(padded(workers)))
+        .filter(consultation::state.eq_code(ConsultationState::Completed))
+        .filter(consultation::ended_at.gt(Some(At(since))))
+        .order(consultation::id.desc())
+        .select((consultation::worker_id, consultation::doctor_id, consultation::ended_at))
+        .prepared()
+        .load(c))?;
+    Ok(rows.into_iter().filter_map(|(worker, doctor, at)| Some((worker, doctor?, at?))).collect())
 }
 
 /// The doctor who saw this worker last, after `since` and not after `until`.

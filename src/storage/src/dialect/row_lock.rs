@@ -16,6 +16,10 @@ pub(crate) trait RowLockDsl: Sized {
     fn lock_for_no_key_update(self) -> Locked<Self, ForNoKeyUpdate> {
         Locked(self, ForNoKeyUpdate)
     }
+    /// FOR NO KEY UPDATE of the consultation's row alone, in a statement that joins other tables.
+    fn lock_consultation(self) -> Locked<Self, ForNoKeyUpdateOfConsultation> {
+        Locked(self, ForNoKeyUpdateOfConsultation)
+    }
     /// FOR KEY SHARE: other transactions may change the rows, but not delete them or change their
     /// keys.
     fn lock_for_key_share(self) -> Locked<Self, ForKeyShare> {
@@ -70,6 +74,7 @@ macro_rules! locking {
 }
 locking! {
     ForNoKeyUpdate = " FOR NO KEY UPDATE",
+    ForNoKeyUpdateOfConsultation = " FOR NO KEY UPDATE OF consultation",
     ForKeyShare = " FOR KEY SHARE",
     ForUpdate = " FOR UPDATE",
     ForNoKeyUpdateSkipLocked = " FOR NO KEY UPDATE SKIP LOCKED",

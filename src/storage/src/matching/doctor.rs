@@ -8,11 +8,11 @@ use crate::{
     conn::Conn,
     dialect::on_backend,
     prepared::{PreparedDsl, padded},
-    schema::{doctor, doctor_department, hospital, matching_clock, session, shift, staff, station},
+    schema::{doctor, doctor_department, hospital, matching_clock, session, shift, staff},
     sql_types::At,
 };
 use domain::{
-    ids::{HospitalId, StaffId, StationId},
+    ids::{HospitalId, StaffId},
     matching::{Candidate, Department, presence::Presence},
     time::Timestamp,
     words::Language,
@@ -41,15 +41,6 @@ pub struct DoctorRow {
 
 pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRow>> {
     on_backend!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
-}
-
-/// The names of members of staff: Chinese and English.
-pub fn staff_names(conn: &mut Conn, ids: &[StaffId]) -> QueryResult<Vec<(StaffId, String, String)>> {
-    on_backend!(conn, c => staff::table
-        .filter(staff::id.eq_any(padded(ids)))
-        .select((staff::id, staff::name_zh, staff::name_en))
-        .prepared()
-        .load(c))
 }
 
 /// Sets a doctor's duty status.
@@ -104,11 +95,6 @@ pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResu
         .select(shift::ends_at)
         .first(c))
     .optional()
-}
-
-/// The district of a station: hospitals in other districts count as neighbouring.
-pub fn station_district(conn: &mut Conn, id: StationId) -> QueryResult<String> {
-    on_backend!(conn, c => station::table.find(id).select(station::district).first(c))
 }
 
 /// A candidate, with the district of their hospital.

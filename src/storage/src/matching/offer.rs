@@ -5,10 +5,9 @@ use diesel::prelude::*;
 use crate::{
     code_literals::CodeDsl,
     conn::Conn,
-    consultation::ConsultationRow,
     dialect::on_backend,
-    prepared::PreparedDsl,
-    schema::{consultation, offer},
+    prepared::{PreparedDsl, padded},
+    schema::offer,
     sql_types::At,
 };
 use domain::{
@@ -46,7 +45,7 @@ pub fn offer_add(
             offer::doctor_id.eq(new.doctor),
             offer::hospital_id.eq(new.hospital),
             offer::fence.eq(new.fence),
-            offer::state.eq(OfferState::Open),
+            offer::state.eq(new.state),
             offer::created_at.eq(At(now)),
             offer::expires_at.eq(At(new.expires_at)),
         ))
@@ -54,55 +53,24 @@ pub fn offer_add(
     .map(|_| ())
 }
 
-/// Withdraws an accepted offer; `false` when it is not accepted. Otherwise the next doctor could
-/// not accept: a consultation has one accepted offer at most.
-pub fn offer_take_back(conn: &mut Conn, id: OfferId) -> QueryResult<bool> {
-    diesel::update(offer::table.find(id))
-        .filter(offer::state.eq_code(OfferState::Accepted))
-        .set(offer::state.eq(OfferState::Withdrawn))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+/// Writes the state of `after`, if the row still has that of `before`. The time of the answer is
+/// when the offer stopped being open.
+pub fn offer_store(conn: &mut Conn, before: &Offer, after: &Offer, now: Timestamp) -> QueryResult<bool> {
+    let row = diesel::update(offer::table.find(before.id)).filter(offer::state.eq_code(before.state));
+    let state = offer::state.eq(after.state);
+    match before.state {
+        OfferState::Open => row.set((state, offer::answered_at.eq(Some(At(now))))).prepared().execute(conn),
+        OfferState::Accepted | OfferState::Declined | OfferState::Expired | OfferState::Withdrawn => {
+            row.set(state).prepared().execute(conn)
+        }
+    }
+    .map(|rows| rows == 1)
 }
 
-/// Ends an open offer; `false` when it is not open any more.
-pub fn offer_end(conn: &mut Conn, id: OfferId, state: OfferState, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(offer::table.find(id))
-        .filter(offer::state.eq_code(OfferState::Open))
-        .set((offer::state.eq(state), offer::answered_at.eq(Some(At(now)))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-pub fn offer_fetch(conn: &mut Conn, id: OfferId) -> QueryResult<Option<OfferRow>> {
-    on_backend!(conn, c => offer::table.find(id).select(OfferRow::as_select()).first(c)).optional()
-}
-
-/// A doctor's open offers, oldest first.
-pub fn offers_open_of(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<OfferRow>> {
-    on_backend!(conn, c => offer::table
-        .filter(offer::doctor_id.eq(doctor))
-        .filter(offer::state.eq_code(OfferState::Open))
-        .order(offer::id)
-        .limit(100)
-        .select(OfferRow::as_select())
-        .load(c))
-}
-
-/// A doctor's open offers with their consultations, oldest first.
-pub fn offers_open_with_consultations(
-    conn: &mut Conn,
-    doctor: StaffId,
-) -> QueryResult<Vec<(OfferRow, ConsultationRow)>> {
-    on_backend!(conn, c => offer::table
-        .inner_join(consultation::table)
-        .filter(offer::doctor_id.eq(doctor))
-        .filter(offer::state.eq_code(OfferState::Open))
-        .order(offer::id)
-        .limit(100)
-        .select((OfferRow::as_select(), ConsultationRow::as_select()))
-        .load(c))
+/// Whether the offer was put to this doctor.
+pub fn offer_is_of(conn: &mut Conn, id: OfferId, doctor: StaffId) -> QueryResult<bool> {
+    let own = offer::table.find(id).filter(offer::doctor_id.eq(doctor));
+    on_backend!(conn, c => diesel::select(diesel::dsl::exists(own)).get_result(c))
 }
 
 /// How many offers are open, by hospital.
@@ -125,13 +93,18 @@ pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResul
         .load(c))
 }
 
-/// Doctors who declined this consultation or let the offer expire since `since`: it is not offered
-/// to them again at once.
-pub fn offers_refused(conn: &mut Conn, id: ConsultationId, since: Timestamp) -> QueryResult<Vec<StaffId>> {
+/// Doctors who declined these consultations or let an offer expire since `since`: they are not
+/// offered to them again at once.
+pub fn offers_refused(
+    conn: &mut Conn,
+    ids: &[ConsultationId],
+    since: Timestamp,
+) -> QueryResult<Vec<(ConsultationId, StaffId)>> {
     on_backend!(conn, c => offer::table
-        .filter(offer::consultation_id.eq(id))
+        .filter(offer::consultation_id.eq_any(padded(ids)))
         .filter(offer::state.eq_any_code(&[OfferState::Declined, OfferState::Expired]))
         .filter(offer::answered_at.gt(Some(At(since))))
-        .select(offer::doctor_id)
+        .select((offer::consultation_id, offer::doctor_id))
+        .prepared()
         .load(c))
 }

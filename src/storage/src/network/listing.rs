@@ -262,7 +262,7 @@ pub struct Figures {
 pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult<Figures> {
     let live = |conn: &mut Conn, state: ConsultationState| -> QueryResult<i64> {
         // The partial index covers live consultations only.
-        let among = consultation::table.filter(consultation::state.eq_any_code(ConsultationState::LIVE));
+        let among = consultation::table.filter(consultation::state.is_code(ConsultationState::is_live));
         on_backend!(conn, c => among.filter(consultation::state.eq_code(state)).count().get_result(c))
     };
     Ok(Figures {

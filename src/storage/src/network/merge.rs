@@ -32,7 +32,7 @@ pub fn checked_in(conn: &mut Conn, who: WorkerId) -> QueryResult<bool> {
 pub fn running(conn: &mut Conn, who: WorkerId) -> QueryResult<Option<&'static str>> {
     let consultations = consultation::table
         .filter(consultation::worker_id.eq(who))
-        .filter(consultation::state.eq_any_code(ConsultationState::LIVE));
+        .filter(consultation::state.is_code(ConsultationState::is_live));
     if on_backend!(conn, c => consultations.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("consultation_live"));
     }

@@ -6,14 +6,16 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use crate::{
+    code_literals::CodeDsl,
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
     prepared::{PreparedDsl, padded},
-    schema::{consent, worker},
+    schema::{consent, consultation, worker},
     sql_types::At,
 };
 use domain::{
-    ids::{ConsentId, EmployerId, StationId, WorkerId},
+    consultation::ConsultationState,
+    ids::{ConsentId, ConsultationId, EmployerId, StationId, WorkerId},
     network::{Job, Sex, Stated},
     time::Timestamp,
     words::Language,
@@ -280,6 +282,55 @@ pub fn consent_lock(conn: &mut Conn, worker_id: WorkerId, purpose: &str) -> Quer
     .optional()?;
     Ok(found.is_some())
 }
+
+/// Whether the worker consents to this purpose. Locks the consent and then the worker's row.
+pub fn consent_and_worker_lock(conn: &mut Conn, worker_id: WorkerId, purpose: &str) -> QueryResult<bool> {
+    let found = on_backend!(conn, c => consent::table
+        .inner_join(worker::table)
+        .filter(consent::worker_id.eq(worker_id))
+        .filter(consent::purpose.eq(purpose))
+        .filter(consent::withdrawn_at.is_null())
+        .select(consent::id)
+        .lock_for_no_key_update()
+        .get_result::<ConsentId>(c))
+    .optional()?;
+    Ok(found.is_some())
+}
+
+/// A worker, and the purposes that they consent to now.
+pub fn worker_with_consents(conn: &mut Conn, id: WorkerId) -> QueryResult<Option<(WorkerRow, Vec<String>)>> {
+    let rows: Vec<(WorkerRow, Option<String>)> = on_backend!(conn, c => worker::table
+        .left_join(consent::table.on(consent::worker_id.eq(worker::id).and(consent::withdrawn_at.is_null())))
+        .filter(worker::id.eq(id))
+        .order(consent::purpose)
+        .select((WorkerRow::as_select(), consent::purpose.nullable()))
+        .load(c))?;
+    let (workers, purposes): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    Ok(workers.into_iter().next().map(|worker| (worker, purposes.into_iter().flatten().collect())))
+}
+
+/// The purposes that a worker consents to now, and their live consultation.
+pub fn consents_and_consultation(
+    conn: &mut Conn,
+    worker_id: WorkerId,
+) -> QueryResult<(Vec<String>, Option<Left>)> {
+    let rows: Vec<(Option<String>, Option<Left>)> = on_backend!(conn, c => worker::table
+        .left_join(consent::table.on(consent::worker_id.eq(worker::id).and(consent::withdrawn_at.is_null())))
+        .left_join(
+            consultation::table.on(consultation::worker_id
+                .eq(worker::id)
+                .and(consultation::state.is_code(ConsultationState::is_live))),
+        )
+        .filter(worker::id.eq(worker_id))
+        .order(consent::purpose)
+        .select((consent::purpose.nullable(), (consultation::id, consultation::left_at).nullable()))
+        .load(c))?;
+    let live = rows.first().and_then(|(_, live)| *live);
+    Ok((rows.into_iter().filter_map(|(purpose, _)| purpose).collect(), live))
+}
+
+/// A consultation, and since when its worker is checked in nowhere.
+pub type Left = (ConsultationId, Option<Timestamp>);
 
 /// Withdraws a consent; `false` when there was none.
 pub fn consent_withdraw(

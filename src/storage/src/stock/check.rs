@@ -10,6 +10,7 @@ use crate::{
     schema::{check_in, event, prescription, prescription_line},
 };
 use domain::{
+    check_in::EndReason,
     event::Stream,
     ids::{CheckInId, PrescriptionId, StaffId},
     prescription::PrescriptionState,
@@ -45,7 +46,7 @@ pub fn events_of_stream(conn: &mut Conn, stream: Stream) -> QueryResult<Vec<Logg
 }
 
 /// Ids of all check-ins, with the reason why they ended.
-pub fn check_ins_all(conn: &mut Conn) -> QueryResult<Vec<(CheckInId, Option<String>)>> {
+pub fn check_ins_all(conn: &mut Conn) -> QueryResult<Vec<(CheckInId, Option<EndReason>)>> {
     on_backend!(conn, c => check_in::table.select((check_in::id, check_in::end_reason)).load(c))
 }
 

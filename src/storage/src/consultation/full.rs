@@ -1,0 +1,225 @@
+//! A consultation with the rows that its verbs and views need, read by one statement: its last
+//! offer, its doctor's name, where its worker is, and whether they consent to care.
+
+use diesel::prelude::*;
+
+use super::{ConsultationRow, OfferRow};
+use crate::{
+    code_literals::CodeDsl,
+    conn::Conn,
+    dialect::{RowLockDsl, on_backend},
+    schema::{check_in, consent, consultation, offer, staff},
+};
+use domain::{
+    consultation::{Consultation, ConsultationState, OfferState},
+    ids::{ConsentId, ConsultationId, OfferId, StaffId, StationId, WorkerId},
+    network::ConsentPurpose,
+    time::Timestamp,
+    triage::TriageLevel,
+};
+
+/// A consultation and what belongs to it.
+#[derive(Debug, Clone)]
+pub struct FullConsultation {
+    pub row: ConsultationRow,
+    /// The last offer, in any state.
+    pub offer: Option<OfferRow>,
+    /// Names of the doctor who has it or to whom it was offered last: Chinese and English.
+    pub doctor: Option<(String, String)>,
+    /// The station of the worker's open check-in, and their last activity there.
+    pub here: Option<(StationId, Timestamp)>,
+    /// The worker's last activity in the check-in of the request.
+    pub active_at: Timestamp,
+    /// Whether the worker consents to care now.
+    pub consents: bool,
+    /// While it waits: the number of waiting consultations before it.
+    pub ahead: Option<i64>,
+}
+
+impl FullConsultation {
+    /// What the domain decides on.
+    pub fn snapshot(&self) -> Consultation {
+        self.row.snapshot(self.offer.as_ref())
+    }
+}
+
+type Row = (
+    ConsultationRow,
+    Option<OfferRow>,
+    Option<(String, String)>,
+    Option<(StationId, Timestamp)>,
+    Timestamp,
+    Option<ConsentId>,
+    Option<i64>,
+);
+
+fn full(row: Row) -> FullConsultation {
+    let (row, offer, doctor, here, active_at, consent, ahead) = row;
+    FullConsultation { row, offer, doctor, here, active_at, consents: consent.is_some(), ahead }
+}
+
+diesel::alias!(check_in as open: Open, offer as asked: Asked, consultation as other: Other);
+/// The type of a column with an id that may be missing.
+type OptionalId = crate::sql_types::Nullable<crate::sql_types::Uuid>;
+diesel::define_sql_function! { fn coalesce(first: OptionalId, second: OptionalId) -> OptionalId; }
+
+/// Counts the waiting consultations before one with this triage, start and sort key: emergencies
+/// come first. Those whose worker has left are not in the queue.
+macro_rules! queue_before {
+    ($triage:expr, $requested_at:expr, $ranked_since:expr) => {{
+        let emergency = TriageLevel::Emergency;
+        let sooner = other.field(consultation::requested_at).lt($requested_at);
+        let higher = other.field(consultation::ranked_since).lt($ranked_since);
+        let first = other.field(consultation::triage).eq_code(emergency);
+        other
+            .filter(other.field(consultation::state).eq_code(ConsultationState::Waiting))
+            .filter(other.field(consultation::left_at).is_null())
+            .filter(
+                $triage
+                    .eq_code(emergency)
+                    .and(first.and(sooner))
+                    .or($triage.ne_code(emergency).and(higher.or(first))),
+            )
+            .count()
+    }};
+}
+
+/// The statement, to be filtered. From an offer, the planner finds the consultation by its key.
+macro_rules! full_consultations {
+    () => {
+        consultation::table
+            .inner_join(check_in::table.on(check_in::id.eq(consultation::check_in_id)))
+            .left_join(
+                offer::table.on(offer::consultation_id
+                    .eq(consultation::id)
+                    .and(consultation::offer_id.eq(offer::id.nullable()))),
+            )
+            .left_join(
+                staff::table
+                    .on(coalesce(consultation::doctor_id, offer::doctor_id.nullable())
+                        .eq(staff::id.nullable())),
+            )
+            .left_join(
+                open.on(open
+                    .field(check_in::worker_id)
+                    .eq(consultation::worker_id)
+                    .and(open.field(check_in::ended_at).is_null())),
+            )
+            .left_join(
+                consent::table.on(consent::worker_id
+                    .eq(consultation::worker_id)
+                    .and(consent::purpose.eq(ConsentPurpose::HealthCare.as_str()))
+                    .and(consent::withdrawn_at.is_null())),
+            )
+            .select((
+                ConsultationRow::as_select(),
+                Option::<OfferRow>::as_select(),
+                (staff::name_zh, staff::name_en).nullable(),
+                (open.field(check_in::station_id), open.field(check_in::active_at)).nullable(),
+                check_in::active_at,
+                consent::id.nullable(),
+                diesel::dsl::case_when(
+                    consultation::state.eq_code(ConsultationState::Waiting),
+                    queue_before!(
+                        consultation::triage,
+                        consultation::requested_at,
+                        consultation::ranked_since
+                    )
+                    .single_value(),
+                ),
+            ))
+    };
+}
+
+/// Locks the row of the consultation that the filter finds.
+macro_rules! locked {
+    ($conn:expr, $filter:expr) => {{
+        let found: Option<Row> = on_backend!($conn, c => full_consultations!()
+            .filter($filter)
+            .lock_consultation()
+            .get_result(c))
+        .optional()?;
+        match found.map(full) {
+            // The statement waited for the row: it then has the row as it is, and the other tables as
+            // they were before.
+            Some(known) if !known.snapshot().matches_offer() => full_fetch($conn, known.row.id),
+            known => Ok(known),
+        }
+    }};
+}
+
+pub fn full_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<FullConsultation>> {
+    let found: Option<Row> =
+        on_backend!(conn, c => full_consultations!().filter(consultation::id.eq(id)).first(c)).optional()?;
+    Ok(found.map(full))
+}
+
+/// A consultation, with its row locked for update.
+pub fn full_lock(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<FullConsultation>> {
+    locked!(conn, consultation::id.eq(id))
+}
+
+/// The consultation that was put to this doctor by this offer, with its row locked for update.
+pub fn full_lock_offered(
+    conn: &mut Conn,
+    id: OfferId,
+    doctor: StaffId,
+) -> QueryResult<Option<FullConsultation>> {
+    let by_offer = || {
+        asked
+            .filter(asked.field(offer::id).eq(id))
+            .filter(asked.field(offer::doctor_id).eq(doctor))
+            .select(asked.field(offer::consultation_id))
+    };
+    locked!(conn, consultation::id.eq_any(by_offer()))
+}
+
+/// The worker's live consultation, with its row locked for update.
+pub fn full_lock_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<FullConsultation>> {
+    locked!(
+        conn,
+        consultation::worker_id.eq(worker).and(consultation::state.is_code(ConsultationState::is_live))
+    )
+}
+
+/// A page of a worker's consultations, newest first.
+pub fn full_of_worker(
+    conn: &mut Conn,
+    worker: WorkerId,
+    after: Option<ConsultationId>,
+    limit: i64,
+) -> QueryResult<Vec<FullConsultation>> {
+    let rows: Vec<Row> = on_backend!(conn, c => {
+        let query = full_consultations!()
+            .filter(consultation::worker_id.eq(worker))
+            .order(consultation::id.desc())
+            .limit(limit);
+        match after {
+            Some(after) => query.filter(consultation::id.lt(after)).load(c),
+            None => query.load(c),
+        }
+    })?;
+    Ok(rows.into_iter().map(full).collect())
+}
+
+/// The active consultations of a doctor, oldest first.
+pub fn full_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<FullConsultation>> {
+    let rows: Vec<Row> = on_backend!(conn, c => full_consultations!()
+        .filter(consultation::doctor_id.eq(Some(doctor)))
+        .filter(consultation::state.eq_code(ConsultationState::Active))
+        .order(consultation::id)
+        .limit(100)
+        .load(c))?;
+    Ok(rows.into_iter().map(full).collect())
+}
+
+/// The consultations that are offered to a doctor now, the oldest offer first.
+pub fn full_offered_to(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<FullConsultation>> {
+    let rows: Vec<Row> = on_backend!(conn, c => full_consultations!()
+        .filter(offer::doctor_id.eq(doctor))
+        .filter(offer::state.eq_code(OfferState::Open))
+        .order(offer::id)
+        .limit(100)
+        .load(c))?;
+    Ok(rows.into_iter().map(full).collect())
+}
