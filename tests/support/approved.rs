@@ -11,7 +11,7 @@ use crypto::{
     signer::{DetachedKind, sign_detached},
 };
 use domain::{
-    consultation::{ConsultationEvent, request},
+    consultation::ConsultationEvent,
     ids::{CheckInId, ConsultationId, PrescriptionId, StaffId, WorkerId},
     prescription::{EncounterLane, Event, SupplyKind, canonical_bytes},
     time::{Timestamp, civil_day},
@@ -161,7 +161,8 @@ fn record(
     (digest, valid_until): (String, Timestamp),
 ) -> Result<(), Failure> {
     let (now, nobody) = (tx.now, Recipients::nobody());
-    tx.record(consultation, request(consultation, worker, TriageLevel::Routine, now), nobody)?;
+    let triage = TriageLevel::Routine;
+    tx.record(consultation, ConsultationEvent::Requested { consultation, worker, at: now, triage }, nobody)?;
     tx.record(consultation, ConsultationEvent::Completed { doctor, at: now }, nobody)?;
     tx.record(id, Event::Drafted { consultation, prescriber: doctor, revision: 0 }, nobody)?;
     let signed = Event::Signed {

@@ -131,7 +131,6 @@ pub(crate) fn alert_silent(
     station: StationId,
     since: Timestamp,
 ) -> Result<bool, Failure> {
-    const KIND: &str = "consultation.emergency_silent";
     Loaded::lock(tx, id)?;
     let known = storage::events::events_of(tx.conn, Id::from_uuid(id.uuid()))?;
     let kind = ConsultationNoteKind::EmergencySilent.as_str();

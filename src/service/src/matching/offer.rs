@@ -16,7 +16,7 @@ use crate::{
 };
 use domain::{
     consultation::Command,
-    ids::{ConsultationId, OfferId, WorkerId},
+    ids::{ConsultationId, OfferId},
     matching::Department,
     refusal::Code,
     spelling,
