@@ -8,7 +8,10 @@ pub mod bare;
 pub mod cabinets;
 pub mod child;
 pub mod client;
+pub mod history;
+pub mod network;
 pub mod process;
+pub mod rows;
 pub mod table;
 
 /// Raises the limit of open files to the maximum and returns it: each long poll needs

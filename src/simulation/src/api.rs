@@ -44,6 +44,7 @@ answers! {
         id: ConsultationId,
         state: ConsultationState,
         complaint: String,
+        requested_at: Timestamp,
         #[serde(default)] doctor: Option<DoctorView>,
         #[serde(default)] rating: Option<i64>,
     }

@@ -12,6 +12,12 @@ use service::AppState;
 /// caller, for this long. Our default.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A connection on which no request has arrived is answered 408 and closed after this time, which
+/// counts from its acceptance. It must be longer than clients keep a connection that they opened in
+/// advance (90 s in hyper, up to 115 s in browsers): one that sends its first request in the moment
+/// of the answer would take the 408 for the answer to it. Our default.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// Limits how long the kernel buffers data for a caller who does not read. Accepted
 /// connections inherit the option from the listener.
 fn set_unread_timeout(listener: &std::net::TcpListener) {
@@ -73,6 +79,7 @@ impl Built {
                 .configure(http::configure)
         })
         .on_connect(move |connection, known| connections.accept(connection, known))
+        .client_request_timeout(FIRST_REQUEST_TIMEOUT)
         .shutdown_timeout(shutdown_seconds)
         .disable_signals()
         .listen(listener)?;

@@ -37,14 +37,15 @@ pub(crate) enum WaitError {
 }
 
 impl EventListener {
-    /// Opens the stream of this worker's events, from the first one on.
+    /// Opens the stream of this worker's events, from now on: not those of earlier visits.
     pub fn listen(api: Api, pass: Arc<WorkerPass>) -> Self {
         let (sender, received) = watch::channel(Received::new());
         let touch_task = tokio::spawn(touch(api.clone(), Arc::clone(&pass)));
         let stream_task = tokio::spawn(async move {
             let mut stream = Stream::default();
             loop {
-                let path = format!("/api/v1/events?after={}", stream.position);
+                let resume = stream.position.map(|position| format!("?after={position}"));
+                let path = format!("/api/v1/events{}", resume.unwrap_or_default());
                 let opened = api.open(As::Worker(&pass), Call::get(path).once()).await;
                 let Ok(answer) = opened else { return };
                 let mut bytes = answer.bytes_stream();
@@ -122,7 +123,8 @@ impl Drop for EventListener {
 #[derive(Default)]
 struct Stream {
     buffer: Vec<u8>,
-    position: i64,
+    /// Of the last event.
+    position: Option<i64>,
 }
 
 impl Stream {
@@ -136,7 +138,7 @@ impl Stream {
             if let Some(kind) = line.strip_prefix("event: ") {
                 kinds.push(kind.to_owned());
             } else if let Some(position) = line.strip_prefix("id: ").and_then(|text| text.parse().ok()) {
-                self.position = position;
+                self.position = Some(position);
             }
         }
         kinds
@@ -151,9 +153,9 @@ mod tests {
     fn events_are_returned_once_complete_and_pings_are_ignored() {
         let mut stream = Stream::default();
         assert!(stream.take(b": ping\n\nid: 7\nevent: consultation.off").is_empty());
-        assert_eq!(stream.position, 0, "the event is incomplete");
+        assert_eq!(stream.position, None, "the event is incomplete");
         let buffer = b"ered\ndata: {}\n\nid: 9\nevent: consultation.accepted\ndata: {}\n\n";
         assert_eq!(stream.take(buffer), ["consultation.offered", "consultation.accepted"]);
-        assert_eq!(stream.position, 9);
+        assert_eq!(stream.position, Some(9));
     }
 }

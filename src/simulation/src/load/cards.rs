@@ -1,5 +1,5 @@
-//! The workers' cards of a trial. Each is used for one journey, so that no safety
-//! check sees the drugs of an earlier one. Cards are used in order, so the used,
+//! The workers' cards of a trial. Each is used for one journey in a month, so that no
+//! safety check sees the drugs of an earlier one. Cards are used in order, so the used,
 //! unused and non-existent ones form three ranges, whose ends are found by binary
 //! search.
 
@@ -9,16 +9,19 @@ use std::sync::{
 };
 
 use anyhow::ensure;
-use serde_json::{Value, json};
+use chrono::TimeDelta;
+use serde_json::json;
 
 use crate::{
-    api::{CheckIn, CheckInOpened, Page},
+    api::{CheckIn, CheckInOpened, ConsultationView, Page},
     client::{Api, As, Call, CallError},
     journeys::{Card, Place, Places},
     sample::{MOST_WORKERS, SampleNetwork},
     sessions::WorkerPass,
 };
 
+/// A card is used again after this time.
+const AGAIN_AFTER: TimeDelta = TimeDelta::days(30);
 /// Worker 0 is reserved for scripts that read the demonstration's ready file.
 const FIRST: usize = 1;
 
@@ -118,10 +121,12 @@ async fn state_of(
     };
     let id = opened.check_in.id;
     let pass = WorkerPass::new(api, Arc::clone(&place.device), id, opened.access_token, opened.expires_in);
-    let seen: Page<Value> = api.call(As::Worker(&pass), Call::get("/api/v1/consultations?limit=1")).await?;
+    let seen: Page<ConsultationView> =
+        api.call(As::Worker(&pass), Call::get("/api/v1/consultations?limit=1")).await?;
     let _: CheckIn =
         api.call(station, Call::post(format!("/api/v1/check-ins/{id}/leave"), &json!({}))).await?;
-    Ok(if seen.items.is_empty() { State::Fresh } else { State::Used })
+    let since = api.clock.now() - AGAIN_AFTER;
+    Ok(if seen.items.iter().any(|one| one.requested_at > since) { State::Used } else { State::Fresh })
 }
 
 #[cfg(test)]
