@@ -23,7 +23,7 @@ use crate::{
 };
 use base::telemetry::metrics::GaugeGuard;
 use coordination::{Listener, LivenessKey, Topic};
-use domain::staff::role::Role;
+use domain::{refusal::Code, staff::role::Hears};
 use service::{Actor, AppState, Failure};
 use storage::events::{AnyId, Audience, Found, LoggedEvent};
 
@@ -128,13 +128,14 @@ async fn follow(
 fn audience_of(actor: Actor) -> Result<(Audience, Topic), Failure> {
     match actor {
         Actor::Worker(worker) => Ok((Audience::Worker(worker.worker), Topic::Worker(worker.worker))),
-        Actor::Staff(staff) => Ok(match staff.role {
-            Role::Pharmacist => (Audience::Pharmacists, Topic::Reviews),
-            Role::Operator => (Audience::All, Topic::Operators),
-            _ => (Audience::Staff(staff.staff), Topic::Staff(staff.staff)),
-        }),
+        Actor::Staff(staff) => match staff.role.staff().map_or(Hears::Nothing, |kind| kind.hears) {
+            Hears::Own => Ok((Audience::Staff(staff.staff), Topic::Staff(staff.staff))),
+            Hears::Reviews => Ok((Audience::Pharmacists, Topic::Reviews)),
+            Hears::Everything => Ok((Audience::All, Topic::Operators)),
+            Hears::Nothing => Err(Code::RoleNotAllowed.into()),
+        },
         Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Cabinet(_) => {
-            Err(domain::refusal::Code::RoleNotAllowed.into())
+            Err(Code::RoleNotAllowed.into())
         }
     }
 }
