@@ -1,7 +1,10 @@
 //! Closed sets of codes that are stored and sent as short texts.
 
 /// A member of a closed set of codes.
-pub trait TextCode: Copy {
+pub trait TextCode: Copy + 'static {
+    /// Every member, in the order of declaration.
+    const ALL: &'static [Self];
+
     /// Its code: letters and underscores.
     fn word(self) -> &'static str;
 }
@@ -47,6 +50,8 @@ macro_rules! text_enum {
         }
 
         impl $crate::text_enum::TextCode for $name {
+            const ALL: &'static [Self] = Self::ALL;
+
             fn word(self) -> &'static str {
                 self.as_str()
             }

@@ -41,6 +41,11 @@ pub(crate) trait CodeDsl: Expression<SqlType = Text> + Sized {
     fn eq_any_code<W: TextCode>(self, codes: &[W]) -> OneOf<Self> {
         OneOf { column: self, codes: codes.iter().map(|code| code.word()).collect() }
     }
+    /// `column IN (..)` of the codes for which `holds`, in the order of their declaration.
+    fn is_code<W: TextCode>(self, holds: impl Fn(W) -> bool) -> OneOf<Self> {
+        let codes = W::ALL.iter().filter(|code| holds(**code)).map(|code| code.word()).collect();
+        OneOf { column: self, codes }
+    }
 }
 impl<C: Expression<SqlType = Text>> CodeDsl for C {}
 

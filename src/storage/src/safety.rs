@@ -72,7 +72,7 @@ fn units_taken_by(conn: &mut Conn, worker: WorkerId, since: Timestamp) -> QueryR
     let out = order_unit::state.eq_code(UnitState::Dispensed).and(order_unit::ended_at.ge(Some(At(since))));
     on_backend!(conn, c => order_unit::table
         .filter(order_unit::worker_id.eq(worker))
-        .filter(order_unit::state.eq_any_code(UnitState::OPEN).or(out.assume_not_null()))
+        .filter(order_unit::state.is_code(UnitState::is_open).or(out.assume_not_null()))
         .order(order_unit::id.desc())
         .limit(MOST_UNITS)
         .select(TakenUnit::as_select())

@@ -105,6 +105,19 @@ pub async fn load(
     Ok(())
 }
 
+/// Records the licences of pharmacists whom an earlier version added without one.
+///
+/// # Errors
+/// Storage errors.
+pub async fn load_licences(app: &Arc<AppState>, network: &Arc<SampleNetwork>) -> anyhow::Result<()> {
+    let plan = Arc::clone(network);
+    write(app, move |tx| {
+        let ids = storage::network::places::staff_by_email(tx.conn)?;
+        load_pharmacists(tx, &plan.pharmacists, &ids)
+    })
+    .await
+}
+
 /// Adds the shifts that do not exist yet.
 ///
 /// # Errors
@@ -244,7 +257,34 @@ fn load_staff(
     };
     let people = network.staff().map(person).collect();
     let ids = add_staff(tx, people)?;
+    load_pharmacists(tx, &network.pharmacists, &ids)?;
     load_doctors(tx, &network.doctors, &ids, hospitals)
+}
+
+fn load_pharmacists(
+    tx: &mut Tx<'_>,
+    records: &[StaffRecord],
+    ids: &HashMap<String, StaffId>,
+) -> Result<(), Failure> {
+    let numbers: Vec<&str> = records.iter().filter_map(|one| Some(one.licence()?.0)).collect();
+    let known = storage::network::import::licences_taken(tx.conn, Role::Pharmacist, &numbers)?;
+    let mut pharmacists = Vec::with_capacity(records.len());
+    for one in records {
+        let Some(licence) = one.pharmacist.as_ref().filter(|one| !known.contains_key(&one.licence_no)) else {
+            continue;
+        };
+        let Some(&staff_id) = ids.get(&one.email) else {
+            return Err(Failure::inconsistent(format!("pharmacist {} was not added", one.email)));
+        };
+        pharmacists.push(rows::NewPharmacist {
+            staff_id,
+            licence_no: licence.licence_no.clone(),
+            licence_verified_at: Some(At(tx.now)),
+            licence_valid_until: licence.licence_valid_until,
+        });
+    }
+    rows::pharmacists_add(tx.conn, &pharmacists)?;
+    Ok(())
 }
 
 fn load_doctors(
