@@ -109,6 +109,25 @@ async fn a_power_cut_leaves_a_doubt_that_late_evidence_ends() {
 }
 
 #[actix_web::test]
+async fn the_policy_says_how_long_a_cabinet_may_be_silent() {
+    for seconds in [40, 900] {
+        let app = TestApp::open_with(|config| {
+            config.policy.insert("vending".to_owned(), json!({"silence_seconds": seconds}));
+        })
+        .await;
+        app.fill(app.network().await).await;
+        let worker = app.station().await.check_in(Worker::adult()).await;
+        let order = worker.reserve_and_pay(1).await;
+        let mut machine = app.cabinet().await;
+        machine.run(attempt_of(&order, 0), &code_of(&order)).await;
+        app.pass(seconds - 1);
+        assert_eq!(app.sweep().await.0, 0, "{seconds}");
+        app.pass(1);
+        assert_eq!(app.sweep().await.0, 1, "{seconds}");
+    }
+}
+
+#[actix_web::test]
 async fn a_person_resolves_a_doubt_after_a_restart_and_a_count() {
     let app = TestApp::open_filled().await;
     let worker = app.station().await.check_in(Worker::adult()).await;

@@ -40,6 +40,7 @@ mod ledger;
 mod letters;
 mod links;
 mod load;
+mod machines;
 mod mail;
 mod merge;
 mod merging;

@@ -15,9 +15,12 @@ use crate::{
 };
 use domain::{
     ids::{
-        CabinetId, CheckInId, ConsultationId, OfferId, PrescriptionId, SessionId, StaffId, StationId,
-        WorkerId,
+        AttemptId, CabinetId, CheckInId, ConsultationId, OfferId, OrderId, OrderUnitId, PrescriptionId,
+        SessionId, StaffId, StationId, WorkerId,
     },
+    ledger::AccountRef,
+    money::Fen,
+    order::UnitState,
     vend::AttemptState,
     vitals::ReadingKind,
 };
@@ -46,9 +49,18 @@ struct Step {
 fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     let now = start_of_test();
     let (cabinet, doctor, worker) = (CabinetId::generate(), StaffId::generate(), WorkerId::generate());
-    storage::vend::attempt::attempts_of_cabinet(conn, cabinet, AttemptState::LIVE)?;
+    let attempts = [AttemptId::generate(); 3];
+    storage::order::order_whole(conn, OrderId::generate())?;
+    storage::order::orders_of_attempts(conn, &attempts)?;
+    storage::order::orders_of_worker(conn, worker, None, 20)?;
+    storage::network::person::person_of(conn, worker)?;
+    storage::network::person::unpaid_of(conn, &[worker; 2], now)?;
+    storage::stock::slots_numbered(conn, cabinet, &[1, 2])?;
+    storage::stock::slots_with_products(conn, cabinet, &["A", "B"])?;
+    storage::vend::journal::cabinet_standing(conn, cabinet)?;
+    storage::vend::attempt::attempt_is_unresolved(conn, cabinet)?;
     storage::vend::attempt::attempts_of_cabinet(conn, cabinet, &[AttemptState::Issued])?;
-    storage::vend::attempt::attempts_voided_since(conn, cabinet, now, 100)?;
+    storage::vend::attempt::attempts_for_work(conn, cabinet, now)?;
     storage::vend::attempt::attempts_overdue(conn, now, 100)?;
     storage::vend::attempt::attempts_silent(conn, now, 100)?;
     storage::check_in::check_ins_idle(conn, now, 100)?;
@@ -100,6 +112,12 @@ fn run_frequent_writes(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::authority::authority_lock_with_answer(conn, session, AnswerId::generate())?;
     storage::authority::authority_touch(conn, session, now, true)?;
     storage::authority::session_touch(conn, SessionId::generate(), now)?;
+    storage::vend::journal::cabinet_lock_heard(conn, CabinetId::generate(), now)?;
+    storage::network::person::person_lock(conn, &[WorkerId::generate(); 2])?;
+    let units = [OrderUnitId::generate(); 3];
+    storage::order::units_move(conn, &units, UnitState::Reserved, UnitState::Authorised, now)?;
+    storage::ledger::account_move(conn, AccountRef::NetworkFund, Fen(-1))?;
+    storage::ledger::account_move(conn, AccountRef::WorkerSubsidy(WorkerId::generate()), Fen(-1))?;
     Ok(())
 }
 

@@ -13,10 +13,7 @@ use crate::support::{
 };
 use domain::vend::{BootId, journal::Body};
 use service::Actor;
-use storage::{
-    on_backend,
-    schema::{cabinet, product},
-};
+use storage::{on_backend, schema::cabinet};
 
 const HELLO: &str = "/cabinet/v1/hello";
 
@@ -399,15 +396,10 @@ async fn a_drug_that_left_the_catalogue_does_not_start() {
     let worker = app.station().await.check_in(Worker::adult()).await;
     let order = worker.reserve_and_pay(1).await;
     let mut machine = app.cabinet().await;
-    app.state
-        .write(Actor::System, |tx| {
-            on_backend!(tx.conn, c => diesel::update(product::table.find(RX))
-                .set(product::in_formulary.eq(false))
-                .execute(c))?;
-            Ok(())
-        })
-        .await
-        .expect("left");
+    let mut left = app.state.formulary().find(RX).expect("known").clone();
+    left.in_formulary = false;
+    app.state.write(Actor::System, move |tx| service::formulary::put(tx, &[&left])).await.expect("put");
+    service::formulary::load(&app.state).await.expect("loaded");
     machine.start_pack(&order, 0).await.expect_refused(Code::LotNotAllowed);
 }
 

@@ -9,7 +9,7 @@ use crate::network::identity;
 use crypto::digest;
 use domain::{
     ids::{AccountId, TransferId, WorkerId},
-    ledger::{self, AccountRef, Transfer, TransferReason},
+    ledger::{self, AccountRef, Transfer, TransferReason, transfer::Posting},
     money::Fen,
     network::Identified,
     refusal::Code,
@@ -59,7 +59,10 @@ pub struct EntryView {
 pub fn account(tx: &mut Tx<'_>, worker: WorkerId) -> Result<AccountView, Failure> {
     let allowance = allowance(tx, worker)?;
     let which = AccountRef::WorkerSubsidy(worker);
-    let (id, balance_fen) = open_account(tx, which)?;
+    let (id, balance_fen) = match store::account_fetch(tx.conn, which)? {
+        Some(found) => found,
+        None => (move_balance(tx, which, Fen::ZERO)?, Fen::ZERO),
+    };
     let entries = store::entries_of(tx.conn, id, ENTRIES_SHOWN)?
         .into_iter()
         .map(|row| EntryView {
@@ -141,25 +144,34 @@ pub fn book(tx: &mut Tx<'_>, transfer: &Transfer, worker: WorkerId) -> Result<bo
     // All bookings lock accounts in the same order, so that they cannot deadlock.
     let mut postings = transfer.postings().to_vec();
     postings.sort_unstable_by_key(|posting| posting.account);
-    for posting in postings {
-        let (account, _) = open_account(tx, posting.account)?;
-        if !store::posting_add(tx.conn, id, account, posting.amount)? {
-            return Err(Code::BalanceTooLow.into());
-        }
+    let mut sides = Vec::with_capacity(postings.len());
+    for Posting { account, amount } in postings {
+        sides.push((move_balance(tx, account, amount)?, amount));
     }
+    store::postings_add(tx.conn, id, &sides)?;
     tx.record(id, transfer.event(), Recipients::worker(worker))?;
     Ok(true)
 }
 
-/// An account, created if it does not exist yet. Nearly all exist.
-fn open_account(tx: &mut Tx<'_>, which: AccountRef) -> Result<(AccountId, Fen), Failure> {
-    if let Some(found) = store::account_fetch(tx.conn, which)? {
-        return Ok(found);
+/// Changes the balance of an account, which is opened if it does not exist yet.
+fn move_balance(tx: &mut Tx<'_>, which: AccountRef, amount: Fen) -> Result<AccountId, Failure> {
+    // An order's account begins with its payment; nearly all others exist.
+    if let AccountRef::OrderClearing(_) = which
+        && amount > Fen::ZERO
+        && let Some(id) = store::account_open(tx.conn, which, amount)?
+    {
+        return Ok(id);
     }
-    store::account_open(tx.conn, which)?;
-    store::account_fetch(tx.conn, which)?.ok_or_else(|| no_account(which))
-}
-
-fn no_account(which: AccountRef) -> Failure {
-    Failure::inconsistent(format!("an account of kind {} is not there", which.kind()))
+    if let Some(id) = store::account_move(tx.conn, which, amount)? {
+        return Ok(id);
+    }
+    if amount < Fen::ZERO && !which.kind().may_overdraw() {
+        return Err(Code::BalanceTooLow.into());
+    }
+    if let Some(id) = store::account_open(tx.conn, which, amount)? {
+        return Ok(id);
+    }
+    // Another transaction has opened it meanwhile.
+    store::account_move(tx.conn, which, amount)?
+        .ok_or_else(|| Failure::inconsistent(format!("an account of kind {} is not there", which.kind())))
 }

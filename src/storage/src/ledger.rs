@@ -4,8 +4,9 @@
 use diesel::prelude::*;
 
 use super::{
+    code_literals::CodeDsl,
     conn::Conn,
-    dialect::on_backend,
+    dialect::{insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{account, posting, transfer},
     sql_types::At,
@@ -39,19 +40,47 @@ pub fn account_fetch(conn: &mut Conn, which: AccountRef) -> QueryResult<Option<(
     }
 }
 
-/// Opens an account with balance zero; an existing one stays as it is.
-pub fn account_open(conn: &mut Conn, which: AccountRef) -> QueryResult<()> {
-    on_backend!(conn, c => diesel::insert_into(account::table)
+/// Opens an account with this balance; `None` when it exists.
+pub fn account_open(conn: &mut Conn, which: AccountRef, balance: Fen) -> QueryResult<Option<AccountId>> {
+    let id = AccountId::generate();
+    let added = on_backend!(conn, c => diesel::insert_into(account::table)
         .values((
-            account::id.eq(AccountId::generate()),
+            account::id.eq(id),
             account::kind.eq(which.kind()),
             account::owner_id.eq(which.owner()),
             account::may_overdraw.eq(which.kind().may_overdraw()),
-            account::balance_fen.eq(Fen::ZERO),
+            account::balance_fen.eq(balance),
         ))
         .on_conflict_do_nothing()
-        .execute(c))
-    .map(|_| ())
+        .execute(c))?;
+    Ok((added == 1).then_some(id))
+}
+
+/// Changes the balance of an account; `None`, and nothing is changed, when there is no such account
+/// or its balance does not suffice.
+pub fn account_move(conn: &mut Conn, which: AccountRef, amount: Fen) -> QueryResult<Option<AccountId>> {
+    let covered = account::may_overdraw.eq(true).or(account::balance_fen.ge(-amount));
+    let moved = account::balance_fen.eq(account::balance_fen + amount);
+    let of_kind = account::kind.eq_code(which.kind());
+    match which.owner() {
+        Some(owner) => {
+            let own =
+                diesel::update(account::table.filter(of_kind).filter(account::owner_id.eq(Some(owner))))
+                    .filter(covered)
+                    .set(moved)
+                    .returning(account::id)
+                    .prepared();
+            on_backend!(conn, c => own.get_result(c)).optional()
+        }
+        None => {
+            let single = diesel::update(account::table.filter(of_kind).filter(account::owner_id.is_null()))
+                .filter(covered)
+                .set(moved)
+                .returning(account::id)
+                .prepared();
+            on_backend!(conn, c => single.get_result(c)).optional()
+        }
+    }
 }
 
 /// Adds a transfer; `false` when the same reason and reference were booked before.
@@ -74,30 +103,13 @@ pub fn transfer_add(
     .map(|rows| rows == 1)
 }
 
-/// Books one posting, and changes the balance. `false` when the balance does not suffice; then
-/// nothing was booked.
-pub fn posting_add(
-    conn: &mut Conn,
-    transfer_id: TransferId,
-    account_id: AccountId,
-    amount: Fen,
-) -> QueryResult<bool> {
-    let moved = diesel::update(account::table.find(account_id))
-        .filter(account::may_overdraw.eq(true).or(account::balance_fen.ge(-amount)))
-        .set(account::balance_fen.eq(account::balance_fen + amount))
-        .prepared()
-        .execute(conn)?;
-    if moved == 0 {
-        return Ok(false);
-    }
-    on_backend!(conn, c => diesel::insert_into(posting::table)
-        .values((
-            posting::transfer_id.eq(transfer_id),
-            posting::account_id.eq(account_id),
-            posting::amount_fen.eq(amount),
-        ))
-        .execute(c))
-    .map(|rows| rows == 1)
+/// Adds the postings of a transfer, whose balances are changed already.
+pub fn postings_add(conn: &mut Conn, transfer: TransferId, sides: &[(AccountId, Fen)]) -> QueryResult<()> {
+    let row = |(account, amount): &(AccountId, Fen)| {
+        (posting::transfer_id.eq(transfer), posting::account_id.eq(*account), posting::amount_fen.eq(*amount))
+    };
+    let rows: Vec<_> = sides.iter().map(row).collect();
+    insert_few!(conn, posting::table, &rows).map(drop)
 }
 
 /// The allowances granted to these workers: owner, reference, amount.

@@ -1001,6 +1001,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_seal,
     worker_identity,
     phone_code,
+    hatch_try,
     text_message,
     worker_merge,
     worker_merge_row,

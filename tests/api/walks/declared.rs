@@ -59,7 +59,7 @@ pub fn attempts(declared: &mut Declared) {
         vend::Command::NewBoot { boot: other },
         vend::Command::SameBoot { boot },
         vend::Command::NewEpoch,
-        vend::Command::Silence,
+        vend::Command::Silence { limit: TimeDelta::seconds(120) },
     ];
     commands.extend(VoidReason::ALL.iter().map(|reason| vend::Command::Void { reason: *reason }));
     for decision in [CountDecision::Dispensed, CountDecision::NotDispensed(NotDispensedReason::Jam)] {
@@ -131,7 +131,8 @@ pub fn orders(declared: &mut Declared) {
                 }
                 for (command, late) in commands.iter().flat_map(|one| [(*one, false), (*one, true)]) {
                     let expires_at = if late { now - hours(1) } else { now + hours(1) };
-                    let unit = |id, state| OrderUnit { id, state, price: Fen(100) };
+                    let slot = SlotNo::new(1).expect("a slot");
+                    let unit = |id, state| OrderUnit { id, state, price: Fen(100), slot };
                     let units = vec![unit(ids[0], first), unit(ids[1], second)];
                     let mut at = Order { state, expires_at, units };
                     for event in order::decide(&at, command, now).unwrap_or_default() {

@@ -177,8 +177,8 @@ impl Folded {
     fn order(&mut self, taken: &mut Taken, id: Uuid, event: &OrderEvent) {
         let at = match event {
             OrderEvent::Reserved { units, .. } => {
-                let unit =
-                    |id: &OrderUnitId| OrderUnit { id: *id, state: UnitState::Reserved, price: Fen::ZERO };
+                let (state, slot) = (UnitState::Reserved, SlotNo::new(1).expect("a slot"));
+                let unit = |id: &OrderUnitId| OrderUnit { id: *id, state, price: Fen::ZERO, slot };
                 let units = units.iter().map(unit).collect();
                 let order = Order { state: OrderState::Reserved, expires_at: start_of_test(), units };
                 self.orders.insert(id, order);

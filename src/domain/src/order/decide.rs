@@ -8,8 +8,12 @@ use crate::{
     ids::OrderUnitId,
     money::Fen,
     refusal::{Code, Refusal},
+    stock::SlotNo,
     time::Timestamp,
 };
+
+/// The maximum number of attempts for one pack.
+const ATTEMPTS_PER_UNIT: usize = 2;
 
 /// A command on an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub enum Command {
     UnitDispensed(OrderUnitId),
     /// The attempt ended without dispensing the pack, which is refunded.
     UnitNotDispensed(OrderUnitId),
+    /// The pack, which was tried `tries` times, is reserved in another slot.
+    RelocateUnit { unit: OrderUnitId, to: SlotNo, tries: usize },
 }
 
 /// The events that result from `command`. An empty list means that it was already done.
@@ -48,7 +54,40 @@ pub fn decide(order: &Order, command: Command, now: Timestamp) -> Result<Vec<Ord
         Command::UnitInDoubt(id) => settle_unit(order, id, UnitState::InDoubt),
         Command::UnitDispensed(id) => settle_unit(order, id, UnitState::Dispensed),
         Command::UnitNotDispensed(id) => settle_unit(order, id, UnitState::Refunded),
+        Command::RelocateUnit { unit, to, tries } => {
+            let unit = find_unit(order, unit)?;
+            if !may_relocate(order, unit, tries, now) {
+                return Err(Refusal::moved_on(unit.state));
+            }
+            Ok(vec![OrderEvent::UnitRelocated { unit: unit.id, from: unit.slot, to }])
+        }
     }
+}
+
+/// The events of several commands, each decided on what those before it resulted in.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_all(
+    order: &Order,
+    commands: impl IntoIterator<Item = Command>,
+    now: Timestamp,
+) -> Result<Vec<OrderEvent>, Refusal> {
+    let (mut order, mut all) = (order.clone(), Vec::new());
+    for command in commands {
+        let events = decide(&order, command, now)?;
+        events.iter().for_each(|event| order.apply(event));
+        all.extend(events);
+    }
+    Ok(all)
+}
+
+/// Whether a pack that was tried `tries` times may be tried once more from another slot.
+pub fn may_relocate(order: &Order, unit: &OrderUnit, tries: usize, now: Timestamp) -> bool {
+    order.state == OrderState::Paid
+        && unit.state == UnitState::Reserved
+        && now < order.expires_at
+        && tries < ATTEMPTS_PER_UNIT
 }
 
 fn pay(order: &Order, now: Timestamp) -> Result<Vec<OrderEvent>, Refusal> {

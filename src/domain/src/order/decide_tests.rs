@@ -4,14 +4,16 @@ use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ids::OrderUnitId, money::Fen, time::Timestamp};
+use crate::{ids::OrderUnitId, money::Fen, stock::SlotNo, time::Timestamp};
 
 fn now() -> Timestamp {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap()
 }
 
 fn order(units: i64) -> Order {
-    let unit = |n| OrderUnit { id: OrderUnitId::generate(), state: UnitState::Reserved, price: Fen(n * 100) };
+    let slot = SlotNo::new(1).unwrap();
+    let unit =
+        |n| OrderUnit { id: OrderUnitId::generate(), state: UnitState::Reserved, price: Fen(n * 100), slot };
     Order {
         state: OrderState::Reserved,
         expires_at: now() + TimeDelta::minutes(10),
@@ -19,7 +21,7 @@ fn order(units: i64) -> Order {
     }
 }
 
-fn command(order: &Order, which: u8, unit: usize) -> Command {
+fn command(order: &Order, which: u8, unit: usize, late: bool) -> Command {
     let id = order.units[unit % order.units.len()].id;
     match which {
         0 => Command::Pay,
@@ -29,6 +31,7 @@ fn command(order: &Order, which: u8, unit: usize) -> Command {
         4 => Command::UnitFreed(id),
         5 => Command::UnitInDoubt(id),
         6 => Command::UnitDispensed(id),
+        7 => Command::RelocateUnit { unit: id, to: SlotNo::new(2).unwrap(), tries: usize::from(late) },
         _ => Command::UnitNotDispensed(id),
     }
 }
@@ -37,7 +40,7 @@ proptest! {
     #[test]
     fn money_and_packs_stay_accounted_for(
         units in 1i64..4,
-        steps in proptest::collection::vec((0u8..8, 0usize..4, any::<bool>()), 0..40),
+        steps in proptest::collection::vec((0u8..9, 0usize..4, any::<bool>()), 0..40),
     ) {
         let mut order = order(units);
         let total: i64 = order.units.iter().map(|u| u.price.0).sum();
@@ -45,7 +48,7 @@ proptest! {
         for (which, unit, late) in steps {
             let at = if late { order.expires_at } else { now() };
             let before = order.clone();
-            let Ok(events) = decide(&order, command(&order, which, unit), at) else { continue };
+            let Ok(events) = decide(&order, command(&order, which, unit, late), at) else { continue };
             for event in &events {
                 prop_assert!(before.state.is_live(), "an ended order changed: {event:?}");
                 match event {
@@ -54,8 +57,9 @@ proptest! {
                     OrderEvent::Completed {} | OrderEvent::Cancelled {} | OrderEvent::Expired {} => ended += 1,
                     OrderEvent::UnitReleased { .. } => prop_assert_eq!(before.state, OrderState::Reserved),
                     OrderEvent::UnitAuthorised { .. } => prop_assert_eq!(before.state, OrderState::Paid),
+                    OrderEvent::UnitRelocated { .. } => prop_assert!(!late, "relocated after its expiry"),
                     OrderEvent::UnitFreed { .. } | OrderEvent::UnitDoubted { .. } => {}
-                    OrderEvent::Reserved { .. } | OrderEvent::UnitRelocated { .. } | OrderEvent::PickupLocked { .. } => {
+                    OrderEvent::Reserved { .. } | OrderEvent::PickupLocked { .. } => {
                         prop_assert!(false, "no command causes {event:?}")
                     }
                 }

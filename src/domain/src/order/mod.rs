@@ -13,7 +13,7 @@ pub mod state;
 mod decide_tests;
 pub mod self_care;
 
-pub use decide::{Command, decide};
+pub use decide::{Command, decide, decide_all, may_relocate};
 pub use event::{OrderEvent, OrderEventKind};
 pub use price::{Line, price, units_left};
 pub use state::{Order, OrderState, OrderUnit, UnitState};

@@ -1,7 +1,12 @@
 //! The states of an order and of its packs.
 
 use super::event::OrderEvent;
-use crate::{ids::OrderUnitId, money::Fen, time::Timestamp};
+use crate::{
+    ids::OrderUnitId,
+    money::Fen,
+    stock::{Place, SlotNo},
+    time::Timestamp,
+};
 
 crate::text_enum! {
     /// The state of an order.
@@ -21,12 +26,11 @@ crate::text_enum! {
 
 impl OrderState {
     /// Not ended.
-    pub const LIVE: &'static [OrderState] = &[OrderState::Reserved, OrderState::Paid];
-    pub const ENDED: &'static [OrderState] =
-        &[OrderState::Completed, OrderState::Cancelled, OrderState::Expired];
-
-    pub fn is_live(self) -> bool {
-        Self::LIVE.contains(&self)
+    pub const fn is_live(self) -> bool {
+        match self {
+            Self::Reserved | Self::Paid => true,
+            Self::Completed | Self::Cancelled | Self::Expired => false,
+        }
     }
 }
 
@@ -49,11 +53,37 @@ crate::text_enum! {
 
 impl UnitState {
     /// Not ended.
-    pub const OPEN: &'static [UnitState] = &[UnitState::Reserved, UnitState::Authorised, UnitState::InDoubt];
-    pub const ENDED: &'static [UnitState] = &[UnitState::Dispensed, UnitState::Released, UnitState::Refunded];
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Reserved | Self::Authorised | Self::InDoubt => true,
+            Self::Dispensed | Self::Released | Self::Refunded => false,
+        }
+    }
 
-    pub fn is_open(self) -> bool {
-        Self::OPEN.contains(&self)
+    /// Where the pack is in the stock of its slot.
+    pub const fn place(self) -> Place {
+        match self {
+            Self::Reserved | Self::Authorised => Place::Reserved,
+            Self::InDoubt => Place::InDoubt,
+            Self::Dispensed => Place::Dispensed,
+            Self::Released | Self::Refunded => Place::OnHand,
+        }
+    }
+
+    /// Dispensed, or may still be.
+    pub const fn is_taken(self) -> bool {
+        match self {
+            Self::Reserved | Self::Authorised | Self::InDoubt | Self::Dispensed => true,
+            Self::Released | Self::Refunded => false,
+        }
+    }
+
+    /// Dispensed, or its attempt may have dispensed it.
+    pub const fn may_be_out(self) -> bool {
+        match self {
+            Self::Authorised | Self::InDoubt | Self::Dispensed => true,
+            Self::Reserved | Self::Released | Self::Refunded => false,
+        }
     }
 }
 
@@ -63,6 +93,8 @@ pub struct OrderUnit {
     pub id: OrderUnitId,
     pub state: UnitState,
     pub price: Fen,
+    /// The slot that it is reserved in.
+    pub slot: SlotNo,
 }
 
 /// An order with its packs.
@@ -82,10 +114,8 @@ impl Order {
     /// The order after `event`. State columns equal the fold of their events.
     pub fn apply(&mut self, event: &OrderEvent) {
         match event {
-            // The first event of a log, and two that leave the states as they are.
-            OrderEvent::Reserved { .. }
-            | OrderEvent::UnitRelocated { .. }
-            | OrderEvent::PickupLocked { .. } => {}
+            // The first event of a log, and one that leaves everything as it is.
+            OrderEvent::Reserved { .. } | OrderEvent::PickupLocked { .. } => {}
             OrderEvent::Paid { .. } => self.state = OrderState::Paid,
             OrderEvent::Completed {} => self.state = OrderState::Completed,
             OrderEvent::Cancelled {} => self.state = OrderState::Cancelled,
@@ -96,6 +126,9 @@ impl Order {
             OrderEvent::UnitDispensed { unit, .. } => self.set(*unit, UnitState::Dispensed),
             OrderEvent::UnitReleased { unit } => self.set(*unit, UnitState::Released),
             OrderEvent::UnitRefunded { unit, .. } => self.set(*unit, UnitState::Refunded),
+            OrderEvent::UnitRelocated { unit, to, .. } => {
+                self.units.iter_mut().filter(|one| one.id == *unit).for_each(|one| one.slot = *to);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ mod lot;
 pub mod record;
 pub mod slot;
 
-pub use balance::{DoubtOutcome, Movement, SlotStock};
+pub use balance::{Place, SlotStock, StockChange};
 pub use fefo::{SlotCandidate, choose_slots};
 pub use lot::{is_lot_no, lot_key};
-pub use slot::{SlotClosedReason, SlotNo};
+pub use slot::{Slot, SlotClosedReason, SlotCommand, SlotEvent, SlotNo};

@@ -1,6 +1,8 @@
-//! A slot of a cabinet: its number, and why it is closed.
+//! A slot of a cabinet: its number, and whether it is closed for attempts and why.
 
 use serde::{Deserialize, Serialize};
+
+use crate::event::cabinet::CabinetEvent;
 
 /// The number of a slot, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,5 +66,113 @@ crate::text_enum! {
         /// The cabinet door was closed without a count.
         Uncounted = "uncounted",
         Operator = "operator",
+    }
+}
+
+/// A slot, as far as attempts are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    pub number: SlotNo,
+    /// `None` while it is open.
+    pub closed: Option<SlotClosedReason>,
+}
+
+/// A command on a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotCommand {
+    /// Takes no more attempts.
+    Close(SlotClosedReason),
+    /// Another lot was loaded, which may be vended.
+    Refilled,
+    /// The incident at it was closed.
+    Examined,
+    /// Its packs were counted blindly, and the stock record was set to that.
+    Counted {
+        /// Why its lot must not be vended.
+        fault: Option<SlotClosedReason>,
+    },
+}
+
+/// What happened to a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotEvent {
+    Closed {
+        slot: SlotNo,
+        reason: SlotClosedReason,
+    },
+    /// It stays closed, for another reason.
+    Reclosed {
+        slot: SlotNo,
+        was: SlotClosedReason,
+        reason: SlotClosedReason,
+    },
+    Opened {
+        slot: SlotNo,
+        was: SlotClosedReason,
+    },
+}
+
+impl From<SlotEvent> for CabinetEvent {
+    fn from(event: SlotEvent) -> Self {
+        match event {
+            SlotEvent::Closed { slot, reason } => Self::SlotClosed { slot, reason },
+            SlotEvent::Reclosed { slot, was, reason } => Self::SlotReclosed { slot, was, reason },
+            SlotEvent::Opened { slot, was } => Self::SlotOpened { slot, was },
+        }
+    }
+}
+
+impl Slot {
+    /// The event that results from `command`; `None` if nothing changes.
+    pub fn decide(&self, command: SlotCommand) -> Option<SlotEvent> {
+        let slot = self.number;
+        match (command, self.closed) {
+            (SlotCommand::Close(reason), None) => Some(SlotEvent::Closed { slot, reason }),
+            // The first reason stays: it is the cause.
+            (SlotCommand::Close(_), Some(_)) => None,
+            (SlotCommand::Refilled | SlotCommand::Examined | SlotCommand::Counted { .. }, None) => None,
+            (SlotCommand::Refilled, Some(was)) => {
+                let reason = SlotClosedReason::Uncounted;
+                was.was_its_lot().then_some(SlotEvent::Reclosed { slot, was, reason })
+            }
+            (SlotCommand::Examined, Some(was)) => {
+                let reason = SlotClosedReason::Uncounted;
+                (was == SlotClosedReason::Incident).then_some(SlotEvent::Reclosed { slot, was, reason })
+            }
+            (SlotCommand::Counted { fault }, Some(was)) => was.ends_with_a_count().then_some(match fault {
+                Some(reason) => SlotEvent::Reclosed { slot, was, reason },
+                None => SlotEvent::Opened { slot, was },
+            }),
+        }
+    }
+
+    /// The slot after `event`. State columns equal the fold of their events; the first reason stays
+    /// here, too, because an attempt's event may repeat that its slot is closed.
+    pub fn apply(&mut self, event: &SlotEvent) {
+        self.closed = match event {
+            SlotEvent::Closed { reason, .. } => self.closed.or(Some(*reason)),
+            SlotEvent::Reclosed { reason, .. } => Some(*reason),
+            SlotEvent::Opened { .. } => None,
+        };
+    }
+}
+
+impl SlotClosedReason {
+    /// Closed because of the lot that was in it: another lot ends that.
+    const fn was_its_lot(self) -> bool {
+        match self {
+            Self::WrongSlot | Self::Expired | Self::Recalled => true,
+            Self::InDoubt | Self::Jam | Self::Empty | Self::Incident | Self::Uncounted | Self::Operator => {
+                false
+            }
+        }
+    }
+
+    /// Closed until somebody has counted.
+    const fn ends_with_a_count(self) -> bool {
+        match self {
+            Self::InDoubt | Self::Jam | Self::Empty | Self::Uncounted => true,
+            Self::Expired | Self::Recalled | Self::WrongSlot | Self::Incident | Self::Operator => false,
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! One authorised try to vend one order unit: the server's record.
 
-use chrono::TimeDelta;
-
 use super::{
     event::AttemptEvent,
     identity::{BootId, Epoch},
@@ -17,10 +15,6 @@ use crate::{
 /// safety does not depend on it.
 #[cfg(test)]
 pub(crate) const GRANT_TTL_MS: u32 = 30_000;
-
-/// How long a started attempt may be silent before it is in doubt, in seconds. Source: the cabinet
-/// protocol, states of an attempt.
-pub(crate) const SILENCE_SECONDS: i64 = 120;
 
 crate::text_enum! {
     /// The state of an attempt.
@@ -41,27 +35,28 @@ crate::text_enum! {
 }
 
 impl AttemptState {
-    /// Has not ended.
-    pub const LIVE: &'static [AttemptState] =
-        &[AttemptState::Issued, AttemptState::Started, AttemptState::InDoubt];
-    /// While an attempt is in one of these states, no new attempt for the same unit may be issued.
-    pub(crate) const BLOCKING: &'static [AttemptState] =
-        &[AttemptState::Issued, AttemptState::Started, AttemptState::InDoubt, AttemptState::Dispensed];
-    /// Has ended; these states never change again.
-    pub const ENDED: &'static [AttemptState] =
-        &[AttemptState::Voided, AttemptState::Dispensed, AttemptState::NotDispensed];
-
-    pub fn is_live(self) -> bool {
-        Self::LIVE.contains(&self)
+    /// Has not ended; the other states never change again.
+    pub const fn is_live(self) -> bool {
+        match self {
+            Self::Issued | Self::Started | Self::InDoubt => true,
+            Self::Voided | Self::Dispensed | Self::NotDispensed => false,
+        }
     }
 
-    pub fn is_blocking(self) -> bool {
-        Self::BLOCKING.contains(&self)
+    /// Started, and nothing has proven its outcome yet.
+    pub const fn is_unresolved(self) -> bool {
+        match self {
+            Self::Started | Self::InDoubt => true,
+            Self::Issued | Self::Voided | Self::Dispensed | Self::NotDispensed => false,
+        }
     }
 
-    #[cfg(test)]
-    pub(crate) fn is_ended(self) -> bool {
-        Self::ENDED.contains(&self)
+    /// While an attempt is in such a state, no new attempt for the same unit may be issued.
+    pub const fn is_blocking(self) -> bool {
+        match self {
+            Self::Issued | Self::Started | Self::InDoubt | Self::Dispensed => true,
+            Self::Voided | Self::NotDispensed => false,
+        }
     }
 }
 
@@ -137,7 +132,7 @@ crate::text_enum! {
         NewBoot = "new_boot",
         /// The cabinet was replaced.
         NewEpoch = "new_epoch",
-        /// Nothing was heard for `SILENCE_SECONDS`.
+        /// Nothing was heard for the policy's `silence_seconds`.
         Silence = "silence",
         /// The cabinet itself does not know.
         Unknown = "unknown",
@@ -234,11 +229,6 @@ impl Attempt {
         }
         self
     }
-
-    /// When silence puts a started attempt in doubt; `None` before START.
-    pub(crate) fn doubtful_from(&self) -> Option<Timestamp> {
-        self.started_at.map(|at| at + TimeDelta::seconds(SILENCE_SECONDS))
-    }
 }
 
 /// Whether another attempt may be issued for a unit whose attempts are in the states `earlier`.
@@ -267,9 +257,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_is_live_or_ended_and_blocking_states_prevent_a_new_attempt() {
+    fn blocking_states_prevent_a_new_attempt() {
         for state in AttemptState::ALL.iter().copied() {
-            assert_ne!(state.is_live(), state.is_ended(), "{state}");
             assert_eq!(may_issue([state]).is_err(), state.is_blocking(), "{state}");
         }
         assert!(may_issue([AttemptState::Voided, AttemptState::InDoubt]).is_err());

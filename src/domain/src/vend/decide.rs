@@ -1,5 +1,7 @@
 //! The server's rules for one attempt. Time and silence never close it.
 
+use chrono::TimeDelta;
+
 use super::{
     attempt::{Attempt, AttemptState, DoubtCause, NotDispensedReason, VoidReason},
     event::{AttemptEvent, IncidentKind, Proof},
@@ -151,7 +153,10 @@ pub enum Command {
     /// The cabinet was replaced or enrolled again.
     NewEpoch,
     /// The sweep found that nothing was received since START.
-    Silence,
+    Silence {
+        /// How long a started attempt may be silent before it is in doubt.
+        limit: TimeDelta,
+    },
     /// An accepted journal entry concerns this attempt.
     JournalEvidence {
         /// The boot that wrote the entry (not the one that sent it).
@@ -182,7 +187,7 @@ pub fn decide(attempt: &Attempt, command: Command, now: Timestamp) -> Result<Vec
         Command::NewBoot { boot } => Ok(new_boot(attempt, boot)),
         Command::SameBoot { boot } => Ok(same_boot(attempt, boot)),
         Command::NewEpoch => Ok(new_epoch(attempt)),
-        Command::Silence => Ok(silence(attempt, now)),
+        Command::Silence { limit } => Ok(silence(attempt, limit, now)),
         Command::JournalEvidence { boot, epoch, evidence } => {
             Ok(apply_journal_evidence(attempt, boot, epoch, evidence))
         }
@@ -290,11 +295,10 @@ fn new_epoch(attempt: &Attempt) -> Vec<AttemptEvent> {
     }
 }
 
-fn silence(attempt: &Attempt, now: Timestamp) -> Vec<AttemptEvent> {
+fn silence(attempt: &Attempt, limit: TimeDelta, now: Timestamp) -> Vec<AttemptEvent> {
+    let over = attempt.started_at.is_some_and(|started| now >= started + limit);
     match attempt.state {
-        AttemptState::Started if attempt.doubtful_from().is_some_and(|from| now >= from) => {
-            doubt(attempt, DoubtCause::Silence)
-        }
+        AttemptState::Started if over => doubt(attempt, DoubtCause::Silence),
         AttemptState::Started
         | AttemptState::Issued
         | AttemptState::Voided

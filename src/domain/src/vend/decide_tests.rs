@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
 use super::{
-    attempt::{Attempt, AttemptState, DoubtCause, NotDispensedReason, SILENCE_SECONDS, VoidReason},
+    attempt::{Attempt, AttemptState, DoubtCause, NotDispensedReason, VoidReason},
     decide::{Command, CountDecision, Evidence, PickupCheck, StartGate, decide},
     event::{AttemptEvent, IncidentKind, Proof},
     identity::{BootId, Epoch},
@@ -144,8 +144,11 @@ fn boot_epoch_and_silence_only_put_it_in_doubt() {
     assert_eq!(at(0, Command::NewBoot { boot: BOOT }), []);
     assert_eq!(at(0, Command::NewBoot { boot: OTHER }), doubted(DoubtCause::NewBoot));
     assert_eq!(at(0, Command::NewEpoch), doubted(DoubtCause::NewEpoch));
-    assert_eq!(at(SILENCE_SECONDS - 1, Command::Silence), []);
-    assert_eq!(at(SILENCE_SECONDS, Command::Silence), doubted(DoubtCause::Silence));
+    for limit in [30, 120, 900] {
+        let silence = Command::Silence { limit: TimeDelta::seconds(limit) };
+        assert_eq!(at(limit - 1, silence), []);
+        assert_eq!(at(limit, silence), doubted(DoubtCause::Silence));
+    }
     let replaced = decide(&issued(), Command::NewEpoch, now()).unwrap();
     assert_eq!(replaced, [AttemptEvent::Voided { reason: VoidReason::Replaced }]);
 }
@@ -236,7 +239,7 @@ fn command() -> impl Strategy<Value = Command> {
             1 => Command::Void { reason: VoidReason::Cancelled },
             2 => Command::NewBoot { boot },
             3 => Command::NewEpoch,
-            4 => Command::Silence,
+            4 => Command::Silence { limit: TimeDelta::seconds(120) },
             5 => {
                 Command::HumanCount { cabinet_rebooted_after_doubt: flag, decision: CountDecision::Dispensed }
             }
@@ -267,11 +270,11 @@ proptest! {
                     ),
                 "{} -> {} by {:?}", before.state, attempt.state, command
             );
-            prop_assert!(!before.state.is_ended() || before == attempt);
-            prop_assert_eq!(attempt.ended_at.is_some(), attempt.state.is_ended());
+            prop_assert!(before.state.is_live() || before == attempt);
+            prop_assert_eq!(attempt.ended_at.is_none(), attempt.state.is_live());
             prop_assert_eq!(attempt.outcome.is_some(), matches!(attempt.state, Dispensed | NotDispensed));
             // Time, silence, a boot or an epoch never close a started attempt.
-            if matches!(command, Command::NewBoot { .. } | Command::NewEpoch | Command::Silence | Command::Void { .. }) {
+            if matches!(command, Command::NewBoot { .. } | Command::NewEpoch | Command::Silence { .. } | Command::Void { .. }) {
                 prop_assert!(attempt.outcome == before.outcome);
             }
         }

@@ -10,10 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{AppState, Failure, Recipients, Tx, caller::WorkerCaller, ledger as subsidy, vend};
+use super::{AppState, Failure, Tx, caller::WorkerCaller, ledger as subsidy, vend};
 use crate::{
     page::{Rows, page},
     prescription::dispense,
+    vend::{
+        issue::{self, Issuer},
+        orders::Orders,
+    },
 };
 use crypto::random;
 use domain::{
@@ -31,9 +35,13 @@ use plan::OrderPlan;
 use sale::{CounterLine, OrderSafety, Person};
 use storage::{
     Conn,
-    order::{self as store, NewOrder, OrderRow, UnitRow},
-    vend::attempt::AttemptRow,
+    order::{self as store, OrderRow, UnitRow, WholeOrder},
+    vend::{
+        attempt::AttemptRow,
+        journal::{cabinet_of_order_lock, cabinet_of_station_lock, cabinet_standing},
+    },
 };
+use write::LoadedOrder;
 
 /// What to order: a prescription, or lines over the counter.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -144,10 +152,8 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
     }
-    let cabinet =
-        storage::vend::journal::cabinet_of_station(tx.conn, caller.station)?.ok_or(Code::CabinetClosed)?;
     let person = sale::lock_person(tx, caller)?;
-    let cabinet = vend::lock_cabinet(tx, cabinet)?;
+    let cabinet = cabinet_of_station_lock(tx.conn, caller.station)?.ok_or(Code::CabinetClosed)?;
     let (plan, safety) = match (input.prescription_id, &input.lines) {
         (Some(prescription), _) => {
             let plan = OrderPlan::of_prescription(tx, &cabinet, caller.worker, prescription)?;
@@ -170,37 +176,37 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
         Some(safety) => Some(tx.app.seal("orders", "safety_sealed", id, &serde_json::to_string(safety)?)?),
         None => None,
     };
-    let new = NewOrder {
+    let row = OrderRow {
         id,
         worker_id: caller.worker,
         check_in_id: caller.check_in,
         station_id: caller.station,
         cabinet_id: cabinet.id,
         prescription_id: input.prescription_id,
+        state: OrderState::Reserved,
         total_fen: plan.total()?,
+        pickup_sealed: None,
         created_at: tx.now,
         expires_at: tx.now + TimeDelta::minutes(i64::from(tx.app.policy.vending.reserve_minutes)),
+        paid_at: None,
+        ended_at: None,
         safety_sealed: sealed,
     };
-    // The prescription's other live order has reserved what is left of it.
-    if !store::order_add(tx.conn, &new)? {
-        return Err(Code::UnitsExceeded.into());
-    }
-    let units = plan.reserve(tx, &new)?;
-    store::units_add(tx.conn, &units)?;
+    let units = plan.choose(tx, &row)?;
+    let order = LoadedOrder::new(tx, row, units)?;
     // The warnings reveal the worker's health: they are stored sealed, and the event contains only
     // their number.
     let warnings = safety.as_ref().map(|safety| safety.accepted_warnings.len());
-    let event = OrderEvent::Reserved {
+    let reserved = OrderEvent::Reserved {
         cabinet: cabinet.id,
         prescription: input.prescription_id,
-        total_fen: new.total_fen,
-        units: units.iter().map(|unit| unit.id).collect(),
+        total_fen: order.row.total_fen,
+        units: order.units.iter().map(|unit| unit.id).collect(),
         warnings_accepted: warnings,
         ruleset: safety.map(|safety| safety.ruleset_version),
     };
-    tx.record(id, event, Recipients::worker(caller.worker))?;
-    fetch(tx.conn, tx.app, caller.worker, id)
+    order.reserve(tx, &reserved)?;
+    view(tx.app, &order.row, &order.units, &[])
 }
 
 fn counter_lines(lines: &[OrderLineInput]) -> Result<Vec<CounterLine>, Refusal> {
@@ -228,28 +234,35 @@ pub fn pay(
 ) -> Result<OrderView, Failure> {
     let PayMethod::Subsidy = method;
     let person = sale::lock_person(tx, caller)?;
-    let row = lock_own(tx, caller.worker, id)?;
-    let units = store::units_of_order(tx.conn, id)?;
-    let events = order::decide(&write::domain_order(&row, &units), Command::Pay, tx.now)?;
-    for event in &events {
-        if let OrderEvent::Paid { total } = event {
-            check_again(tx, &person, &row, &units)?;
-            take_payment(tx, &row, *total)?;
-            tx.record(id, event.clone(), Recipients::worker(caller.worker))?;
-            let paid = store::order_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-            vend::issue(tx, &paid, &units)?;
-        }
+    let cabinet = cabinet_of_order_lock(tx.conn, id, caller.worker)?.ok_or(Code::NotFound)?;
+    let mut orders = Orders::default();
+    let order = orders.read(tx, id)?.ok_or(Code::NotFound)?;
+    if !order::decide(order.order(), Command::Pay, tx.now)?.is_empty() {
+        let order = order.clone();
+        check_again(tx, &person, &order)?;
+        ensure_can_pay(tx, &order.row)?;
+        let issuer = Issuer::of(&cabinet_standing(tx.conn, cabinet.id)?)?;
+        issue::ensure_may_issue(tx, &orders, &order.units)?;
+        let units: Vec<OrderUnitId> = order.units.iter().map(|unit| unit.id).collect();
+        let code = random::pickup_code();
+        let sealed = tx.app.seal("orders", "pickup_sealed", id, code.expose_secret())?;
+        let order = orders.order(id)?;
+        order.given.pickup_sealed = Some(sealed);
+        let authorised = units.iter().map(|unit| Command::UnitAuthorised(*unit));
+        order.command(tx, [Command::Pay].into_iter().chain(authorised))?;
+        issue::issue(tx, &mut orders, id, &units, issuer)?;
     }
-    fetch(tx.conn, tx.app, caller.worker, id)
+    loaded_view(tx, &mut orders, id)
 }
 
 /// The record may have changed since the packs were reserved.
-fn check_again(tx: &mut Tx<'_>, person: &Person, row: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
+fn check_again(tx: &mut Tx<'_>, person: &Person, order: &LoadedOrder) -> Result<(), Failure> {
+    let row = &order.row;
     match row.prescription_id {
         Some(prescription) => sale::prescribed(tx, person, prescription),
         None => {
             let accepted = safety_of(tx.app, row)?.map(|safety| safety.accepted_warnings).unwrap_or_default();
-            let lines = sale::lines_of(units)?;
+            let lines = sale::lines_of(&order.units)?;
             sale::over_the_counter(tx, person, &lines, &accepted, Some(row.id)).map(|_| ())
         }
     }
@@ -261,7 +274,8 @@ fn safety_of(app: &AppState, row: &OrderRow) -> Result<Option<OrderSafety>, Fail
     Ok(Some(serde_json::from_str(&body)?))
 }
 
-fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failure> {
+fn ensure_can_pay(tx: &mut Tx<'_>, row: &OrderRow) -> Result<(), Failure> {
+    let total = row.total_fen;
     if let Some(prescription) = row.prescription_id
         && !dispense::verify_for_start(tx.conn, tx.app, prescription, tx.now)?
     {
@@ -273,15 +287,6 @@ fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failu
     ledger::can_pay(balance, total).map_err(|refusal| {
         refusal.with_data(json!({"allowance": allowance, "balance_fen": balance, "total_fen": total}))
     })?;
-    let code = random::pickup_code();
-    let sealed = tx.app.seal("orders", "pickup_sealed", row.id, code.expose_secret())?;
-    let until = vend::authorization_end(tx);
-    if !store::order_pay(tx.conn, row.id, &sealed, until, tx.now)? {
-        return Err(Refusal::moved_on(row.state).into());
-    }
-    if let Some(transfer) = ledger::pay_order(row.worker_id, row.id, total)? {
-        subsidy::book(tx, &transfer, row.worker_id)?;
-    }
     Ok(())
 }
 
@@ -291,28 +296,27 @@ fn take_payment(tx: &mut Tx<'_>, row: &OrderRow, total: Fen) -> Result<(), Failu
 /// # Errors
 /// `StateMovedOn` when there is nothing left to withdraw.
 pub fn cancel(tx: &mut Tx<'_>, caller: WorkerCaller, id: OrderId) -> Result<OrderView, Failure> {
-    let row = lock_own(tx, caller.worker, id)?;
-    if row.state == OrderState::Paid {
-        let units = store::units_of_order(tx.conn, id)?;
-        let voided = vend::withdraw(tx, id, VoidReason::Cancelled)?;
-        if voided == 0 && units.iter().any(|unit| unit.state == UnitState::Authorised) {
+    cabinet_of_order_lock(tx.conn, id, caller.worker)?.ok_or(Code::NotFound)?;
+    let mut orders = Orders::default();
+    let order = orders.read(tx, id)?.ok_or(Code::NotFound)?;
+    if order.row.state == OrderState::Paid {
+        let moving = order.units.iter().any(|unit| unit.state == UnitState::Authorised);
+        let voided = vend::withdraw(tx, &mut orders, id, VoidReason::Cancelled)?;
+        if voided == 0 && moving {
             return Err(Refusal::moved_on(AttemptState::Started).into());
         }
     } else {
-        write::command(tx, id, Command::Cancel)?;
+        order.command(tx, [Command::Cancel])?;
     }
-    fetch(tx.conn, tx.app, caller.worker, id)
+    loaded_view(tx, &mut orders, id)
 }
 
-/// The worker's own order, with the cabinet's row and the order's row locked.
-fn lock_own(tx: &mut Tx<'_>, worker: WorkerId, id: OrderId) -> Result<OrderRow, Failure> {
-    let row = own(tx.conn, worker, id)?;
-    vend::lock_cabinet(tx, row.cabinet_id)?;
-    Ok(store::order_lock(tx.conn, id)?.ok_or(Code::NotFound)?)
-}
-
-fn own(conn: &mut Conn, worker: WorkerId, id: OrderId) -> Result<OrderRow, Failure> {
-    Ok(store::order_fetch(conn, id)?.filter(|row| row.worker_id == worker).ok_or(Code::NotFound)?)
+/// The order as this transaction leaves it.
+fn loaded_view(tx: &Tx<'_>, orders: &mut Orders, id: OrderId) -> Result<OrderView, Failure> {
+    let tried: Vec<AttemptRow> =
+        orders.attempts_of_order(id).into_iter().map(|attempt| attempt.row.clone()).collect();
+    let order = orders.order(id)?;
+    view(tx.app, &order.row, &order.units, &tried)
 }
 
 /// One of the worker's orders.
@@ -320,8 +324,9 @@ fn own(conn: &mut Conn, worker: WorkerId, id: OrderId) -> Result<OrderRow, Failu
 /// # Errors
 /// `NotFound` for another worker's.
 pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId, id: OrderId) -> Result<OrderView, Failure> {
-    let row = own(conn, worker, id)?;
-    views(conn, app, vec![row])?.pop().ok_or_else(|| Code::NotFound.into())
+    let order = store::order_whole(conn, id)?.filter(|order| order.row.worker_id == worker);
+    let order = order.ok_or(Code::NotFound)?;
+    view(app, &order.row, &order.units, &order.attempts)
 }
 
 /// The worker's orders.
@@ -332,29 +337,23 @@ pub fn list(
     after: Option<OrderId>,
     limit: u32,
 ) -> Result<OrderList, Failure> {
-    let page = Rows::read(limit, |most| store::orders_of_worker(conn, worker, after, most), |row| row.id)?;
-    Ok(page.show(|rows| views(conn, app, rows))?.into())
-}
-
-fn views(conn: &mut Conn, app: &AppState, rows: Vec<OrderRow>) -> Result<Vec<OrderView>, Failure> {
-    let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
-    let units = store::units_of_orders(conn, &ids)?;
-    let tried = storage::vend::attempt::attempts_of_orders(conn, &ids)?;
-    rows.into_iter().map(|row| view(app, row, &units, &tried)).collect()
+    let read = |most| store::orders_of_worker(conn, worker, after, most);
+    let page = Rows::read(limit, read, |order| order.row.id)?;
+    let show = |order: &WholeOrder| view(app, &order.row, &order.units, &order.attempts);
+    Ok(page.show(|orders| orders.iter().map(show).collect())?.into())
 }
 
 fn view(
     app: &AppState,
-    row: OrderRow,
+    row: &OrderRow,
     units: &[UnitRow],
     tried: &[AttemptRow],
 ) -> Result<OrderView, Failure> {
-    let own = units.iter().filter(|unit| unit.order_id == row.id);
     let pickup_code = match (&row.pickup_sealed, row.state) {
         (Some(sealed), OrderState::Paid) => Some(app.open("orders", "pickup_sealed", row.id, sealed)?),
         _ => None,
     };
-    let safety = safety_of(app, &row)?;
+    let safety = safety_of(app, row)?;
     Ok(OrderView {
         safety,
         id: row.id,
@@ -362,7 +361,7 @@ fn view(
         prescription_id: row.prescription_id,
         station_id: row.station_id,
         total_fen: row.total_fen,
-        units: own.map(|unit| unit_view(unit, tried)).collect(),
+        units: units.iter().map(|unit| unit_view(unit, tried)).collect(),
         pickup_code,
         created_at: row.created_at,
         expires_at: row.expires_at,

@@ -1,11 +1,12 @@
 //! The contents of an order before anything is reserved: products, packs and prices that the
 //! cabinet's lane and the prescription permit.
 
-use super::{sale, write::key_of};
+use std::collections::HashMap;
+
+use super::sale;
 use crate::{
     Failure, Tx,
     prescription::dispense,
-    stock::move_packs,
     vend::{issue::candidate, start::lane_permits},
 };
 use domain::{
@@ -13,12 +14,12 @@ use domain::{
     money::Fen,
     order::{Line, UnitState, price, units_left},
     refusal::{Code, Refusal},
-    stock::{Movement, choose_slots},
+    stock::{SlotCandidate, choose_slots},
     time::civil_day,
     words::Bilingual,
 };
 use storage::{
-    order::{NewOrder, UnitRow},
+    order::{OrderRow, UnitRow},
     stock as store,
     vend::journal::CabinetRow,
 };
@@ -51,14 +52,14 @@ impl OrderPlan {
         prescription: PrescriptionId,
     ) -> Result<Self, Failure> {
         let usable = dispense::usable_for_order(tx.conn, tx.app, prescription, worker, tx.now)?;
-        let mut wanted = Vec::new();
+        let (mut wanted, formulary) = (Vec::new(), tx.app.formulary());
         for line in usable.lines {
             let packs = units_left(line.packs, line.packs_taken, 0, 0);
             if packs == 0 {
                 continue;
             }
-            let sale = store::product_sale(tx.conn, line.product.as_str())?.ok_or(Code::LaneNotVendable)?;
-            if !lane_permits(cabinet.lane, &sale.class, true) {
+            let sale = formulary.get(&line.product).ok_or(Code::LaneNotVendable)?;
+            if !lane_permits(cabinet.lane, sale.class, true) {
                 return Err(not_vendable(line.product.as_str()).into());
             }
             wanted.push(Wanted {
@@ -81,23 +82,23 @@ impl OrderPlan {
     /// # Errors
     /// One problem for each unknown product; `LaneNotVendable`.
     pub fn over_the_counter<'l>(
-        tx: &mut Tx<'_>,
+        tx: &Tx<'_>,
         cabinet: &CabinetRow,
         lines: impl Iterator<Item = (&'l str, u32)>,
     ) -> Result<Self, Failure> {
-        let mut wanted = Vec::new();
+        let (mut wanted, formulary) = (Vec::new(), tx.app.formulary());
         for (at, (code, packs)) in lines.enumerate() {
-            let Some(sale) = store::product_sale(tx.conn, code)?.filter(|sale| sale.in_formulary) else {
+            let Some(sale) = formulary.find(code).filter(|sale| sale.in_formulary) else {
                 let message = Bilingual::fixed("没有这种药品", "there is no such product");
                 return Err(Refusal::field(format!("lines[{at}].product_code"), "unknown", message).into());
             };
-            if !lane_permits(cabinet.lane, &sale.class, false) {
+            if !lane_permits(cabinet.lane, sale.class, false) {
                 return Err(not_vendable(code).into());
             }
             let (daily_units_thousandths, days) = sale::course_of(tx, code);
             wanted.push(Wanted {
                 line_no: None,
-                product_code: sale.code,
+                product_code: sale.code.as_str().to_owned(),
                 packs,
                 price: sale.price,
                 daily_units_thousandths,
@@ -113,32 +114,38 @@ impl OrderPlan {
         price(&lines)
     }
 
-    /// Reserves all packs or none; packs that expire earliest are chosen first.
+    /// Chooses the slots of all packs; packs that expire earliest are chosen first.
     ///
     /// # Errors
     /// `OutOfStock`, naming the product.
-    pub fn reserve(self, tx: &mut Tx<'_>, order: &NewOrder) -> Result<Vec<UnitRow>, Failure> {
+    pub fn choose(self, tx: &mut Tx<'_>, order: &OrderRow) -> Result<Vec<UnitRow>, Failure> {
+        let products: Vec<&str> = self.wanted.iter().map(|wanted| wanted.product_code.as_str()).collect();
+        let stocked = store::slots_with_products(tx.conn, order.cabinet_id, &products)?;
+        let mut of_product: HashMap<&str, Vec<SlotCandidate>> = HashMap::new();
+        for slot in &stocked {
+            if let (Some(lot), Some(candidate)) = (&slot.lot, candidate(slot)?) {
+                of_product.entry(lot.product_code.as_str()).or_default().push(candidate);
+            }
+        }
         let mut units = Vec::new();
         for wanted in &self.wanted {
-            let rows = store::slot_candidates(tx.conn, order.cabinet_id, &wanted.product_code)?;
-            let candidates = rows.iter().map(candidate).collect::<Result<Vec<_>, _>>()?;
-            let slots = choose_slots(&candidates, wanted.packs, civil_day(tx.now))
+            let candidates = of_product.entry(wanted.product_code.as_str()).or_default();
+            let slots = choose_slots(candidates, wanted.packs, civil_day(tx.now))
                 .ok_or_else(|| out_of_stock(&wanted.product_code))?;
             for slot in slots {
-                let lot_no = candidates
-                    .iter()
+                let chosen = candidates
+                    .iter_mut()
                     .find(|one| one.slot == slot)
-                    .map(|one| one.lot_no.clone())
                     .ok_or_else(|| out_of_stock(&wanted.product_code))?;
-                let unit = self.unit(order, wanted, slot.get(), lot_no);
-                move_packs(tx, &key_of(&unit), Movement::Reserve(1))?;
-                units.push(unit);
+                // Another line may name the same product.
+                chosen.on_hand -= 1;
+                units.push(self.unit(order, wanted, slot.get(), chosen.lot_no.clone()));
             }
         }
         Ok(units)
     }
 
-    fn unit(&self, order: &NewOrder, wanted: &Wanted, slot_no: i32, lot_no: String) -> UnitRow {
+    fn unit(&self, order: &OrderRow, wanted: &Wanted, slot_no: i32, lot_no: String) -> UnitRow {
         UnitRow {
             id: OrderUnitId::generate(),
             order_id: order.id,

@@ -1,128 +1,271 @@
-//! Writes decisions about orders and their packs, and the stock and money that belong to them.
-//! Creating an order and paying for it are in `order/mod.rs`; a pack that goes back is in
-//! `vend/closing.rs`.
-//!
-//! | pack | its place in the stock |
-//! |---|---|
-//! | reserved, authorised | reserved |
-//! | in doubt | in doubt |
-//! | dispensed | dispensed |
-//! | released, refunded | none |
+//! How decisions about an order and its packs are carried out, with the stock and the money that
+//! follow from them.
 
-use crate::{Failure, Recipients, Tx, ledger as subsidy, prescription::dispense, stock::move_packs};
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use crate::{
+    Failure, Recipients, Tx, ledger as subsidy,
+    machine::{Machine, commit},
+    prescription::dispense,
+    stock::move_stock,
+    vend::slot_no,
+};
 use domain::{
-    ids::{OrderId, OrderUnitId},
+    ids::OrderUnitId,
     ledger,
     order::{self, Command, Order, OrderEvent, OrderState, OrderUnit, UnitState},
     refusal::{Code, Refusal},
-    stock::{DoubtOutcome, Movement},
+    stock::{Place, StockChange},
+    time::Timestamp,
 };
 use storage::{
     order::{self as store, OrderRow, UnitRow},
     stock::StockKey,
 };
 
-/// Converts a stored order to the domain's type.
-pub(crate) fn domain_order(row: &OrderRow, units: &[UnitRow]) -> Order {
-    let units = units.iter().map(|unit| OrderUnit { id: unit.id, state: unit.state, price: unit.price_fen });
-    Order { state: row.state, expires_at: row.expires_at, units: units.collect() }
+/// An order with its packs. Every change of it locks its cabinet's row first, so what was read once
+/// stays true until the end of the transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadedOrder {
+    pub row: OrderRow,
+    pub units: Vec<UnitRow>,
+    order: Order,
+    /// What the events do not contain: it is sealed, or was found elsewhere.
+    pub given: Given,
+    now: Timestamp,
+    /// Until when an authorization is valid that is issued now.
+    authorised_until: Timestamp,
 }
 
-/// Decides on an order and writes what follows.
+/// What becomes of an order by the next events, besides what they contain.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given {
+    /// The sealed pickup code of a payment.
+    pub pickup_sealed: Option<Vec<u8>>,
+    /// The lot in the slot that a pack is moved to.
+    pub lot_no: Option<String>,
+}
+
+/// Converts a stored order to the domain's type.
 ///
 /// # Errors
-/// Refusals of the rules; `NotFound`.
-pub fn command(tx: &mut Tx<'_>, order: OrderId, command: Command) -> Result<Vec<OrderEvent>, Failure> {
-    let row = store::order_lock(tx.conn, order)?.ok_or(Code::NotFound)?;
-    let units = store::units_of_order(tx.conn, order)?;
-    let events = order::decide(&domain_order(&row, &units), command, tx.now)?;
-    for event in &events {
-        write(tx, &row, &units, event)?;
-        tx.record(row.id, event.clone(), Recipients::worker(row.worker_id))?;
-    }
-    Ok(events)
+/// A stored slot number that is none.
+pub(crate) fn domain_order(row: &OrderRow, units: &[UnitRow]) -> Result<Order, Failure> {
+    let unit = |unit: &UnitRow| {
+        let slot = slot_no(unit.slot_no)?;
+        Ok(OrderUnit { id: unit.id, state: unit.state, price: unit.price_fen, slot })
+    };
+    let units = units.iter().map(unit).collect::<Result<_, Failure>>()?;
+    Ok(Order { state: row.state, expires_at: row.expires_at, units })
 }
 
-fn write(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow], event: &OrderEvent) -> Result<(), Failure> {
-    match event {
-        // Paying generates a pickup code; `order::pay` writes it.
-        OrderEvent::Reserved { .. } | OrderEvent::UnitRelocated { .. } | OrderEvent::PickupLocked { .. } => {
-            Err(Failure::inconsistent("no command of an order reserves or relocates"))
+impl LoadedOrder {
+    /// # Errors
+    /// A stored slot number that is none.
+    pub fn new(tx: &Tx<'_>, row: OrderRow, units: Vec<UnitRow>) -> Result<Self, Failure> {
+        let order = domain_order(&row, &units)?;
+        let authorised_until =
+            tx.now + TimeDelta::minutes(i64::from(tx.app.policy.vending.authorization_minutes));
+        Ok(Self { row, units, order, given: Given::default(), now: tx.now, authorised_until })
+    }
+
+    /// The domain's view of it.
+    pub fn order(&self) -> &Order {
+        &self.order
+    }
+
+    pub fn unit(&self, id: OrderUnitId) -> Result<&UnitRow, Failure> {
+        self.units.iter().find(|unit| unit.id == id).ok_or_else(|| Code::NotFound.into())
+    }
+
+    /// Decides on the order, and carries it out in one step.
+    ///
+    /// # Errors
+    /// Refusals of the rules.
+    pub fn command(
+        &mut self,
+        tx: &mut Tx<'_>,
+        commands: impl IntoIterator<Item = Command>,
+    ) -> Result<(), Failure> {
+        let events = order::decide_all(&self.order, commands, tx.now)?;
+        *self = commit(tx, self, &events)?;
+        Ok(())
+    }
+
+    /// Adds a new order with its packs, which are reserved; `reserved` is the first event of its log.
+    ///
+    /// # Errors
+    /// `UnitsExceeded` when its prescription has a live order already, which has reserved what is
+    /// left of it; `OutOfStock`.
+    pub fn reserve(&self, tx: &mut Tx<'_>, reserved: &OrderEvent) -> Result<(), Failure> {
+        if !store::order_add(tx.conn, &self.row)? {
+            return Err(Code::UnitsExceeded.into());
         }
-        OrderEvent::Paid { .. } => Err(Failure::inconsistent("an order is paid elsewhere")),
-        OrderEvent::UnitAuthorised { unit } => step(tx, find(units, *unit)?, UnitState::Authorised, None),
-        OrderEvent::UnitFreed { unit } => {
-            let unit = find(units, *unit)?;
-            let back = Movement::ResolveDoubt(DoubtOutcome::BackToReserved);
-            step(tx, unit, UnitState::Reserved, (unit.state == UnitState::InDoubt).then_some(back))
+        let taken = StockChange::moved(Place::OnHand, Place::Reserved, 1);
+        move_stock(tx, self.units.iter().map(|unit| (key_of(unit), taken)))?;
+        store::units_add(tx.conn, &self.units)?;
+        self.record(reserved, tx)
+    }
+
+    /// The packs are written first, in one statement for all that change alike.
+    fn write_units(&self, after: &Self, tx: &mut Tx<'_>) -> Result<bool, Failure> {
+        let mut moved: BTreeMap<(UnitState, UnitState), Vec<OrderUnitId>> = BTreeMap::new();
+        for (was, is) in self.units.iter().zip(&after.units) {
+            let relocated = was.slot_no != is.slot_no;
+            if relocated && !store::unit_relocate(tx.conn, was.id, was.state, is.slot_no, &is.lot_no)? {
+                return Ok(false);
+            }
+            if was.state != is.state {
+                moved.entry((was.state, is.state)).or_default().push(was.id);
+            }
         }
-        OrderEvent::UnitDoubted { unit } => {
-            step(tx, find(units, *unit)?, UnitState::InDoubt, Some(Movement::Doubt))
+        for ((from, to), ids) in moved {
+            if !store::units_move(tx.conn, &ids, from, to, tx.now)? {
+                return Ok(false);
+            }
         }
-        OrderEvent::UnitDispensed { unit, amount } => {
-            let unit = find(units, *unit)?;
-            let movement = match unit.state {
-                UnitState::InDoubt => Movement::ResolveDoubt(DoubtOutcome::Dispensed),
-                _ => Movement::Dispense,
+        Ok(true)
+    }
+
+    /// Each pack leaves its place in the stock for another, which may be in another slot.
+    fn move_packs(&self, after: &Self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let changes = self.units.iter().zip(&after.units).flat_map(|(was, is)| {
+            let left = StockChange::moved(was.state.place(), Place::OnHand, 1);
+            let taken = StockChange::moved(Place::OnHand, is.state.place(), 1);
+            [(key_of(was), left), (key_of(is), taken)]
+        });
+        move_stock(tx, changes)
+    }
+
+    fn move_money(&self, events: &[OrderEvent], tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let (order, worker) = (self.row.id, self.row.worker_id);
+        for event in events {
+            let transfer = match event {
+                OrderEvent::Paid { total } => ledger::pay_order(worker, order, *total)?,
+                OrderEvent::UnitDispensed { unit, amount } => ledger::settle_unit(order, *unit, *amount)?,
+                OrderEvent::UnitRefunded { unit, amount } => {
+                    ledger::refund_unit(worker, order, *unit, *amount)?
+                }
+                OrderEvent::Reserved { .. }
+                | OrderEvent::UnitAuthorised { .. }
+                | OrderEvent::UnitFreed { .. }
+                | OrderEvent::UnitDoubted { .. }
+                | OrderEvent::UnitReleased { .. }
+                | OrderEvent::UnitRelocated { .. }
+                | OrderEvent::Completed {}
+                | OrderEvent::Cancelled {}
+                | OrderEvent::Expired {}
+                | OrderEvent::PickupLocked { .. } => None,
             };
-            step(tx, unit, UnitState::Dispensed, Some(movement))?;
-            if let Some(transfer) = ledger::settle_unit(order.id, unit.id, *amount)? {
-                subsidy::book(tx, &transfer, order.worker_id)?;
-            }
-            match order.prescription_id {
-                Some(prescription) => dispense::fulfil_if_done(tx, prescription).map(drop),
-                None => Ok(()),
+            if let Some(transfer) = transfer {
+                subsidy::book(tx, &transfer, worker)?;
             }
         }
-        OrderEvent::UnitReleased { unit } => {
-            step(tx, find(units, *unit)?, UnitState::Released, Some(Movement::Release(1)))
+        Ok(())
+    }
+
+    /// With the last pack of an order the prescription may be fulfilled.
+    fn fulfil(&self, after: &Self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let Some(prescription) = self.row.prescription_id else { return Ok(()) };
+        let dispensed = after
+            .units
+            .iter()
+            .zip(&self.units)
+            .any(|(is, was)| is.state == UnitState::Dispensed && was.state != UnitState::Dispensed);
+        if dispensed && !after.units.iter().any(|unit| unit.state.is_open()) {
+            dispense::fulfil_if_done(tx, prescription)?;
         }
-        OrderEvent::UnitRefunded { unit, amount } => {
-            let unit = find(units, *unit)?;
-            let movement = match unit.state {
-                UnitState::InDoubt => Movement::ResolveDoubt(DoubtOutcome::BackToOnHand),
-                _ => Movement::Release(1),
-            };
-            step(tx, unit, UnitState::Refunded, Some(movement))?;
-            if let Some(transfer) = ledger::refund_unit(order.worker_id, order.id, unit.id, *amount)? {
-                subsidy::book(tx, &transfer, order.worker_id)?;
-            }
-            Ok(())
-        }
-        OrderEvent::Completed {} => end(tx, order, OrderState::Completed),
-        OrderEvent::Cancelled {} => end(tx, order, OrderState::Cancelled),
-        OrderEvent::Expired {} => end(tx, order, OrderState::Expired),
+        Ok(())
     }
 }
 
-fn find(units: &[UnitRow], id: OrderUnitId) -> Result<&UnitRow, Failure> {
-    units.iter().find(|unit| unit.id == id).ok_or_else(|| Failure::from(Code::NotFound))
+impl Machine for LoadedOrder {
+    type Event = OrderEvent;
+
+    fn apply(&mut self, event: &OrderEvent) {
+        self.order.apply(event);
+        match event {
+            OrderEvent::Paid { .. } => {
+                self.row.paid_at = Some(self.now);
+                self.row.pickup_sealed = self.given.pickup_sealed.take();
+                self.order.expires_at = self.authorised_until;
+            }
+            OrderEvent::UnitRelocated { unit, .. } => {
+                let lot_no = self.given.lot_no.take();
+                let moved = self.units.iter_mut().find(|row| row.id == *unit);
+                if let (Some(row), Some(lot_no)) = (moved, lot_no) {
+                    row.lot_no = lot_no;
+                }
+                self.order.expires_at = self.authorised_until;
+            }
+            OrderEvent::Completed {} | OrderEvent::Cancelled {} | OrderEvent::Expired {} => {
+                self.row.ended_at = Some(self.now);
+                // It is void now.
+                self.row.pickup_sealed = None;
+            }
+            OrderEvent::Reserved { .. }
+            | OrderEvent::PickupLocked { .. }
+            | OrderEvent::UnitAuthorised { .. }
+            | OrderEvent::UnitFreed { .. }
+            | OrderEvent::UnitDoubted { .. }
+            | OrderEvent::UnitDispensed { .. }
+            | OrderEvent::UnitReleased { .. }
+            | OrderEvent::UnitRefunded { .. } => {}
+        }
+        self.row.state = self.order.state;
+        self.row.expires_at = self.order.expires_at;
+        for (row, unit) in self.units.iter_mut().zip(&self.order.units) {
+            row.state = unit.state;
+            row.slot_no = unit.slot.get();
+        }
+    }
+
+    fn write(&self, after: &Self, events: &[OrderEvent], tx: &mut Tx<'_>) -> Result<bool, Failure> {
+        if !self.write_units(after, tx)? {
+            return Ok(false);
+        }
+        let changed = (self.row.state, self.row.expires_at) != (after.row.state, after.row.expires_at);
+        if changed && !store::order_replace(tx.conn, self.row.state, &after.row)? {
+            return Ok(false);
+        }
+        self.move_packs(after, tx)?;
+        self.move_money(events, tx)?;
+        self.fulfil(after, tx)?;
+        Ok(true)
+    }
+
+    fn record(&self, event: &OrderEvent, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        tx.record(self.row.id, event.clone(), Recipients::worker(self.row.worker_id))
+    }
+
+    fn moved_on(&self, tx: &mut Tx<'_>) -> Result<Refusal, Failure> {
+        Ok(match store::order_whole(tx.conn, self.row.id)? {
+            Some(order) => Refusal::moved_on(order.row.state),
+            None => Refusal::new(Code::NotFound),
+        })
+    }
 }
 
-fn step(tx: &mut Tx<'_>, unit: &UnitRow, to: UnitState, movement: Option<Movement>) -> Result<(), Failure> {
-    if !store::unit_move(tx.conn, unit.id, unit.state, to, tx.now)? {
-        return Err(Refusal::moved_on(unit.state).into());
-    }
-    match movement {
-        Some(movement) => move_packs(tx, &key_of(unit), movement),
-        None => Ok(()),
+/// Ends an unpaid order of a cabinet that is locked: its packs are released. A paid or ended one
+/// stays as it is.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn cancel_unpaid(tx: &mut Tx<'_>, order: &mut LoadedOrder) -> Result<(), Failure> {
+    match order.row.state {
+        OrderState::Reserved => order.command(tx, [Command::Cancel]),
+        OrderState::Paid | OrderState::Completed | OrderState::Cancelled | OrderState::Expired => Ok(()),
     }
 }
 
 /// The stock record that a pack belongs to.
-pub fn key_of(unit: &UnitRow) -> StockKey {
+fn key_of(unit: &UnitRow) -> StockKey {
     StockKey {
         cabinet: unit.cabinet_id,
         slot_no: unit.slot_no,
         product_code: unit.product_code.clone(),
         lot_no: unit.lot_no.clone(),
-    }
-}
-
-fn end(tx: &mut Tx<'_>, order: &OrderRow, to: OrderState) -> Result<(), Failure> {
-    if store::order_end(tx.conn, order.id, to, tx.now)? {
-        Ok(())
-    } else {
-        Err(Refusal::moved_on(order.state).into())
     }
 }

@@ -2,7 +2,7 @@
 //! against the log. Every violation is reported; none is repaired. It reads whole tables: it is for
 //! audits and crash tests, not for a hot path.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::folds;
 use crate::Failure;
@@ -10,6 +10,7 @@ use domain::{
     ids::{AccountId, CabinetId, OrderUnitId, PrescriptionId},
     money::Fen,
     order::UnitState,
+    stock::Place,
     time::civil_day,
     vend::AttemptState,
 };
@@ -32,6 +33,7 @@ pub fn invariants(conn: &mut Conn) -> Result<Vec<String>, Failure> {
     units_fit_attempts(&records, &mut found);
     prescribed(conn, &records, &mut found)?;
     stock_adds_up(conn, &records, &mut found)?;
+    doubts_close_slots(conn, &records, &mut found)?;
     backed(conn, &records, &mut found)?;
     lots_allowed(conn, &records, &mut found)?;
     money_adds_up(conn, &mut found)?;
@@ -44,7 +46,7 @@ pub fn invariants(conn: &mut Conn) -> Result<Vec<String>, Failure> {
 }
 
 /// Cabinet, slot, product code and lot number.
-type Place = (CabinetId, i32, String, String);
+type Key = (CabinetId, i32, String, String);
 
 struct VendingRecords {
     orders: Vec<OrderRow>,
@@ -107,7 +109,7 @@ fn units_fit_attempts(records: &VendingRecords, found: &mut Vec<String>) {
 fn prescribed(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
     let mut taken: BTreeMap<(PrescriptionId, i32), i64> = BTreeMap::new();
     for unit in &records.units {
-        let counts = unit.state.is_open() || unit.state == UnitState::Dispensed;
+        let counts = unit.state.is_taken();
         if let (Some(prescription), Some(line), true) = (unit.prescription_id, unit.line_no, counts) {
             *taken.entry((prescription, line)).or_default() += 1;
         }
@@ -125,13 +127,13 @@ fn prescribed(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>
 
 /// 3. Every pack is counted in one place, and the counts match the orders.
 fn stock_adds_up(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<String>) -> Result<(), Failure> {
-    let mut expected_counts: HashMap<Place, [i64; 3]> = HashMap::new();
+    let mut expected_counts: HashMap<Key, [i64; 3]> = HashMap::new();
     for unit in &records.units {
-        let place = match unit.state {
-            UnitState::Reserved | UnitState::Authorised => 0,
-            UnitState::InDoubt => 1,
-            UnitState::Dispensed => 2,
-            UnitState::Released | UnitState::Refunded => continue,
+        let place = match unit.state.place() {
+            Place::Reserved => 0,
+            Place::InDoubt => 1,
+            Place::Dispensed => 2,
+            Place::OnHand | Place::Discarded => continue,
         };
         let key = (unit.cabinet_id, unit.slot_no, unit.product_code.clone(), unit.lot_no.clone());
         expected_counts.entry(key).or_default()[place] += 1;
@@ -151,6 +153,20 @@ fn stock_adds_up(conn: &mut Conn, records: &VendingRecords, found: &mut Vec<Stri
         }
     }
     found.extend(expected_counts.keys().map(|key| format!("3: packs of {key:?}, which has no figures")));
+    Ok(())
+}
+
+/// No attempt comes from the slot of a pack that may have been dispensed, until somebody has counted.
+fn doubts_close_slots(
+    conn: &mut Conn,
+    records: &VendingRecords,
+    found: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let open: HashSet<(CabinetId, i32)> = storage::stock::slots_open(conn)?.into_iter().collect();
+    let doubtful = records.attempts.iter().filter(|attempt| attempt.state == AttemptState::InDoubt);
+    for attempt in doubtful.filter(|attempt| open.contains(&(attempt.cabinet_id, attempt.slot_no))) {
+        found.push(format!("attempt {} is in doubt while its slot {} is open", attempt.id, attempt.slot_no));
+    }
     Ok(())
 }
 

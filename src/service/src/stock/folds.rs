@@ -76,8 +76,8 @@ pub(super) fn orders(
     }
     let stored: HashMap<OrderId, Order> = orders
         .iter()
-        .map(|row| (row.id, domain_order(row, units_of.get(&row.id).map_or(&[], Vec::as_slice))))
-        .collect();
+        .map(|row| Ok((row.id, domain_order(row, units_of.get(&row.id).map_or(&[], Vec::as_slice))?)))
+        .collect::<Result<_, Failure>>()?;
     // The event of the reservation does not contain the prices: they are those of the row.
     let reserved = |id: OrderId| {
         let mut order = stored.get(&id)?.clone();

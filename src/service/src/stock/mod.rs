@@ -1,44 +1,45 @@
-//! Moves packs between the places of the stock records.
+//! Moves packs between the places of the stock records, and opens and closes slots.
 
 pub mod check;
 mod folds;
 pub mod recall;
 pub(crate) mod restocking;
+mod slot;
+
+pub(crate) use slot::{LoadedSlot, close_slot};
+
+use std::collections::BTreeMap;
 
 use crate::{Failure, Tx};
 use domain::{
     refusal::Code,
-    stock::{Movement, SlotStock},
+    stock::{SlotStock, StockChange},
 };
-use storage::stock::{self as store, StockKey};
+use storage::stock::{self as store, StockKey, StockedSlot};
 
-/// Another transaction may move packs of the same lot between reading and writing; after this many
-/// tries the operation fails with `Overloaded`.
-const TRIES: usize = 8;
-
-/// Moves packs of one lot in one slot, by the rules of `SlotStock`.
+/// Writes changes of the stock records, those of one record in one statement.
 ///
 /// # Errors
-/// Refusals of the rules: `OutOfStock`, `AttemptInDoubt`; `Overloaded` under contention.
-pub fn move_packs(tx: &mut Tx<'_>, key: &StockKey, movement: Movement) -> Result<(), Failure> {
-    for _ in 0..TRIES {
-        let figures = store::stock_figures(tx.conn, key)?.ok_or(Code::OutOfStock)?;
-        let stock = SlotStock::new(figures)
-            .ok_or_else(|| Failure::inconsistent("stored stock figures do not add up"))?;
-        let next = stock.after(movement)?;
-        if store::stock_replace(tx.conn, key, figures, next.figures())? {
-            return Ok(());
+/// `OutOfStock` when a record has too few packs.
+pub(crate) fn move_stock(
+    tx: &mut Tx<'_>,
+    changes: impl IntoIterator<Item = (StockKey, StockChange)>,
+) -> Result<(), Failure> {
+    let mut sums: BTreeMap<StockKey, StockChange> = BTreeMap::new();
+    for (key, change) in changes {
+        let sum = sums.entry(key).or_default();
+        *sum = sum.and(change);
+    }
+    sums.retain(|_, change| *change != StockChange::default());
+    for (key, change) in sums {
+        if !store::stock_move(tx.conn, &key, change.figures())? {
+            return Err(Code::OutOfStock.into());
         }
     }
-    Err(Code::Overloaded.into())
+    Ok(())
 }
 
-/// The packs of one lot in one slot.
-pub fn packs(tx: &mut Tx<'_>, key: &StockKey) -> Result<SlotStock, Failure> {
-    match store::stock_figures(tx.conn, key)? {
-        Some(figures) => {
-            SlotStock::new(figures).ok_or_else(|| Failure::inconsistent("stored stock figures do not add up"))
-        }
-        None => Ok(SlotStock::EMPTY),
-    }
+/// The packs in a slot.
+pub(crate) fn packs(slot: &StockedSlot) -> Result<SlotStock, Failure> {
+    SlotStock::new(slot.figures).ok_or_else(|| Failure::inconsistent("stored stock figures do not add up"))
 }

@@ -7,22 +7,19 @@ use utoipa::ToSchema;
 
 use crate::{
     Failure, Part, Recipients, Tx,
-    order::write::command,
-    vend::{
-        closing::{apply, close_slot},
-        domain_attempt, lock_cabinet,
-    },
+    order::write::cancel_unpaid,
+    stock::close_slot,
+    vend::{closing, lock_cabinet, orders::Orders},
 };
 use coordination::Topic;
 use crypto::digest;
 use domain::{
     event::{AnyId, cabinet::LotEvent},
     ids::{AttemptId, CabinetId, OrderId, WorkerId},
-    order,
     refusal::{Code, Refusal},
     spelling,
     stock::{SlotClosedReason, lot_key},
-    vend::{AttemptState, Command, attempt::VoidReason, decide},
+    vend::{AttemptState, Command, attempt::VoidReason},
     words::Bilingual,
 };
 use storage::stock as store;
@@ -115,20 +112,19 @@ fn sweep(tx: &mut Tx<'_>, product: &str, lots: &[String]) -> Result<RecallView, 
         workers_served.extend(storage::vend::attempt::workers_with_other_lot(tx.conn, product, lot)?);
     }
     let mut attempts_voided = 0;
-    for (_, id) in issued {
-        // Read again: an earlier turn of this loop may have moved it.
-        let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?;
-        if let Some(row) = row.filter(|row| row.state == AttemptState::Issued) {
-            let events =
-                decide(&domain_attempt(&row)?, Command::Void { reason: VoidReason::Recalled }, tx.now)?;
-            apply(tx, &row, &events)?;
+    let mut orders = Orders::default();
+    let issued: Vec<AttemptId> = issued.into_iter().map(|(_, id)| id).collect();
+    orders.read_attempts(tx, &issued)?;
+    for id in issued {
+        // An earlier turn of this loop may have moved it.
+        if orders.attempt(id)?.row.state == AttemptState::Issued {
+            closing::command(tx, &mut orders, id, Command::Void { reason: VoidReason::Recalled })?;
             attempts_voided += 1;
         }
     }
     for (_, id) in unpaid {
-        let row = storage::order::order_lock(tx.conn, id)?;
-        if row.is_some_and(|row| row.state == order::OrderState::Reserved) {
-            command(tx, id, order::Command::Cancel)?;
+        if let Some(order) = orders.read(tx, id)? {
+            cancel_unpaid(tx, order)?;
         }
     }
     let slots_frozen = u32::try_from(slots.len()).unwrap_or(u32::MAX);

@@ -1,14 +1,15 @@
 //! Tracks which boot of a cabinet is the current one. Attempts that another boot had started are in
 //! doubt.
 
-use super::{closing::apply, domain_attempt};
+use super::{closing, orders::Orders};
 use crate::{Failure, Recipients, Tx, caller::CabinetCaller};
 use domain::{
     event::cabinet::CabinetEvent,
     ids::CabinetId,
     refusal::{Code, Refusal},
     vend::{
-        AttemptState, BootId, Command, decide,
+        AttemptState, BootId, Command,
+        messages::HelloRequest,
         reconcile::{BootHello, BootVerdict, classify_boot},
     },
 };
@@ -21,11 +22,12 @@ use storage::vend::{journal::CabinetRow, reconcile as store};
 /// out the current boot.
 pub(crate) fn accept_boot(
     tx: &mut Tx<'_>,
+    orders: &mut Orders,
     caller: CabinetCaller,
     cabinet: &CabinetRow,
-    boot_id: BootId,
-    mono_ms: i64,
+    hello: &HelloRequest,
 ) -> Result<(), Failure> {
+    let (boot_id, mono_ms) = (hello.boot_id, hello.mono_ms);
     let boot = boot_id.to_string();
     let known = store::boot_fetch(tx.conn, cabinet.id, &boot)?;
     let is_present = cabinet.boot_id.as_deref() == Some(boot.as_str());
@@ -43,7 +45,7 @@ pub(crate) fn accept_boot(
     let newest = known.as_ref().and_then(|row| row.token_at).max(Some(caller.token_at));
     match classify_boot(&observed) {
         BootVerdict::Present => {}
-        BootVerdict::Restarted => restarted(tx, cabinet, boot_id)?,
+        BootVerdict::Restarted => restarted(tx, orders, cabinet, boot_id)?,
         BootVerdict::Late => return Err(Refusal::new(Code::BootUnknown).into()),
         BootVerdict::Fresh => {
             if !store::boot_add(tx.conn, cabinet.id, &boot, tx.now)? {
@@ -52,7 +54,7 @@ pub(crate) fn accept_boot(
             store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
             let event = CabinetEvent::Booted { boot_id, epoch: cabinet.epoch, same_boot_id: false };
             tx.record(cabinet.id, event, Recipients::nobody())?;
-            doubt(tx, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
+            doubt(tx, orders, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
         }
         BootVerdict::Reinstated => {
             // It started when it was first seen: this is not a restart by a person.
@@ -60,7 +62,7 @@ pub(crate) fn accept_boot(
             store::boot_present(tx.conn, cabinet.id, &boot, began)?;
             let event = CabinetEvent::BootLives { boot_id, epoch: cabinet.epoch };
             tx.record(cabinet.id, event, Recipients::nobody())?;
-            doubt(tx, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
+            doubt(tx, orders, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
         }
     }
     Ok(store::boot_heard(tx.conn, cabinet.id, &boot, mono_ms, newest)?)
@@ -68,37 +70,34 @@ pub(crate) fn accept_boot(
 
 /// The clock of a boot has gone back: the cabinet has restarted and generated the same boot id
 /// again.
-pub fn restarted(tx: &mut Tx<'_>, cabinet: &CabinetRow, boot_id: BootId) -> Result<(), Failure> {
+pub(crate) fn restarted(
+    tx: &mut Tx<'_>,
+    orders: &mut Orders,
+    cabinet: &CabinetRow,
+    boot_id: BootId,
+) -> Result<(), Failure> {
     let boot = boot_id.to_string();
     if cabinet.boot_id.as_deref() == Some(boot.as_str()) {
         store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
     }
     let event = CabinetEvent::Booted { boot_id, epoch: cabinet.epoch, same_boot_id: true };
     tx.record(cabinet.id, event, Recipients::nobody())?;
-    let unresolved = const { &[AttemptState::Started, AttemptState::InDoubt] };
-    doubt(tx, cabinet.id, unresolved, Command::SameBoot { boot: boot_id })
+    let unresolved = [AttemptState::Started, AttemptState::InDoubt];
+    doubt(tx, orders, cabinet.id, &unresolved, Command::SameBoot { boot: boot_id })
 }
 
 /// Stores a later clock value of a boot, from an entry of its journal.
 pub fn heard(tx: &mut Tx<'_>, cabinet: CabinetId, boot: BootId, mono_ms: i64) -> Result<(), Failure> {
-    let boot = boot.to_string();
-    if let Some(row) = store::boot_fetch(tx.conn, cabinet, &boot)?
-        && row.mono_ms.is_none_or(|known| known < mono_ms)
-    {
-        store::boot_heard(tx.conn, cabinet, &boot, mono_ms, row.token_at)?;
-    }
-    Ok(())
+    Ok(store::boot_moved(tx.conn, cabinet, &boot.to_string(), mono_ms)?)
 }
 
 fn doubt(
     tx: &mut Tx<'_>,
+    orders: &mut Orders,
     cabinet: CabinetId,
-    states: &'static [AttemptState],
+    states: &[AttemptState],
     command: Command,
 ) -> Result<(), Failure> {
-    for row in storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, states)? {
-        let events = decide(&domain_attempt(&row)?, command, tx.now)?;
-        apply(tx, &row, &events)?;
-    }
-    Ok(())
+    let ids = storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, states)?;
+    closing::command_each(tx, orders, &ids, command)
 }

@@ -13,7 +13,7 @@ use domain::{
     ids::{CabinetId, DeviceId, StationId},
     prescription::CabinetLane,
     refusal::Code,
-    stock::SlotClosedReason,
+    stock::{Place, SlotClosedReason},
 };
 use storage::{
     Conn,
@@ -88,7 +88,7 @@ pub fn cabinets(conn: &mut Conn, after: Option<CabinetId>, limit: u32) -> Result
 
 fn views(conn: &mut Conn, rows: Vec<CabinetRow>) -> Result<Vec<CabinetView>, Failure> {
     let ids: Vec<CabinetId> = rows.iter().map(|row| row.id).collect();
-    let slots = storage::stock::stocked_slots(conn, &ids)?;
+    let slots = storage::stock::slots_stocked(conn, &ids)?;
     let discrepancies = storage::vend::reconcile::discrepancies_of_all(conn, &ids)?;
     rows.into_iter().map(|row| view(row, &slots, &discrepancies)).collect()
 }
@@ -98,7 +98,7 @@ fn view(
     slots: &[StockedSlot],
     discrepancies: &[(CabinetId, DiscrepancyRow)],
 ) -> Result<CabinetView, Failure> {
-    let own_slots = slots.iter().filter(|(slot, ..)| slot.cabinet_id == row.id);
+    let own_slots = slots.iter().filter(|slot| slot.row.cabinet_id == row.id);
     let own_discrepancies = discrepancies.iter().filter(|(cabinet, _)| *cabinet == row.id);
     Ok(CabinetView {
         id: row.id,
@@ -113,16 +113,16 @@ fn view(
     })
 }
 
-fn slot_view((row, expires_on, figures): &StockedSlot) -> SlotView {
-    let (on_hand, reserved, in_doubt) = figures.unwrap_or_default();
+fn slot_view(StockedSlot { row, lot, figures }: &StockedSlot) -> SlotView {
+    let packs = |place: Place| figures[place.column()];
     SlotView {
         slot_no: row.slot_no,
         product_code: row.product_code.clone(),
         lot_no: row.lot_no.clone(),
-        expires_on: *expires_on,
-        on_hand,
-        reserved,
-        in_doubt,
+        expires_on: lot.as_ref().map(|lot| lot.expires_on),
+        on_hand: packs(Place::OnHand),
+        reserved: packs(Place::Reserved),
+        in_doubt: packs(Place::InDoubt),
         capacity: row.capacity,
         closed_reason: row.closed_reason,
     }

@@ -5,17 +5,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{closing::reclose_slot, lock_cabinet};
+use super::lock_cabinet;
 use crate::{
     Failure, Recipients, Tx,
     page::{Rows, page},
+    stock::LoadedSlot,
 };
 use domain::{
     event::cabinet::{CabinetEvent, IncidentEvent},
     ids::{AttemptId, CabinetId, IncidentId, StaffId},
     refusal::{Code, Refusal},
     spelling,
-    stock::SlotClosedReason,
+    stock::SlotCommand,
     vend::event::IncidentKind,
 };
 use storage::{
@@ -111,9 +112,10 @@ pub fn close_incident(
     {
         tx.record(row.cabinet_id, CabinetEvent::TamperCleared {}, Recipients::nobody())?;
     }
-    if let Some(slot) = row.slot_no {
-        let (from, to) = (SlotClosedReason::Incident, SlotClosedReason::Uncounted);
-        reclose_slot(tx, row.cabinet_id, slot, (from, to))?;
+    if let Some(number) = row.slot_no
+        && let Some(slot) = storage::stock::slot_fetch(tx.conn, row.cabinet_id, number)?
+    {
+        LoadedSlot::new(tx, slot.row)?.command(tx, SlotCommand::Examined)?;
     }
     view(row)
 }

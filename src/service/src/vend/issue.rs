@@ -1,64 +1,96 @@
 //! Issuing an attempt: one signed permission for one pack.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 
-use super::{reconcile, slot_no};
-use crate::{Failure, Recipients, Tx, order::write::command};
+use super::{attempt::LoadedAttempt, orders::Orders, reconcile, slot_no};
+use crate::{Failure, Tx};
 use coordination::Topic;
 use crypto::vend_auth::{self, OnePack, VendAuthorization};
 use domain::{
-    ids::{AttemptId, DeviceId},
-    order::Command,
+    ids::{AttemptId, DeviceId, OrderId, OrderUnitId},
     refusal::{Code, Refusal},
     stock::SlotCandidate,
     time::{Timestamp, civil_day},
-    vend::{AttemptEvent, AttemptState, Epoch, attempt::may_issue},
+    vend::{AttemptState, attempt::may_issue},
 };
 use storage::{
-    order::{OrderRow, UnitRow},
-    sql_types::At,
-    stock::{self as store, CandidateRow},
-    vend::attempt::NewAttempt,
+    order::UnitRow,
+    stock::{self as store, LotRow, StockedSlot},
+    vend::{attempt::AttemptRow, journal::CabinetStanding},
 };
 
-/// Until when an attempt may start on an authorization issued now.
-pub(crate) fn authorization_end(tx: &Tx<'_>) -> Timestamp {
-    tx.now + TimeDelta::minutes(i64::from(tx.app.policy.vending.authorization_minutes))
+/// Who may carry out attempts that are issued now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Issuer {
+    device: DeviceId,
+    epoch: i64,
 }
 
-/// Issues one attempt for each of `units`, which must be waiting, in slots that may vend now.
+impl Issuer {
+    /// # Errors
+    /// `CabinetTampered`; `CabinetNotReconciled`; `CabinetClosed` without a live device.
+    pub fn of(standing: &CabinetStanding) -> Result<Self, Failure> {
+        reconcile::ensure_may_issue(standing)?;
+        let (device, epoch) = standing.device.ok_or(Code::CabinetClosed)?;
+        Ok(Self { device, epoch })
+    }
+}
+
+/// Checks that attempts may be issued for the packs of an order.
 ///
 /// # Errors
-/// `CabinetTampered`; `CabinetNotReconciled`; `CabinetClosed` without a live device or for a closed
-/// slot; `LotNotAllowed`; `StateMovedOn` and similar codes where another attempt prevents it.
-pub fn issue(tx: &mut Tx<'_>, order: &OrderRow, units: &[UnitRow]) -> Result<(), Failure> {
-    reconcile::ensure_may_issue(tx, order.cabinet_id)?;
-    let (device, epoch) =
-        storage::vend::journal::cabinet_device(tx.conn, order.cabinet_id)?.ok_or(Code::CabinetClosed)?;
-    let earlier = storage::vend::attempt::attempts_of_order(tx.conn, order.id)?;
+/// `CabinetClosed` for a closed slot; `LotNotAllowed`; `StateMovedOn` and similar codes where
+/// another attempt prevents it.
+pub(crate) fn ensure_may_issue(tx: &mut Tx<'_>, orders: &Orders, units: &[UnitRow]) -> Result<(), Failure> {
+    let Some(first) = units.first() else { return Ok(()) };
+    let mut numbers: Vec<i32> = units.iter().map(|unit| unit.slot_no).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let slots: HashMap<i32, StockedSlot> = store::slots_numbered(tx.conn, first.cabinet_id, &numbers)?
+        .into_iter()
+        .map(|slot| (slot.row.slot_no, slot))
+        .collect();
     for unit in units {
-        let of_unit = earlier.iter().filter(|attempt| attempt.order_unit_id == unit.id);
-        may_issue(of_unit.map(|attempt| attempt.state))?;
-        slot_may_vend(tx, unit)?;
-        one(tx, order, unit, device, epoch)?;
+        may_issue(orders.attempts_of(unit.id).map(|attempt| attempt.row.state))?;
+        slot_may_vend(tx.now, slots.get(&unit.slot_no), unit)?;
     }
-    tx.wake(Topic::Cabinet(order.cabinet_id));
     Ok(())
 }
 
-fn one(
+/// Issues one attempt for each of `units`, which wait no longer: the order has authorised them.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn issue(
     tx: &mut Tx<'_>,
-    order: &OrderRow,
-    unit: &UnitRow,
-    device: DeviceId,
-    epoch: i64,
+    orders: &mut Orders,
+    order: OrderId,
+    units: &[OrderUnitId],
+    issuer: Issuer,
 ) -> Result<(), Failure> {
-    let (id, expires_at) = (AttemptId::generate(), authorization_end(tx));
+    let order = orders.order(order)?;
+    let mut issued = Vec::with_capacity(units.len());
+    for id in units {
+        let row = authorised(tx, order.unit(*id)?, issuer)?;
+        issued.push(LoadedAttempt::new(tx, row, order.row.worker_id)?);
+    }
+    let cabinet = order.row.cabinet_id;
+    LoadedAttempt::issue(tx, &issued)?;
+    orders.add(issued);
+    tx.wake(Topic::Cabinet(cabinet));
+    Ok(())
+}
+
+fn authorised(tx: &Tx<'_>, unit: &UnitRow, issuer: Issuer) -> Result<AttemptRow, Failure> {
+    let id = AttemptId::generate();
+    let expires_at = tx.now + TimeDelta::minutes(i64::from(tx.app.policy.vending.authorization_minutes));
     let authorization = VendAuthorization {
         issuer: tx.app.policy.network.clone(),
-        device,
+        device: issuer.device,
         attempt: id,
-        epoch,
+        epoch: issuer.epoch,
         order_unit: unit.id,
         slot: unit.slot_no.to_string(),
         product_code: unit.product_code.clone(),
@@ -68,59 +100,54 @@ fn one(
         not_before: tx.now,
         expires_at,
     };
-    let row = NewAttempt {
+    Ok(AttemptRow {
         id,
         order_unit_id: unit.id,
-        order_id: order.id,
-        cabinet_id: order.cabinet_id,
-        epoch,
+        order_id: unit.order_id,
+        cabinet_id: unit.cabinet_id,
+        epoch: issuer.epoch,
         slot_no: unit.slot_no,
         product_code: unit.product_code.clone(),
         lot_no: unit.lot_no.clone(),
         state: AttemptState::Issued,
         vend_authorization: vend_auth::issue(&tx.app.keys.tokens, &authorization)?,
-        issued_at: At(tx.now),
-        expires_at: At(expires_at),
-    };
-    storage::vend::attempt::attempts_add(tx.conn, &[row])?;
-    let event = AttemptEvent::Issued {
-        order_unit: unit.id,
-        cabinet: order.cabinet_id,
-        epoch: Epoch(epoch),
-        slot: slot_no(unit.slot_no)?,
         expires_at,
-    };
-    tx.record(id, event, Recipients::worker(order.worker_id))?;
-    command(tx, order.id, Command::UnitAuthorised(unit.id)).map(|_| ())
+        started_at: None,
+        boot_id: None,
+        doubted_at: None,
+        ended_at: None,
+        outcome: None,
+    })
 }
 
 /// Checked at issue, and again at START.
-fn slot_may_vend(tx: &mut Tx<'_>, unit: &UnitRow) -> Result<(), Failure> {
-    let slot = store::slot_fetch(tx.conn, unit.cabinet_id, unit.slot_no)?.ok_or(Code::CabinetClosed)?;
-    if !lot_may_vend(tx, &unit.product_code, &unit.lot_no)? {
+fn slot_may_vend(now: Timestamp, slot: Option<&StockedSlot>, unit: &UnitRow) -> Result<(), Failure> {
+    let slot = slot.ok_or(Code::CabinetClosed)?;
+    let of_unit = |lot: &&LotRow| lot.product_code == unit.product_code && lot.lot_no == unit.lot_no;
+    if !slot.lot.as_ref().filter(of_unit).is_some_and(|lot| lot_may_vend(lot, now)) {
         return Err(Code::LotNotAllowed.into());
     }
-    match slot.closed_reason {
+    match slot.row.closed_reason {
         None => Ok(()),
         Some(reason) => Err(Refusal::new(Code::CabinetClosed).in_state(reason).into()),
     }
 }
 
 /// Neither recalled nor past its expiry day in Asia/Shanghai.
-pub(crate) fn lot_may_vend(tx: &mut Tx<'_>, product_code: &str, lot_no: &str) -> Result<bool, Failure> {
-    let lot = store::lot_fetch(tx.conn, product_code, lot_no)?;
-    let today = civil_day(tx.now);
-    Ok(lot.is_some_and(|lot| lot.recalled_at.is_none() && lot.expires_on >= today))
+pub(crate) fn lot_may_vend(lot: &LotRow, now: Timestamp) -> bool {
+    lot.recalled_at.is_none() && lot.expires_on >= civil_day(now)
 }
 
-/// Converts a stored slot to the type that slots are chosen from.
-pub fn candidate(row: &CandidateRow) -> Result<SlotCandidate, Failure> {
-    Ok(SlotCandidate {
-        slot: slot_no(row.slot_no)?,
-        lot_no: row.lot_no.clone(),
-        expires_on: row.expires_on,
-        on_hand: u32::try_from(row.on_hand).unwrap_or(0),
-        closed: row.closed_reason.is_some(),
-        recalled: row.recalled_at.is_some(),
-    })
+/// Converts a stored slot to the type that slots are chosen from; `None` for one that was never
+/// filled.
+pub(crate) fn candidate(slot: &StockedSlot) -> Result<Option<SlotCandidate>, Failure> {
+    let Some(lot) = &slot.lot else { return Ok(None) };
+    Ok(Some(SlotCandidate {
+        slot: slot_no(slot.row.slot_no)?,
+        lot_no: lot.lot_no.clone(),
+        expires_on: lot.expires_on,
+        on_hand: crate::stock::packs(slot)?.on_hand(),
+        closed: slot.row.closed_reason.is_some(),
+        recalled: lot.recalled_at.is_some(),
+    }))
 }

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{boots, closing::apply, domain_attempt, incident, lock_cabinet, reconcile};
+use super::{boots, closing, incident, lock_cabinet, orders::Orders, reconcile};
 use crate::{Failure, Recipients, Tx, caller::CabinetCaller, stock::restocking};
 use domain::{
     event::cabinet::CabinetEvent,
-    ids::CabinetId,
+    ids::{AttemptId, CabinetId},
     refusal::{Code, FieldProblem, Refusal},
     stock::is_lot_no,
     vend::{
-        BootId, Command, Evidence, JournalHash, decide,
+        BootId, Command, Evidence, JournalHash,
         event::IncidentKind,
         journal::{BATCH_MAX, BatchVerdict, Body, JournalEntry, JournalHead, verify_batch},
         messages::{EventsAnswer, EventsRequest},
@@ -23,7 +23,7 @@ use storage::{
     sql_types::At,
     vend::{
         incident as incident_store,
-        journal::{self as store, CabinetRow, NewEntry},
+        journal::{self as store, CabinetRow, LastEntry, NewEntry},
     },
 };
 
@@ -42,24 +42,27 @@ pub fn accept(
         return Err(Code::EpochRevoked.into());
     }
     check_size(&request.entries)?;
-    store::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
-    let head = stored_head(tx, cabinet.id, request.epoch.0)?;
+    let stored_end = store::journal_last(tx.conn, cabinet.id, request.epoch.0)?;
+    let head = head_of(stored_end.as_ref())?;
     let stored = stored_hashes(tx, cabinet.id, request.epoch.0, head, &request.entries)?;
     match verify_batch(head, |seq| stored.get(&seq).copied(), &request.entries) {
         BatchVerdict::Accepted { known, head } => {
             let fresh = request.entries.get(known..).unwrap_or_default();
-            let before = store::journal_last_boot(tx.conn, cabinet.id, request.epoch.0)?;
-            store_entries(tx, cabinet.id, request.epoch.0, fresh)?;
+            store_entries(tx, &cabinet, request.epoch.0, fresh)?;
             if request.epoch.0 == cabinet.epoch && !fresh.is_empty() {
                 reconcile::journal_arrived(tx, &cabinet, head)?;
             }
-            let mut last = before.and_then(|(boot, mono_ms)| Some((BootId::parse(&boot)?, mono_ms)));
+            let mut orders = Orders::default();
+            let with_evidence = fresh.iter().filter(|entry| entry.body.evidence().is_some());
+            let named: Vec<AttemptId> = with_evidence.filter_map(|entry| entry.body.attempt()).collect();
+            orders.read_attempts(tx, &named)?;
+            let mut last = stored_end.and_then(|end| Some((BootId::parse(&end.boot_id)?, end.mono_ms)));
             for entry in fresh {
                 if last.is_some_and(|(boot, mono_ms)| boot == entry.boot_id && entry.mono_ms < mono_ms) {
-                    boots::restarted(tx, &cabinet, entry.boot_id)?;
+                    boots::restarted(tx, &mut orders, &cabinet, entry.boot_id)?;
                 }
                 last = Some((entry.boot_id, entry.mono_ms));
-                apply_entry(tx, &cabinet, request.epoch.0, entry)?;
+                apply_entry(tx, &mut orders, &cabinet, request.epoch.0, entry)?;
             }
             if let Some((boot, mono_ms)) = last.filter(|_| !fresh.is_empty()) {
                 boots::heard(tx, cabinet.id, boot, mono_ms)?;
@@ -72,6 +75,7 @@ pub fn accept(
         BatchVerdict::Fork { seq } => {
             // The alarm must be committed although the batch is refused.
             tx.commit_on_refusal();
+            store::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
             let detail = json!({"epoch": request.epoch, "seq": seq});
             raise_alarm(tx, cabinet.id, IncidentKind::JournalFork, detail)?;
             if request.epoch.0 == cabinet.epoch {
@@ -95,9 +99,10 @@ pub(super) fn parse_hash(text: &str) -> Result<JournalHash, Failure> {
     JournalHash::parse(text).ok_or_else(|| Failure::inconsistent("a stored journal hash"))
 }
 
-fn stored_head(tx: &mut Tx<'_>, cabinet: CabinetId, epoch: i64) -> Result<JournalHead, Failure> {
-    match store::journal_head(tx.conn, cabinet, epoch)? {
-        Some((seq, hash)) => Ok(JournalHead { seq, hash: parse_hash(&hash)? }),
+/// The head of a journal that ends with this entry.
+pub(super) fn head_of(last: Option<&LastEntry>) -> Result<JournalHead, Failure> {
+    match last {
+        Some(last) => Ok(JournalHead { seq: last.seq, hash: parse_hash(&last.hash)? }),
         None => Ok(JournalHead::EMPTY),
     }
 }
@@ -118,16 +123,17 @@ fn stored_hashes(
     rows.into_iter().map(|(seq, hash)| Ok((seq, parse_hash(&hash)?))).collect()
 }
 
+/// Stores new entries, and that the cabinet was heard of.
 fn store_entries(
     tx: &mut Tx<'_>,
-    cabinet: CabinetId,
+    cabinet: &CabinetRow,
     epoch: i64,
     fresh: &[JournalEntry],
 ) -> Result<(), Failure> {
     let rows: Vec<NewEntry> = fresh
         .iter()
         .map(|entry| NewEntry {
-            cabinet_id: cabinet,
+            cabinet_id: cabinet.id,
             epoch,
             seq: entry.seq,
             hash: entry.hash.to_string(),
@@ -140,19 +146,25 @@ fn store_entries(
             received_at: At(tx.now),
         })
         .collect();
-    Ok(store::journal_append(tx.conn, &rows)?)
+    store::journal_append(tx.conn, &rows)?;
+    match rows.last().filter(|_| epoch == cabinet.epoch) {
+        Some(last) => store::cabinet_acked(tx.conn, last, tx.now)?,
+        None => store::cabinet_heard(tx.conn, cabinet.id, tx.now)?,
+    }
+    Ok(())
 }
 
 /// Applies one new entry. A late journal of an old epoch is only evidence about attempts: its doors
 /// and counts are outdated.
 fn apply_entry(
     tx: &mut Tx<'_>,
+    orders: &mut Orders,
     cabinet: &CabinetRow,
     epoch: i64,
     entry: &JournalEntry,
 ) -> Result<(), Failure> {
     if let Some(evidence) = entry.body.evidence() {
-        return apply_evidence(tx, cabinet, epoch, entry, evidence);
+        return apply_evidence(tx, orders, cabinet, epoch, entry, evidence);
     }
     if let Body::Tamper { sensor } = &entry.body {
         let detail = json!({"sensor": sensor.chars().take(40).collect::<String>(), "seq": entry.seq});
@@ -161,19 +173,20 @@ fn apply_entry(
     if epoch != cabinet.epoch {
         return Ok(());
     }
-    restocking::apply_entry(tx, cabinet, entry)
+    restocking::apply_entry(tx, orders, cabinet, entry)
 }
 
 fn apply_evidence(
     tx: &mut Tx<'_>,
+    orders: &mut Orders,
     cabinet: &CabinetRow,
     epoch: i64,
     entry: &JournalEntry,
     evidence: Evidence,
 ) -> Result<(), Failure> {
     let Some(id) = entry.body.attempt() else { return Ok(()) };
-    let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.filter(|row| row.cabinet_id == cabinet.id);
-    let Some(row) = row else {
+    let known = orders.attempt(id).ok().filter(|attempt| attempt.row.cabinet_id == cabinet.id);
+    let Some(row) = known.map(|attempt| &attempt.row) else {
         // It proves that a motor ran for an attempt that the server never issued.
         if matches!(evidence, Evidence::Dispensed | Evidence::Unknown) {
             let detail = json!({"unknown_attempt": id, "seq": entry.seq});
@@ -193,8 +206,7 @@ fn apply_evidence(
     }
     let command =
         Command::JournalEvidence { boot: entry.boot_id, epoch: domain::vend::Epoch(epoch), evidence };
-    let events = decide(&domain_attempt(&row)?, command, tx.now)?;
-    apply(tx, &row, &events)
+    closing::command(tx, orders, id, command).map(drop)
 }
 
 /// Raises the tamper alarm, with at most one open incident of the kind.

@@ -1,9 +1,11 @@
 //! Vending: from a paid pack to a dispensed pack. One attempt per physical pack; after a committed
 //! START only evidence closes it. A timeout never counts as "not vended".
 //!
-//! Every operation first locks the cabinet's row, then the order's: one lock order for all, and no
-//! START between a new boot and the doubts that it causes.
+//! Every operation first locks the cabinet's row, which covers its slots, orders and attempts: one
+//! lock order for all, no START between a new boot and the doubts that it causes, and what was read
+//! once need not be read again.
 
+pub(crate) mod attempt;
 pub(crate) mod boots;
 pub(crate) mod cabinet;
 pub(crate) mod closing;
@@ -11,6 +13,7 @@ pub(crate) mod hello;
 pub(crate) mod incident;
 pub(crate) mod issue;
 pub(crate) mod journal;
+pub(crate) mod orders;
 pub(crate) mod pickup;
 pub(crate) mod reconcile;
 pub(crate) mod resolve;
@@ -28,7 +31,6 @@ pub use sweep::{doubt_silent, epoch_replaced, expire_orders, void_expired};
 pub(crate) use work::WorkCursorCache;
 pub use work::{cursor_of, work};
 
-pub(crate) use issue::{authorization_end, issue};
 pub(crate) use sweep::withdraw;
 
 use super::{Failure, Tx};
@@ -49,7 +51,7 @@ pub(super) fn lock_cabinet(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<Cabine
 }
 
 /// Converts a stored slot number.
-pub(super) fn slot_no(number: i32) -> Result<SlotNo, Failure> {
+pub(crate) fn slot_no(number: i32) -> Result<SlotNo, Failure> {
     SlotNo::new(number).ok_or_else(|| Failure::inconsistent(format!("a stored slot number is {number}")))
 }
 

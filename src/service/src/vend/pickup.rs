@@ -11,11 +11,7 @@ use chrono::TimeDelta;
 
 use crate::{Failure, Recipients, Tx};
 use crypto::{blind::BlindField, digest};
-use domain::{
-    event::cabinet::CabinetEvent,
-    ids::{CabinetId, OrderId},
-    vend::decide::PickupCheck,
-};
+use domain::{event::cabinet::CabinetEvent, ids::OrderId, vend::decide::PickupCheck};
 use storage::{
     order::OrderRow,
     vend::pickup::{self as store, HatchTryRow},
@@ -29,12 +25,17 @@ const SLOW: TimeDelta = TimeDelta::seconds(10);
 /// The same after three times as many: 2880 codes a day, of a million. Our default.
 const SLOWER: TimeDelta = TimeDelta::seconds(30);
 
-/// Checks the typed code against an order.
+/// Checks the typed code against an order; `pause` is what [`pause_left`] returned.
 ///
 /// # Errors
 /// Faults of the storage.
-pub(super) fn check(tx: &mut Tx<'_>, order: &OrderRow, typed: &str) -> Result<PickupCheck, Failure> {
-    if pause_left(tx, order.cabinet_id, typed)?.is_some() {
+pub(super) fn check(
+    tx: &Tx<'_>,
+    order: &OrderRow,
+    typed: &str,
+    pause: Option<u32>,
+) -> Result<PickupCheck, Failure> {
+    if pause.is_some() {
         return Ok(PickupCheck::Locked);
     }
     let Some(sealed) = &order.pickup_sealed else { return Ok(PickupCheck::Wrong) };
@@ -42,38 +43,35 @@ pub(super) fn check(tx: &mut Tx<'_>, order: &OrderRow, typed: &str) -> Result<Pi
     Ok(if right { PickupCheck::Right } else { PickupCheck::Wrong })
 }
 
-/// Seconds until this hatch accepts a code other than the last wrong one.
-///
-/// # Errors
-/// Faults of the storage.
-pub(super) fn pause_left(tx: &mut Tx<'_>, cabinet: CabinetId, typed: &str) -> Result<Option<u32>, Failure> {
-    let Some(last) = store::hatch_try_fetch(tx.conn, cabinet)? else { return Ok(None) };
-    let until = last.tried_at + pace(tx, failures(tx, &last));
+/// Seconds until a hatch accepts a code other than `last`, its last wrong one.
+pub(super) fn pause_left(tx: &Tx<'_>, last: Option<&HatchTryRow>, typed: &str) -> Option<u32> {
+    let last = last?;
+    let until = last.tried_at + pace(tx, failures(tx, last));
     if until <= tx.now || digest::same_bytes(&last.code_index, &index_of(tx, typed)) {
-        return Ok(None);
+        return None;
     }
     // Rounded up, so that a retry after this time is not too early.
     let left = (until - tx.now).num_milliseconds().max(0).unsigned_abs().div_ceil(1000);
-    Ok(Some(u32::try_from(left).unwrap_or(u32::MAX).max(1)))
+    Some(u32::try_from(left).unwrap_or(u32::MAX).max(1))
 }
 
-/// Counts a wrong code. The count must be committed although START is refused.
+/// Counts a wrong code; `last` is the one before it at the same hatch. The count must be committed although START is refused.
 ///
 /// # Errors
 /// Faults of the storage.
 pub(super) fn count_wrong(
     tx: &mut Tx<'_>,
-    cabinet: CabinetId,
+    last: Option<HatchTryRow>,
     order: &OrderRow,
     typed: &str,
 ) -> Result<(), Failure> {
+    let cabinet = order.cabinet_id;
     for (id, sealed) in store::pickup_codes_of_other_orders(tx.conn, cabinet, order.id)? {
         if is_code(tx, id, &sealed, typed)? {
             return Ok(());
         }
     }
     let index = index_of(tx, typed);
-    let last = store::hatch_try_fetch(tx.conn, cabinet)?;
     if let Some(last) = &last
         && last.order_id != order.id
         && tx.now - last.tried_at < TYPED_ONCE

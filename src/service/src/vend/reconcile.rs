@@ -22,10 +22,10 @@ use domain::{
     },
 };
 use storage::{
-    stock::SlotRow,
+    stock::StockedSlot,
     vend::{
         incident::incident_is_open,
-        journal::CabinetRow,
+        journal::{CabinetRow, CabinetStanding},
         reconcile::{self as store, DiscrepancyRow},
     },
 };
@@ -59,23 +59,17 @@ pub(crate) fn discrepancy_view(row: &DiscrepancyRow) -> Result<DiscrepancyView, 
     })
 }
 
-/// Whether a cabinet has no open discrepancy.
-pub(crate) fn is_reconciled(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<bool, Failure> {
-    Ok(store::discrepancies_of(tx.conn, cabinet)?.is_empty())
-}
-
 /// Checks that packs of this cabinet may be sold: no alarm is active, and no discrepancy is open
 /// that only a person can reconcile.
 ///
 /// # Errors
 /// `CabinetTampered`; `CabinetNotReconciled`, with the discrepancy.
-pub(crate) fn ensure_may_issue(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
-    if storage::vend::journal::cabinet_fetch(tx.conn, cabinet)?.is_some_and(|row| row.tampered) {
-        return Err(Code::CabinetTampered.into());
+pub(crate) fn ensure_may_issue(standing: &CabinetStanding) -> Result<(), Refusal> {
+    if standing.tampered {
+        return Err(Refusal::new(Code::CabinetTampered));
     }
-    let lasting = store::discrepancies_of(tx.conn, cabinet)?.into_iter().find(|row| !row.kind.passes());
-    match lasting {
-        Some(row) => Err(Refusal::new(Code::CabinetNotReconciled).in_state(row.kind).into()),
+    match standing.discrepancies.iter().find(|row| !row.kind.passes()) {
+        Some(row) => Err(Refusal::new(Code::CabinetNotReconciled).in_state(row.kind)),
         None => Ok(()),
     }
 }
@@ -87,7 +81,7 @@ pub(crate) fn compare_hello(
     cabinet: &CabinetRow,
     reported: JournalHead,
     slots: &[SlotReport],
-    slot_rows: &[SlotRow],
+    stocked: &[StockedSlot],
 ) -> Result<(i64, bool), Failure> {
     let arrived = arrived(tx, cabinet)?;
     let mut found = Vec::new();
@@ -103,7 +97,7 @@ pub(crate) fn compare_hello(
         }
     }
     for report in slots {
-        let row = slot_rows.iter().find(|row| row.slot_no == report.slot.get());
+        let row = stocked.iter().map(|slot| &slot.row).find(|row| row.slot_no == report.slot.get());
         let stored = row.and_then(|row| row.product_code.as_deref().zip(row.lot_no.as_deref()));
         if holds_other_product(report, stored) {
             let label =
@@ -171,10 +165,8 @@ fn open_once(
 }
 
 fn arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow) -> Result<JournalHead, Failure> {
-    match storage::vend::journal::journal_head(tx.conn, cabinet.id, cabinet.epoch)? {
-        Some((seq, hash)) => Ok(JournalHead { seq, hash: super::journal::parse_hash(&hash)? }),
-        None => Ok(JournalHead::EMPTY),
-    }
+    let last = storage::vend::journal::journal_last(tx.conn, cabinet.id, cabinet.epoch)?;
+    super::journal::head_of(last.as_ref())
 }
 
 fn stored_hash_at(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<Option<JournalHash>, Failure> {

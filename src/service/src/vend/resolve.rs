@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{closing::apply, domain_attempt, lock_cabinet, slot_no};
+use super::{closing, orders::Orders, slot_no};
 use crate::{Failure, Recipients, Tx, stock::restocking};
 use domain::{
     ids::{AttemptId, CabinetId, OrderId, StaffId},
@@ -15,7 +15,10 @@ use domain::{
         event::AttemptNote, journal::Body,
     },
 };
-use storage::vend::{attempt::AttemptRow, journal::CabinetRow};
+use storage::vend::{
+    attempt::AttemptRow,
+    journal::{CabinetRow, cabinet_of_attempt_lock},
+};
 
 /// The maximum number of journal entries that are searched for the count.
 const COUNT_SEARCH_LIMIT: i64 = 1000;
@@ -71,10 +74,12 @@ pub fn resolve(
     id: AttemptId,
     input: &ResolveInput,
 ) -> Result<AttemptView, Failure> {
-    let cabinet = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?.cabinet_id;
-    let cabinet = lock_cabinet(tx, cabinet)?;
-    let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let rebooted = rebooted_after(&cabinet, &row);
+    let cabinet = cabinet_of_attempt_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let mut orders = Orders::default();
+    orders.read_attempts(tx, &[id])?;
+    let attempt = orders.attempt(id)?.clone();
+    let row = &attempt.row;
+    let rebooted = rebooted_after(&cabinet, row);
     let count = if rebooted { last_count(tx, &cabinet, row.slot_no)? } else { None };
     let decision = match input.decision {
         Decision::Dispensed => CountDecision::Dispensed,
@@ -83,15 +88,15 @@ pub fn resolve(
         }
     };
     let asked = Command::HumanCount { cabinet_rebooted_after_doubt: rebooted, decision };
-    let events = decide(&domain_attempt(&row)?, asked, tx.now)?;
+    decide(attempt.attempt(), asked, tx.now)?;
     let Some(counted) = count else {
         return Err(Refusal::new(Code::CabinetNotRebooted).in_state(row.state).into());
     };
-    apply(tx, &row, &events)?;
+    closing::command(tx, &mut orders, id, asked)?;
     tx.record(id, AttemptNote::ResolvedBy { by }, Recipients::nobody())?;
     // The count did not change the stock record while the attempt was in doubt.
-    restocking::book_stock_count(tx, cabinet.id, row.slot_no, counted)?;
-    let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    restocking::book_stock_count(tx, &mut orders, cabinet.id, row.slot_no, counted)?;
+    let row = &orders.attempt(id)?.row;
     Ok(AttemptView {
         id: row.id,
         order_id: row.order_id,

@@ -1,9 +1,7 @@
 //! START: the point that makes vending exactly-once. Everything is checked and written in one
 //! transaction that has locked the cabinet's row.
 
-use super::{
-    closing::apply, domain_attempt, issue::lot_may_vend, lock_cabinet, pickup, reconcile, sweep::withdraw,
-};
+use super::{closing, issue::lot_may_vend, orders::Orders, pickup, sweep::withdraw};
 use crate::{Failure, Tx, caller::CabinetCaller, order::sale::recheck, prescription::dispense};
 use domain::{
     formulary::SaleClass,
@@ -20,8 +18,11 @@ use domain::{
 };
 use storage::{
     order::OrderRow,
-    stock as store,
-    vend::{attempt::AttemptRow, journal::CabinetRow},
+    stock::{self as store, StockedSlot},
+    vend::{
+        attempt::AttemptRow,
+        journal::{CabinetRow, cabinet_lock_heard, cabinet_standing},
+    },
 };
 
 /// Grants one attempt to the requesting boot; a repeated request of the same boot gets the same
@@ -37,24 +38,30 @@ pub fn start(
     id: AttemptId,
     request: &StartRequest,
 ) -> Result<Grant, Failure> {
-    let cabinet = lock_cabinet(tx, caller.cabinet)?;
-    let row = storage::vend::attempt::attempt_fetch(tx.conn, id)?
-        .filter(|row| row.cabinet_id == cabinet.id)
-        .ok_or(Code::NotFound)?;
-    let order = storage::order::order_lock(tx.conn, row.order_id)?.ok_or(Code::NotFound)?;
+    let cabinet = cabinet_lock_heard(tx.conn, caller.cabinet, tx.now)?.ok_or(Code::NotFound)?;
+    let mut orders = Orders::default();
+    orders.read_attempts(tx, &[id])?;
+    let attempt = orders.attempt(id)?.clone();
+    if attempt.row.cabinet_id != cabinet.id {
+        return Err(Code::NotFound.into());
+    }
+    let order = orders.order(attempt.row.order_id)?.clone();
+    let standing = cabinet_standing(tx.conn, cabinet.id)?;
+    let slot = store::slot_fetch(tx.conn, cabinet.id, attempt.row.slot_no)?;
+    let pause = pickup::pause_left(tx, standing.hatch_try.as_ref(), &request.pickup_code);
     let gate = StartGate {
-        pickup: pickup::check(tx, &order, &request.pickup_code)?,
+        pickup: pickup::check(tx, &order.row, &request.pickup_code, pause)?,
         boot_is_current: cabinet.boot_id.as_deref() == Some(request.boot_id.to_string().as_str()),
         epoch_is_current: caller.epoch == cabinet.epoch,
         door_closed: !cabinet.door_open,
         tampered: cabinet.tampered,
-        reconciled: reconcile::is_reconciled(tx, cabinet.id)?,
-        slot_open: slot_open(tx, &row)?,
-        lot_ok: lot_ok(tx, &cabinet, &order, &row)?,
-        prescription_ok: paid_and_prescribed(tx, &order)?,
+        reconciled: standing.discrepancies.is_empty(),
+        slot_open: slot.as_ref().is_some_and(|slot| is_open_for(slot, &attempt.row)),
+        lot_ok: lot_ok(tx, &cabinet, &order.row, slot.as_ref()),
+        prescription_ok: paid_and_prescribed(tx, &order.row)?,
     };
     let asked = Command::Start { boot: request.boot_id, epoch: Epoch(caller.epoch), gate };
-    match decide(&domain_attempt(&row)?, asked, tx.now) {
+    match decide(attempt.attempt(), asked, tx.now) {
         Ok(events) => {
             // A repeated GRANT is not a new START: the pack may be moving already.
             if !events.is_empty()
@@ -62,23 +69,18 @@ pub fn start(
             {
                 // The withdrawal and refund are committed although START is refused.
                 tx.commit_on_refusal();
-                withdraw(tx, order.id, VoidReason::Unsafe)?;
+                withdraw(tx, &mut orders, order.row.id, VoidReason::Unsafe)?;
                 return Err(refusal.into());
             }
-            apply(tx, &row, &events)?;
-            storage::vend::journal::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
+            closing::command(tx, &mut orders, id, asked)?;
             let ttl_ms = tx.app.policy.vending.grant_seconds.saturating_mul(1000);
             Ok(Grant { boot_id: request.boot_id, ttl_ms })
         }
         Err(refusal) => {
             if refusal.code == Code::PickupCodeWrong {
-                pickup::count_wrong(tx, cabinet.id, &order, &request.pickup_code)?;
+                pickup::count_wrong(tx, standing.hatch_try, &order.row, &request.pickup_code)?;
             }
-            let left = match refusal.code {
-                Code::PickupCodeLocked => pickup::pause_left(tx, cabinet.id, &request.pickup_code)?,
-                _ => None,
-            };
-            Err(match left {
+            Err(match pause.filter(|_| refusal.code == Code::PickupCodeLocked) {
                 Some(seconds) => refusal.retry_after(seconds).into(),
                 None => refusal.into(),
             })
@@ -86,38 +88,30 @@ pub fn start(
     }
 }
 
-fn slot_open(tx: &mut Tx<'_>, row: &AttemptRow) -> Result<bool, Failure> {
-    let slot = store::slot_fetch(tx.conn, row.cabinet_id, row.slot_no)?;
-    Ok(slot.is_some_and(|slot| {
-        slot.closed_reason.is_none()
-            && slot.product_code.as_deref() == Some(row.product_code.as_str())
-            && slot.lot_no.as_deref() == Some(row.lot_no.as_str())
-    }))
+fn is_open_for(slot: &StockedSlot, row: &AttemptRow) -> bool {
+    slot.row.closed_reason.is_none()
+        && slot.row.product_code.as_deref() == Some(row.product_code.as_str())
+        && slot.row.lot_no.as_deref() == Some(row.lot_no.as_str())
 }
 
-fn lot_ok(
-    tx: &mut Tx<'_>,
-    cabinet: &CabinetRow,
-    order: &OrderRow,
-    row: &AttemptRow,
-) -> Result<bool, Failure> {
-    let Some(product) = store::product_sale(tx.conn, &row.product_code)? else { return Ok(false) };
-    let in_lane = lane_permits(cabinet.lane, &product.class, order.prescription_id.is_some());
+/// About the lot in the slot: where it is not the attempt's, the slot is not open for it.
+fn lot_ok(tx: &Tx<'_>, cabinet: &CabinetRow, order: &OrderRow, slot: Option<&StockedSlot>) -> bool {
+    let Some(lot) = slot.and_then(|slot| slot.lot.as_ref()) else { return false };
+    let formulary = tx.app.formulary();
     // An older order may contain a product that has left the catalogue since, or is on the
     // never-list by now.
-    let formulary = tx.app.formulary();
-    let known = formulary.find(&row.product_code).and_then(|known| formulary.standing(&known.code));
-    let listed = known.is_some_and(|known| known.never.is_some());
-    Ok(in_lane && product.in_formulary && !listed && lot_may_vend(tx, &row.product_code, &row.lot_no)?)
+    formulary.find(&lot.product_code).is_some_and(|product| {
+        let listed = formulary.standing(&product.code).is_some_and(|known| known.never.is_some());
+        product.in_formulary
+            && !listed
+            && lane_permits(cabinet.lane, product.class, order.prescription_id.is_some())
+            && lot_may_vend(lot, tx.now)
+    })
 }
 
 /// Whether a cabinet of this lane may vend this class, with or without a prescription.
-pub(crate) fn lane_permits(lane: CabinetLane, class: &str, prescribed: bool) -> bool {
-    match SaleClass::parse(class) {
-        Some(class) if prescribed => may_vend(lane, class),
-        Some(class) => may_sell_without_prescription(lane, class),
-        None => false,
-    }
+pub(crate) fn lane_permits(lane: CabinetLane, class: SaleClass, prescribed: bool) -> bool {
+    if prescribed { may_vend(lane, class) } else { may_sell_without_prescription(lane, class) }
 }
 
 fn paid_and_prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failure> {

@@ -5,20 +5,17 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::{
-    closing::{apply, give_up},
-    domain_attempt, lock_cabinet, reconcile,
-};
+use super::{closing, lock_cabinet, orders::Orders, reconcile};
 use crate::{
     Actor, AppState, Failure, Tx,
     jobs::rounds::{self, Job},
-    order::write::command,
 };
 use domain::{
-    ids::{AttemptId, CabinetId, OrderId},
+    ids::{AttemptId, CabinetId, OrderId, OrderUnitId},
     order::{self, OrderState, UnitState},
-    vend::{AttemptState, Command, attempt::VoidReason, decide},
+    vend::{AttemptState, Command, attempt::VoidReason},
 };
+use storage::{order::UnitRow, vend::attempt::AttemptRow};
 
 /// The maximum number of rows in one round.
 const ROWS_PER_ROUND: i64 = 100;
@@ -29,8 +26,7 @@ const ROWS_PER_ROUND: i64 = 100;
 /// The failure of one attempt, after those of other cabinets are done.
 pub async fn doubt_silent(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("doubt-silent");
-    let silence = TimeDelta::seconds(i64::from(app.policy.vending.silence_seconds));
-    let before = app.now() - silence;
+    let before = app.now() - silence_limit(app);
     let due = app
         .read(Actor::System, move |conn, _| {
             Ok(storage::vend::attempt::attempts_silent(conn, before, ROWS_PER_ROUND)?)
@@ -41,10 +37,15 @@ pub async fn doubt_silent(app: &Arc<AppState>) -> Result<usize, Failure> {
 
 fn doubt(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, AttemptId)) -> Result<usize, Failure> {
     lock_cabinet(tx, cabinet)?;
-    let Some(row) = storage::vend::attempt::attempt_fetch(tx.conn, id)? else { return Ok(0) };
-    let events = decide(&domain_attempt(&row)?, Command::Silence, tx.now)?;
-    apply(tx, &row, &events)?;
-    Ok(usize::from(!events.is_empty()))
+    let mut orders = Orders::default();
+    orders.read_attempts(tx, &[id])?;
+    let silence = Command::Silence { limit: silence_limit(tx.app) };
+    closing::command(tx, &mut orders, id, silence).map(usize::from)
+}
+
+/// How long a started attempt may be silent.
+fn silence_limit(app: &AppState) -> TimeDelta {
+    TimeDelta::seconds(i64::from(app.policy.vending.silence_seconds))
 }
 
 /// Withdraws authorizations that expired unused, and pays their packs back. Returns how many
@@ -62,7 +63,7 @@ pub async fn void_expired(app: &Arc<AppState>) -> Result<usize, Failure> {
         .await?;
     let void = |tx: &mut Tx<'_>, &(cabinet, order): &(CabinetId, OrderId)| {
         lock_cabinet(tx, cabinet)?;
-        withdraw(tx, order, VoidReason::Expired)
+        withdraw(tx, &mut Orders::default(), order, VoidReason::Expired)
     };
     rounds::each(app, JOB, due, |(_, order)| *order, void).await.outcome()
 }
@@ -82,13 +83,14 @@ pub async fn expire_orders(app: &Arc<AppState>) -> Result<usize, Failure> {
 
 fn expire(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, OrderId)) -> Result<usize, Failure> {
     lock_cabinet(tx, cabinet)?;
+    let (mut orders, now) = (Orders::default(), tx.now);
     // It may have been paid or cancelled while this sweep waited for the lock.
-    let row = storage::order::order_lock(tx.conn, id)?;
-    if !row.is_some_and(|row| row.state == OrderState::Reserved && row.expires_at <= tx.now) {
-        return Ok(0);
+    match orders.read(tx, id)? {
+        Some(order) if order.row.state == OrderState::Reserved && order.row.expires_at <= now => {
+            order.command(tx, [order::Command::Expire]).map(|()| 1)
+        }
+        Some(_) | None => Ok(0),
     }
-    command(tx, id, order::Command::Expire)?;
-    Ok(1)
 }
 
 /// A cabinet was replaced or enrolled again: attempts that have not started are withdrawn, started
@@ -98,11 +100,10 @@ pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure
     reconcile::reset_for_new_epoch(tx, cabinet)?;
     // Attempts that have not started come first: a doubt closes its slot, and would move the packs
     // that wait there to another slot of a cabinet that was replaced.
-    for states in [const { &[AttemptState::Issued] }, &[AttemptState::Started]] {
-        for row in storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, states)? {
-            let events = decide(&domain_attempt(&row)?, Command::NewEpoch, tx.now)?;
-            apply(tx, &row, &events)?;
-        }
+    let mut orders = Orders::default();
+    for state in [AttemptState::Issued, AttemptState::Started] {
+        let ids = storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, &[state])?;
+        closing::command_each(tx, &mut orders, &ids, Command::NewEpoch)?;
     }
     Ok(())
 }
@@ -110,25 +111,38 @@ pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure
 /// Withdraws what may be withdrawn of a paid order and settles its packs: all at once when no other
 /// pack is being vended, else pack by pack. Returns how many attempts were voided. The caller has
 /// locked the cabinet.
-pub fn withdraw(tx: &mut Tx<'_>, id: OrderId, reason: VoidReason) -> Result<usize, Failure> {
-    let Some(order) = storage::order::order_lock(tx.conn, id)? else { return Ok(0) };
-    let due = |expires_at| reason != VoidReason::Expired || expires_at <= tx.now;
-    let all = storage::vend::attempt::attempts_of_order(tx.conn, id)?;
-    let issued: Vec<_> =
-        all.into_iter().filter(|row| row.state == AttemptState::Issued && due(row.expires_at)).collect();
-    for row in &issued {
-        let events = decide(&domain_attempt(row)?, Command::Void { reason }, tx.now)?;
-        apply(tx, row, &events)?;
+pub(crate) fn withdraw(
+    tx: &mut Tx<'_>,
+    orders: &mut Orders,
+    id: OrderId,
+    reason: VoidReason,
+) -> Result<usize, Failure> {
+    if orders.read(tx, id)?.is_none() {
+        return Ok(0);
     }
-    let units = storage::order::units_of_order(tx.conn, id)?;
-    let moving = units.iter().any(|unit| unit.state == UnitState::Authorised);
-    let over = reason != VoidReason::Expired || order.expires_at <= tx.now;
+    let now = tx.now;
+    let due = |row: &AttemptRow| {
+        row.state == AttemptState::Issued && (reason != VoidReason::Expired || row.expires_at <= now)
+    };
+    let issued: Vec<(AttemptId, OrderUnitId)> = orders
+        .attempts_of_order(id)
+        .into_iter()
+        .filter(|attempt| due(&attempt.row))
+        .map(|attempt| (attempt.row.id, attempt.row.order_unit_id))
+        .collect();
+    for (attempt, _) in &issued {
+        closing::command(tx, orders, *attempt, Command::Void { reason })?;
+    }
+    let order = orders.order(id)?;
+    let freed = |unit: &UnitRow| issued.iter().any(|(_, of)| *of == unit.id);
+    let moving = order.units.iter().any(|unit| unit.state == UnitState::Authorised && !freed(unit));
+    let over = reason != VoidReason::Expired || order.row.expires_at <= now;
+    let mut commands: Vec<order::Command> =
+        issued.iter().map(|(_, unit)| order::Command::UnitFreed(*unit)).collect();
     if moving || !over {
-        for row in &issued {
-            give_up(tx, id, row.order_unit_id)?;
-        }
+        commands.extend(issued.iter().map(|(_, unit)| order::Command::UnitNotDispensed(*unit)));
     } else {
-        let end = match reason {
+        commands.push(match reason {
             VoidReason::Expired => order::Command::Expire,
             VoidReason::Cancelled
             | VoidReason::Unsafe
@@ -136,8 +150,8 @@ pub fn withdraw(tx: &mut Tx<'_>, id: OrderId, reason: VoidReason) -> Result<usiz
             | VoidReason::Replaced
             | VoidReason::Declined
             | VoidReason::SlotClosed => order::Command::Cancel,
-        };
-        command(tx, id, end)?;
+        });
     }
+    order.command(tx, commands)?;
     Ok(issued.len())
 }

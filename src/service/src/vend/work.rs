@@ -12,7 +12,7 @@ use domain::{
 use storage::Conn;
 
 /// The maximum number of withdrawals in one answer.
-const VOIDS_PER_ANSWER: i64 = 100;
+const VOIDS_PER_ANSWER: usize = 100;
 
 /// A cache of each cabinet's work list as this instance last read it: the generation of wake-ups
 /// before the read, and the cursor.
@@ -41,10 +41,10 @@ pub fn work(conn: &mut Conn, app: &AppState, caller: CabinetCaller) -> Result<Ve
     }
     // A cabinet may still store an authorization that was withdrawn before its expiry.
     let since = now - TimeDelta::minutes(i64::from(app.policy.vending.authorization_minutes));
-    let voided =
-        storage::vend::attempt::attempts_voided_since(conn, caller.cabinet, since, VOIDS_PER_ANSWER)?;
-    items.extend(voided.into_iter().map(|attempt| WorkItem::Void { attempt }));
-    let issued = storage::vend::attempt::attempts_of_cabinet(conn, caller.cabinet, &[AttemptState::Issued])?;
+    let attempts = storage::vend::attempt::attempts_for_work(conn, caller.cabinet, since)?;
+    let (voided, issued): (Vec<_>, Vec<_>) =
+        attempts.into_iter().partition(|row| row.state == AttemptState::Voided);
+    items.extend(voided.into_iter().take(VOIDS_PER_ANSWER).map(|row| WorkItem::Void { attempt: row.id }));
     let current = issued.into_iter().filter(|row| row.epoch == caller.epoch && row.expires_at > now);
     items
         .extend(current.map(|row| WorkItem::Vend { attempt: row.id, authorization: row.vend_authorization }));

@@ -295,7 +295,7 @@ pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult
             .count()
             .get_result(c))?,
         in_doubt: on_backend!(conn, c => attempt::table
-            .filter(attempt::state.eq_any_code(AttemptState::LIVE))
+            .filter(attempt::state.is_code(AttemptState::is_live))
             .filter(attempt::state.eq_code(AttemptState::InDoubt))
             .count()
             .get_result(c))?,

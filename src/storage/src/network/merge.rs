@@ -37,7 +37,7 @@ pub fn running(conn: &mut Conn, who: WorkerId) -> QueryResult<Option<&'static st
         return Ok(Some("consultation_live"));
     }
     let ordered =
-        orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.eq_any_code(OrderState::LIVE));
+        orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.is_code(OrderState::is_live));
     if on_backend!(conn, c => ordered.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("order_live"));
     }

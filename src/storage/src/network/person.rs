@@ -7,6 +7,7 @@ use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
+    prepared::{PreparedDsl, padded},
     schema::{order_unit, orders, worker},
     sql_types::At,
 };
@@ -28,8 +29,36 @@ struct Known {
     merged_into: Option<WorkerId>,
 }
 
-/// The rows of the person that `who` belongs to, in the order in which they are locked.
+/// The rows of the person that `who` belongs to, in the order in which they are locked. One
+/// statement, unless a record of theirs was merged.
 pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
+    let own = diesel::alias!(worker as own_worker);
+    let phone = own
+        .filter(own.field(worker::id).eq(who))
+        .filter(own.field(worker::phone_index).ne(Vec::new()))
+        .select(own.field(worker::phone_index));
+    let near = worker::id
+        .eq(who)
+        .or(worker::merged_into.eq(Some(who)).assume_not_null())
+        .or(worker::phone_index.eq_any(phone));
+    let rows = on_backend!(conn, c => worker::table
+        .filter(near)
+        .order(worker::id.desc())
+        .limit(MOST_ROWS)
+        .select((worker::id, worker::card_index, worker::phone_index, worker::merged_into))
+        .load::<Known>(c))?;
+    if rows.iter().any(|row| row.merged_into.is_some()) {
+        return person_with_merged(conn, who);
+    }
+    let has_card = rows.iter().any(|row| row.id == who && row.card_index.is_some());
+    let others = rows.into_iter().filter(|row| !(has_card && row.card_index.is_some())).map(|row| row.id);
+    let mut person: Vec<WorkerId> = others.chain([who]).collect();
+    person.sort_unstable();
+    person.dedup();
+    Ok(person)
+}
+
+fn person_with_merged(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     let columns = (worker::id, worker::card_index, worker::phone_index, worker::merged_into);
     let root = super::worker::worker_merged_root(conn, who)?;
     let merged = super::worker::worker_with_merged(conn, root)?;
@@ -66,31 +95,30 @@ pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
 /// Locks the rows of a person, always in the same order: of two orders of one person the second
 /// waits for the end of the first.
 pub fn person_lock(conn: &mut Conn, person: &[WorkerId]) -> QueryResult<()> {
-    for who in person {
-        on_backend!(conn, c => worker::table.find(*who).select(worker::id).lock_for_no_key_update().get_result::<WorkerId>(c))
-            .optional()?;
-    }
-    Ok(())
+    on_backend!(conn, c => worker::table
+        .filter(worker::id.eq_any(padded(person)))
+        .order(worker::id)
+        .select(worker::id)
+        .lock_for_no_key_update()
+        .prepared()
+        .load::<WorkerId>(c))
+    .map(drop)
 }
 
 /// Unpaid orders over the counter of a person: number of orders, and of packs.
 pub fn unpaid_of(conn: &mut Conn, person: &[WorkerId], now: Timestamp) -> QueryResult<(i64, i64)> {
-    let mut counts: (i64, i64) = (0, 0);
-    for who in person {
-        let ids: Vec<OrderId> = on_backend!(conn, c => orders::table
-            .filter(orders::worker_id.eq(*who))
-            .filter(orders::state.eq_code(OrderState::Reserved))
-            .filter(orders::prescription_id.is_null())
-            .filter(orders::expires_at.gt(At(now)))
-            .select(orders::id)
-            .load(c))?;
-        for id in &ids {
-            counts.1 += on_backend!(conn, c => order_unit::table
-                .filter(order_unit::order_id.eq(*id))
-                .count()
-                .get_result::<i64>(c))?;
-        }
-        counts.0 += i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    }
-    Ok(counts)
+    let packs: Vec<OrderId> = on_backend!(conn, c => orders::table
+        .inner_join(order_unit::table)
+        .filter(orders::worker_id.eq_any(padded(person)))
+        .filter(orders::state.eq_code(OrderState::Reserved))
+        .filter(orders::prescription_id.is_null())
+        .filter(orders::expires_at.gt(At(now)))
+        .order(orders::id)
+        .select(orders::id)
+        .prepared()
+        .load(c))?;
+    let count = |packs: &[OrderId]| i64::try_from(packs.len()).unwrap_or(i64::MAX);
+    let mut orders = packs.clone();
+    orders.dedup();
+    Ok((count(&orders), count(&packs)))
 }

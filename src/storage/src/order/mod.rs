@@ -7,13 +7,14 @@ use diesel::prelude::*;
 use super::{
     code_literals::CodeDsl,
     conn::Conn,
-    dialect::{RowLockDsl, insert_few, on_backend},
+    dialect::{insert_few, on_backend},
     prepared::{PreparedDsl, padded},
-    schema::{order_unit, orders},
+    schema::{attempt, order_unit, orders},
     sql_types::At,
+    vend::attempt::AttemptRow,
 };
 use domain::{
-    ids::{CabinetId, CheckInId, OrderId, OrderUnitId, PrescriptionId, StationId, WorkerId},
+    ids::{AttemptId, CabinetId, CheckInId, OrderId, OrderUnitId, PrescriptionId, StationId, WorkerId},
     money::Fen,
     order::{OrderState, UnitState},
     time::Timestamp,
@@ -43,23 +44,6 @@ pub struct OrderRow {
     pub safety_sealed: Option<Vec<u8>>,
 }
 
-/// An order to be inserted; it begins in `reserved`.
-#[derive(Debug, Clone)]
-pub struct NewOrder {
-    pub id: OrderId,
-    pub worker_id: WorkerId,
-    pub check_in_id: CheckInId,
-    pub station_id: StationId,
-    pub cabinet_id: CabinetId,
-    pub prescription_id: Option<PrescriptionId>,
-    pub total_fen: Fen,
-    pub created_at: Timestamp,
-    /// Stock is reserved until then.
-    pub expires_at: Timestamp,
-    /// What the safety check found over the counter, sealed.
-    pub safety_sealed: Option<Vec<u8>>,
-}
-
 /// One pack of an order.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = order_unit, treat_none_as_default_value = false)]
@@ -81,21 +65,21 @@ pub struct UnitRow {
 }
 
 /// Adds an order; `false` when its prescription has a live one already.
-pub fn order_add(conn: &mut Conn, new: &NewOrder) -> QueryResult<bool> {
+pub fn order_add(conn: &mut Conn, row: &OrderRow) -> QueryResult<bool> {
     on_backend!(conn, c => diesel::insert_into(orders::table)
         .values((
-            orders::id.eq(new.id),
-            orders::worker_id.eq(new.worker_id),
-            orders::check_in_id.eq(new.check_in_id),
-            orders::station_id.eq(new.station_id),
-            orders::cabinet_id.eq(new.cabinet_id),
-            orders::prescription_id.eq(new.prescription_id),
-            orders::state.eq(OrderState::Reserved),
-            orders::total_fen.eq(new.total_fen),
+            orders::id.eq(row.id),
+            orders::worker_id.eq(row.worker_id),
+            orders::check_in_id.eq(row.check_in_id),
+            orders::station_id.eq(row.station_id),
+            orders::cabinet_id.eq(row.cabinet_id),
+            orders::prescription_id.eq(row.prescription_id),
+            orders::state.eq(row.state),
+            orders::total_fen.eq(row.total_fen),
             orders::pickup_failures.eq(0),
-            orders::created_at.eq(At(new.created_at)),
-            orders::expires_at.eq(At(new.expires_at)),
-            orders::safety_sealed.eq(&new.safety_sealed),
+            orders::created_at.eq(At(row.created_at)),
+            orders::expires_at.eq(At(row.expires_at)),
+            orders::safety_sealed.eq(&row.safety_sealed),
         ))
         .on_conflict_do_nothing()
         .execute(c))
@@ -107,13 +91,64 @@ pub fn units_add(conn: &mut Conn, rows: &[UnitRow]) -> QueryResult<()> {
     insert_few!(conn, order_unit::table, rows).map(|_| ())
 }
 
-pub fn order_fetch(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    on_backend!(conn, c => orders::table.find(id).select(OrderRow::as_select()).first(c)).optional()
+/// An order with its packs and their attempts, each oldest first.
+#[derive(Debug, Clone)]
+pub struct WholeOrder {
+    pub row: OrderRow,
+    pub units: Vec<UnitRow>,
+    pub attempts: Vec<AttemptRow>,
 }
 
-/// An order, with its row locked for update.
-pub fn order_lock(conn: &mut Conn, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    on_backend!(conn, c => orders::table.find(id).select(OrderRow::as_select()).lock_for_no_key_update().get_result(c)).optional()
+/// Reads whole orders in one statement, oldest first.
+macro_rules! whole_orders {
+    ($conn:expr, $which:expr) => {{
+        let of_unit =
+            attempt::order_id.eq(order_unit::order_id).and(attempt::order_unit_id.eq(order_unit::id));
+        let rows: Vec<(OrderRow, UnitRow, Option<AttemptRow>)> = on_backend!($conn, c => orders::table
+            .inner_join(order_unit::table.left_join(attempt::table.on(of_unit)))
+            .filter($which)
+            .order((orders::id, order_unit::id, attempt::id))
+            .select((OrderRow::as_select(), UnitRow::as_select(), Option::<AttemptRow>::as_select()))
+            .prepared()
+            .load(c))?;
+        Ok(grouped(rows))
+    }};
+}
+
+fn grouped(rows: Vec<(OrderRow, UnitRow, Option<AttemptRow>)>) -> Vec<WholeOrder> {
+    let mut all: Vec<WholeOrder> = Vec::new();
+    for (row, unit, attempt) in rows {
+        if all.last().is_none_or(|last| last.row.id != row.id) {
+            all.push(WholeOrder { row, units: Vec::new(), attempts: Vec::new() });
+        }
+        let Some(order) = all.last_mut() else { continue };
+        if order.units.last().is_none_or(|last| last.id != unit.id) {
+            order.units.push(unit);
+        }
+        order.attempts.extend(attempt);
+    }
+    for order in &mut all {
+        order.attempts.sort_by_key(|attempt| attempt.id);
+    }
+    all
+}
+
+/// An order.
+pub fn order_whole(conn: &mut Conn, id: OrderId) -> QueryResult<Option<WholeOrder>> {
+    let found: QueryResult<Vec<WholeOrder>> = whole_orders!(conn, orders::id.eq(id));
+    Ok(found?.pop())
+}
+
+/// The orders of these attempts.
+pub fn orders_of_attempts(conn: &mut Conn, attempts: &[AttemptId]) -> QueryResult<Vec<WholeOrder>> {
+    if attempts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tried = diesel::alias!(attempt as tried);
+    let ids = tried
+        .filter(tried.field(attempt::id).eq_any(padded(attempts)))
+        .select(tried.field(attempt::order_id));
+    whole_orders!(conn, orders::id.eq_any(ids))
 }
 
 /// A worker's orders, oldest first.
@@ -122,37 +157,16 @@ pub fn orders_of_worker(
     worker: WorkerId,
     after: Option<OrderId>,
     limit: i64,
-) -> QueryResult<Vec<OrderRow>> {
-    on_backend!(conn, c => {
-        let base = orders::table
-            .filter(orders::worker_id.eq(worker))
-            .order(orders::id)
-            .limit(limit)
-            .select(OrderRow::as_select());
-        match after {
-            Some(after) => base.filter(orders::id.gt(after)).load(c),
-            None => base.load(c),
-        }
-    })
-}
-
-/// The packs of an order.
-pub fn units_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<UnitRow>> {
-    on_backend!(conn, c => order_unit::table
-        .filter(order_unit::order_id.eq(order))
-        .order(order_unit::id)
-        .select(UnitRow::as_select())
-        .load(c))
-}
-
-/// The packs of several orders, each order's oldest first.
-pub fn units_of_orders(conn: &mut Conn, orders: &[OrderId]) -> QueryResult<Vec<UnitRow>> {
-    on_backend!(conn, c => order_unit::table
-        .filter(order_unit::order_id.eq_any(padded(orders)))
-        .order(order_unit::id)
-        .select(UnitRow::as_select())
-        .prepared()
-        .load(c))
+) -> QueryResult<Vec<WholeOrder>> {
+    let page = diesel::alias!(orders as page);
+    let after = after.unwrap_or(OrderId::from_uuid(uuid::Uuid::nil()));
+    let ids = page
+        .filter(page.field(orders::worker_id).eq(worker))
+        .filter(page.field(orders::id).gt(after))
+        .order(page.field(orders::id))
+        .limit(limit)
+        .select(page.field(orders::id));
+    whole_orders!(conn, orders::id.eq_any(ids))
 }
 
 /// The packs reserved in one slot.
@@ -163,7 +177,7 @@ pub fn units_reserved_in_slot(
 ) -> QueryResult<Vec<UnitRow>> {
     on_backend!(conn, c => order_unit::table
         .inner_join(orders::table)
-        .filter(orders::state.eq_any_code(OrderState::LIVE))
+        .filter(orders::state.is_code(OrderState::is_live))
         .filter(order_unit::cabinet_id.eq(cabinet))
         .filter(order_unit::slot_no.eq(slot_no))
         .filter(order_unit::state.eq_any_code(&[UnitState::Reserved, UnitState::Authorised]))
@@ -178,11 +192,7 @@ pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) ->
     on_backend!(conn, c => order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
-        .filter(order_unit::state.eq_any_code(&[
-            UnitState::Authorised,
-            UnitState::InDoubt,
-            UnitState::Dispensed,
-        ]))
+        .filter(order_unit::state.is_code(UnitState::may_be_out))
         .order(order_unit::worker_id)
         .select(order_unit::worker_id)
         .distinct()
@@ -206,73 +216,49 @@ pub fn orders_reserving_lot(
         .load(c))
 }
 
-/// Marks an order as paid, if it is still reserved and has not expired.
-pub fn order_pay(
-    conn: &mut Conn,
-    id: OrderId,
-    pickup_sealed: &[u8],
-    expires_at: Timestamp,
-    now: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(orders::table.find(id))
-        .filter(orders::state.eq_code(OrderState::Reserved))
-        .filter(orders::expires_at.gt(At(now)))
+/// Writes what may change of an order, if its state is still `from`.
+pub fn order_replace(conn: &mut Conn, from: OrderState, row: &OrderRow) -> QueryResult<bool> {
+    diesel::update(orders::table.find(row.id))
+        .filter(orders::state.eq_code(from))
         .set((
-            orders::state.eq(OrderState::Paid),
-            orders::paid_at.eq(Some(At(now))),
-            orders::pickup_sealed.eq(Some(pickup_sealed)),
-            orders::expires_at.eq(At(expires_at)),
+            orders::state.eq(row.state),
+            orders::expires_at.eq(At(row.expires_at)),
+            orders::paid_at.eq(row.paid_at.map(At)),
+            orders::ended_at.eq(row.ended_at.map(At)),
+            orders::pickup_sealed.eq(&row.pickup_sealed),
         ))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// Ends a live order. Deletes its pickup code, which is void now.
-pub fn order_end(conn: &mut Conn, id: OrderId, to: OrderState, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(orders::table.find(id))
-        .filter(orders::state.eq_any_code(OrderState::LIVE))
-        .set((
-            orders::state.eq(to),
-            orders::ended_at.eq(Some(At(now))),
-            orders::pickup_sealed.eq(None::<Vec<u8>>),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Extends a paid order for a later authorization.
-pub fn order_extend(conn: &mut Conn, id: OrderId, expires_at: Timestamp) -> QueryResult<bool> {
-    diesel::update(orders::table.find(id))
-        .filter(orders::state.eq_code(OrderState::Paid))
-        .set(orders::expires_at.eq(At(expires_at)))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Changes the state of a pack, if it is still `from`.
-pub fn unit_move(
+/// Changes the state of packs; `false` unless all of them are still `from`.
+pub fn units_move(
     conn: &mut Conn,
-    id: OrderUnitId,
+    ids: &[OrderUnitId],
     from: UnitState,
     to: UnitState,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    let ended_at = UnitState::ENDED.contains(&to).then_some(At(now));
-    diesel::update(order_unit::table.find(id))
+    let ended_at = (!to.is_open()).then_some(At(now));
+    diesel::update(order_unit::table.filter(order_unit::id.eq_any(padded(ids))))
         .filter(order_unit::state.eq_code(from))
         .set((order_unit::state.eq(to), order_unit::ended_at.eq(ended_at)))
         .prepared()
         .execute(conn)
-        .map(|rows| rows == 1)
+        .map(|rows| rows == ids.len())
 }
 
-/// Moves a reserved pack to another slot.
-pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &str) -> QueryResult<bool> {
+/// Moves a pack to another slot, if its state is still `from`.
+pub fn unit_relocate(
+    conn: &mut Conn,
+    id: OrderUnitId,
+    from: UnitState,
+    slot_no: i32,
+    lot_no: &str,
+) -> QueryResult<bool> {
     diesel::update(order_unit::table.find(id))
-        .filter(order_unit::state.eq_code(UnitState::Reserved))
+        .filter(order_unit::state.eq_code(from))
         .set((order_unit::slot_no.eq(slot_no), order_unit::lot_no.eq(lot_no)))
         .prepared()
         .execute(conn)
@@ -283,7 +269,7 @@ pub fn unit_relocate(conn: &mut Conn, id: OrderUnitId, slot_no: i32, lot_no: &st
 pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = on_backend!(conn, c => orders::table
         // The partial index covers live orders only.
-        .filter(orders::state.eq_any_code(OrderState::LIVE))
+        .filter(orders::state.is_code(OrderState::is_live))
         .filter(orders::state.eq_code(OrderState::Reserved))
         .filter(orders::expires_at.le(At(now)))
         .order(orders::expires_at)

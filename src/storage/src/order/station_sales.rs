@@ -15,10 +15,6 @@ use domain::{
     time::Timestamp,
 };
 
-/// States of a pack that was dispensed, or may still be.
-const COUNTED: &[UnitState] =
-    &[UnitState::Reserved, UnitState::Authorised, UnitState::InDoubt, UnitState::Dispensed];
-
 /// Packs that a station sold since `since` to people without a card, and that are dispensed or may
 /// still be: order, worker and product code.
 pub fn packs_without_card(
@@ -33,7 +29,7 @@ pub fn packs_without_card(
         .filter(orders::created_at.ge(At(since)))
         .filter(orders::prescription_id.is_null())
         .filter(worker::card_index.is_null())
-        .filter(order_unit::state.eq_any_code(COUNTED))
+        .filter(order_unit::state.is_code(UnitState::is_taken))
         .select((orders::id, orders::worker_id, order_unit::product_code))
         .load(c))
 }

@@ -11,10 +11,10 @@ use super::{
     conn::Conn,
     dialect::on_backend,
     prepared::{PreparedDsl, padded},
-    schema::{lot, product, slot, slot_stock},
+    schema::{lot, slot, slot_stock},
     sql_types::At,
 };
-use domain::{ids::CabinetId, money::Fen, stock::SlotClosedReason, time::Timestamp};
+use domain::{ids::CabinetId, stock::SlotClosedReason, time::Timestamp};
 
 /// A place in a cabinet as stored.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -29,6 +29,7 @@ pub struct SlotRow {
     pub product_code: Option<String>,
     pub lot_no: Option<String>,
     pub closed_reason: Option<SlotClosedReason>,
+    pub closed_at: Option<Timestamp>,
 }
 
 /// A manufacturer's batch as stored.
@@ -43,7 +44,7 @@ pub struct LotRow {
 }
 
 /// One lot in one slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StockKey {
     pub cabinet: CabinetId,
     pub slot_no: i32,
@@ -55,154 +56,102 @@ pub struct StockKey {
 /// dispensed, discarded.
 pub type Figures = [i64; 6];
 
-/// A slot with a product, and what a choice depends on.
-#[derive(Debug, Clone, Queryable)]
-pub struct CandidateRow {
-    pub slot_no: i32,
-    pub lot_no: String,
-    /// Last day on which the lot may be used.
-    pub expires_on: NaiveDate,
-    /// Free packs.
-    pub on_hand: i64,
-    pub closed_reason: Option<SlotClosedReason>,
-    pub recalled_at: Option<Timestamp>,
+const FIGURES: (
+    slot_stock::received,
+    slot_stock::on_hand,
+    slot_stock::reserved,
+    slot_stock::in_doubt,
+    slot_stock::dispensed,
+    slot_stock::discarded,
+) = (
+    slot_stock::received,
+    slot_stock::on_hand,
+    slot_stock::reserved,
+    slot_stock::in_doubt,
+    slot_stock::dispensed,
+    slot_stock::discarded,
+);
+
+/// A slot, the lot in it, and the figures of that lot there.
+#[derive(Debug, Clone)]
+pub struct StockedSlot {
+    pub row: SlotRow,
+    pub lot: Option<LotRow>,
+    /// All zero for a slot that was never filled.
+    pub figures: Figures,
 }
 
-/// What selling a product depends on.
-#[derive(Debug, Clone, Queryable)]
-pub struct SaleRow {
-    pub code: String,
-    /// Sale class code of the catalogue.
-    pub class: String,
-    pub in_formulary: bool,
-    /// Price of one pack.
-    pub price: Fen,
+type FigureColumns = (i64, i64, i64, i64, i64, i64);
+
+/// Reads slots with their lots and figures in one statement, cabinet by cabinet in the order of their
+/// numbers.
+macro_rules! stocked_slots {
+    ($conn:expr, $which:expr) => {{
+        let of_lot = lot::table.on(lot::product_code
+            .nullable()
+            .eq(slot::product_code)
+            .and(lot::lot_no.nullable().eq(slot::lot_no)));
+        let stock = slot_stock::table.on(slot_stock::cabinet_id
+            .eq(slot::cabinet_id)
+            .and(slot_stock::slot_no.eq(slot::slot_no))
+            .and(slot_stock::product_code.nullable().eq(slot::product_code))
+            .and(slot_stock::lot_no.nullable().eq(slot::lot_no)));
+        let rows: Vec<(SlotRow, Option<LotRow>, Option<FigureColumns>)> = on_backend!($conn, c => slot::table
+            .left_join(of_lot)
+            .left_join(stock)
+            .filter($which)
+            .order((slot::cabinet_id, slot::slot_no))
+            .select((SlotRow::as_select(), Option::<LotRow>::as_select(), FIGURES.nullable()))
+            .prepared()
+            .load(c))?;
+        let stocked = |(row, lot, figures): (SlotRow, Option<LotRow>, Option<FigureColumns>)| StockedSlot {
+            row,
+            lot,
+            figures: figures.map_or([0; 6], Figures::from),
+        };
+        Ok(rows.into_iter().map(stocked).collect())
+    }};
 }
 
-/// A product's class and price.
-pub fn product_sale(conn: &mut Conn, code: &str) -> QueryResult<Option<SaleRow>> {
-    on_backend!(conn, c => product::table
-        .find(code)
-        .select((product::code, product::class, product::in_formulary, product::price_fen))
-        .first(c))
-    .optional()
+/// The slots of these cabinets.
+pub fn slots_stocked(conn: &mut Conn, cabinets: &[CabinetId]) -> QueryResult<Vec<StockedSlot>> {
+    stocked_slots!(conn, slot::cabinet_id.eq_any(padded(cabinets)))
 }
 
-/// The slots of a cabinet that hold `product_code`.
-pub fn slot_candidates(
+/// The slots of a cabinet with these numbers.
+pub fn slots_numbered(conn: &mut Conn, cabinet: CabinetId, numbers: &[i32]) -> QueryResult<Vec<StockedSlot>> {
+    stocked_slots!(conn, slot::cabinet_id.eq(cabinet).and(slot::slot_no.eq_any(padded(numbers))))
+}
+
+/// The slots of a cabinet that hold one of these products.
+pub fn slots_with_products(
     conn: &mut Conn,
     cabinet: CabinetId,
-    product_code: &str,
-) -> QueryResult<Vec<CandidateRow>> {
-    let current_stock = slot_stock::table.on(slot_stock::cabinet_id
-        .eq(slot::cabinet_id)
-        .and(slot_stock::slot_no.eq(slot::slot_no))
-        .and(slot_stock::product_code.nullable().eq(slot::product_code))
-        .and(slot_stock::lot_no.nullable().eq(slot::lot_no)));
-    let of_lot =
-        lot::table.on(lot::product_code.eq(slot_stock::product_code).and(lot::lot_no.eq(slot_stock::lot_no)));
-    on_backend!(conn, c => slot::table
-        .inner_join(current_stock)
-        .inner_join(of_lot)
-        .filter(slot::cabinet_id.eq(cabinet))
-        .filter(slot::product_code.eq(Some(product_code)))
-        .order(slot::slot_no)
-        .select((
-            slot::slot_no,
-            lot::lot_no,
-            lot::expires_on,
-            slot_stock::on_hand,
-            slot::closed_reason,
-            lot::recalled_at,
-        ))
-        .load(c))
+    products: &[&str],
+) -> QueryResult<Vec<StockedSlot>> {
+    let holds = slot::product_code.eq_any(padded(products)).assume_not_null();
+    stocked_slots!(conn, slot::cabinet_id.eq(cabinet).and(holds))
 }
 
-/// The slots of a cabinet.
-pub fn slots_of(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<SlotRow>> {
-    on_backend!(conn, c => slot::table
-        .filter(slot::cabinet_id.eq(cabinet))
-        .order(slot::slot_no)
-        .select(SlotRow::as_select())
-        .load(c))
+/// A slot with its lot and figures.
+pub fn slot_fetch(conn: &mut Conn, cabinet: CabinetId, slot_no: i32) -> QueryResult<Option<StockedSlot>> {
+    Ok(slots_numbered(conn, cabinet, &[slot_no])?.pop())
 }
 
-/// A slot with the expiry and the figures of the lot in it: on hand, reserved, in doubt.
-pub type StockedSlot = (SlotRow, Option<NaiveDate>, Option<(i64, i64, i64)>);
-
-/// The slots of several cabinets, with what is in them.
-pub fn stocked_slots(conn: &mut Conn, cabinets: &[CabinetId]) -> QueryResult<Vec<StockedSlot>> {
-    let in_it = lot::table
-        .on(lot::product_code.nullable().eq(slot::product_code).and(lot::lot_no.nullable().eq(slot::lot_no)));
-    let figures = slot_stock::table.on(slot_stock::cabinet_id
-        .eq(slot::cabinet_id)
-        .and(slot_stock::slot_no.eq(slot::slot_no))
-        .and(slot_stock::product_code.nullable().eq(slot::product_code))
-        .and(slot_stock::lot_no.nullable().eq(slot::lot_no)));
-    on_backend!(conn, c => slot::table
-        .left_join(in_it)
-        .left_join(figures)
-        .filter(slot::cabinet_id.eq_any(padded(cabinets)))
-        .order((slot::cabinet_id, slot::slot_no))
-        .select((
-            SlotRow::as_select(),
-            lot::expires_on.nullable(),
-            (slot_stock::on_hand, slot_stock::reserved, slot_stock::in_doubt).nullable(),
-        ))
-        .prepared()
-        .load(c))
-}
-
-pub fn slot_fetch(conn: &mut Conn, cabinet: CabinetId, slot_no: i32) -> QueryResult<Option<SlotRow>> {
-    on_backend!(conn, c => slot::table.find((cabinet, slot_no)).select(SlotRow::as_select()).first(c))
-        .optional()
-}
-
-/// Closes a slot; `false` when it is closed already (the first reason stays).
-pub fn slot_close(
-    conn: &mut Conn,
-    cabinet: CabinetId,
-    slot_no: i32,
-    reason: SlotClosedReason,
-    now: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(slot::table.find((cabinet, slot_no)))
-        .filter(slot::closed_reason.is_null())
-        .set((slot::closed_reason.eq(Some(reason)), slot::closed_at.eq(Some(At(now)))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Changes the reason of a closed slot, if it is still `from`.
-pub fn slot_reclose(
-    conn: &mut Conn,
-    cabinet: CabinetId,
-    slot_no: i32,
-    from: SlotClosedReason,
-    to: SlotClosedReason,
-) -> QueryResult<bool> {
-    diesel::update(slot::table.find((cabinet, slot_no)))
-        .filter(slot::closed_reason.eq(Some(from)))
-        .set(slot::closed_reason.eq(Some(to)))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Opens a slot again, if it was closed for `reason`.
-pub fn slot_open(
-    conn: &mut Conn,
-    cabinet: CabinetId,
-    slot_no: i32,
-    reason: SlotClosedReason,
-) -> QueryResult<bool> {
-    diesel::update(slot::table.find((cabinet, slot_no)))
-        .filter(slot::closed_reason.eq(Some(reason)))
-        .set((slot::closed_reason.eq(None::<SlotClosedReason>), slot::closed_at.eq(None::<At>)))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+/// Writes why and since when a slot is closed, if it is still closed for `from`.
+pub fn slot_replace(conn: &mut Conn, from: Option<SlotClosedReason>, row: &SlotRow) -> QueryResult<bool> {
+    let place = slot::table.find((row.cabinet_id, row.slot_no));
+    let closed = (slot::closed_reason.eq(row.closed_reason), slot::closed_at.eq(row.closed_at.map(At)));
+    let rows = match from {
+        None => {
+            diesel::update(place.filter(slot::closed_reason.is_null())).set(closed).prepared().execute(conn)
+        }
+        Some(from) => diesel::update(place.filter(slot::closed_reason.eq(Some(from))))
+            .set(closed)
+            .prepared()
+            .execute(conn),
+    };
+    rows.map(|rows| rows == 1)
 }
 
 /// Sets the lot of a slot.
@@ -279,23 +228,6 @@ pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<
         .load(c))
 }
 
-/// The figures of one lot in one slot.
-pub fn stock_figures(conn: &mut Conn, key: &StockKey) -> QueryResult<Option<Figures>> {
-    let found = on_backend!(conn, c => slot_stock::table
-        .find((key.cabinet, key.slot_no, key.product_code.as_str(), key.lot_no.as_str()))
-        .select((
-            slot_stock::received,
-            slot_stock::on_hand,
-            slot_stock::reserved,
-            slot_stock::in_doubt,
-            slot_stock::dispensed,
-            slot_stock::discarded,
-        ))
-        .first::<(i64, i64, i64, i64, i64, i64)>(c))
-    .optional()?;
-    Ok(found.map(|(a, b, c, d, e, f)| [a, b, c, d, e, f]))
-}
-
 /// Adds zero figures for a lot that is new to a slot.
 pub fn stock_begin(conn: &mut Conn, key: &StockKey) -> QueryResult<()> {
     on_backend!(conn, c => diesel::insert_into(slot_stock::table)
@@ -316,28 +248,25 @@ pub fn stock_begin(conn: &mut Conn, key: &StockKey) -> QueryResult<()> {
     .map(|_| ())
 }
 
-/// Replaces the figures, if they are still `from`; `false` when another transaction changed them
-/// first.
-pub fn stock_replace(conn: &mut Conn, key: &StockKey, from: Figures, to: Figures) -> QueryResult<bool> {
+/// Adds `changes` to the figures; `false`, and nothing is changed, if there are too few packs.
+pub fn stock_move(conn: &mut Conn, key: &StockKey, changes: Figures) -> QueryResult<bool> {
+    let [received, on_hand, reserved, in_doubt, dispensed, discarded] = changes;
     diesel::update(slot_stock::table.find((
         key.cabinet,
         key.slot_no,
         key.product_code.as_str(),
         key.lot_no.as_str(),
     )))
-    .filter(slot_stock::received.eq(from[0]))
-    .filter(slot_stock::on_hand.eq(from[1]))
-    .filter(slot_stock::reserved.eq(from[2]))
-    .filter(slot_stock::in_doubt.eq(from[3]))
-    .filter(slot_stock::dispensed.eq(from[4]))
-    .filter(slot_stock::discarded.eq(from[5]))
+    .filter(slot_stock::on_hand.ge(-on_hand))
+    .filter(slot_stock::reserved.ge(-reserved))
+    .filter(slot_stock::in_doubt.ge(-in_doubt))
     .set((
-        slot_stock::received.eq(to[0]),
-        slot_stock::on_hand.eq(to[1]),
-        slot_stock::reserved.eq(to[2]),
-        slot_stock::in_doubt.eq(to[3]),
-        slot_stock::dispensed.eq(to[4]),
-        slot_stock::discarded.eq(to[5]),
+        slot_stock::received.eq(slot_stock::received + received),
+        slot_stock::on_hand.eq(slot_stock::on_hand + on_hand),
+        slot_stock::reserved.eq(slot_stock::reserved + reserved),
+        slot_stock::in_doubt.eq(slot_stock::in_doubt + in_doubt),
+        slot_stock::dispensed.eq(slot_stock::dispensed + dispensed),
+        slot_stock::discarded.eq(slot_stock::discarded + discarded),
     ))
     .prepared()
     .execute(conn)
@@ -346,25 +275,21 @@ pub fn stock_replace(conn: &mut Conn, key: &StockKey, from: Figures, to: Figures
 
 /// All stock figures, for the audit.
 pub fn stock_all(conn: &mut Conn) -> QueryResult<Vec<(StockKey, Figures)>> {
+    let key = (slot_stock::cabinet_id, slot_stock::slot_no, slot_stock::product_code, slot_stock::lot_no);
     let rows = on_backend!(conn, c => slot_stock::table
-        .select((
-            (slot_stock::cabinet_id, slot_stock::slot_no, slot_stock::product_code, slot_stock::lot_no),
-            (
-                slot_stock::received,
-                slot_stock::on_hand,
-                slot_stock::reserved,
-                slot_stock::in_doubt,
-                slot_stock::dispensed,
-                slot_stock::discarded,
-            ),
-        ))
-        .load::<((CabinetId, i32, String, String), (i64, i64, i64, i64, i64, i64))>(c))?;
-    Ok(rows
-        .into_iter()
-        .map(|((cabinet, slot_no, product_code, lot_no), (a, b, c, d, e, f))| {
-            (StockKey { cabinet, slot_no, product_code, lot_no }, [a, b, c, d, e, f])
-        })
-        .collect())
+        .select((key, FIGURES))
+        .load::<((CabinetId, i32, String, String), FigureColumns)>(c))?;
+    let place =
+        |(cabinet, slot_no, product_code, lot_no)| StockKey { cabinet, slot_no, product_code, lot_no };
+    Ok(rows.into_iter().map(|(key, figures)| (place(key), figures.into())).collect())
+}
+
+/// Every open slot, for the audit.
+pub fn slots_open(conn: &mut Conn) -> QueryResult<Vec<(CabinetId, i32)>> {
+    on_backend!(conn, c => slot::table
+        .filter(slot::closed_reason.is_null())
+        .select((slot::cabinet_id, slot::slot_no))
+        .load(c))
 }
 
 /// All lots, for the audit.

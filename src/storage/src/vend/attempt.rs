@@ -7,7 +7,7 @@ use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{insert_few, on_backend},
-    prepared::{PreparedDsl, padded},
+    prepared::PreparedDsl,
     schema::{attempt, orders},
     sql_types::At,
 };
@@ -44,139 +44,105 @@ pub struct AttemptRow {
     pub outcome: Option<Outcome>,
 }
 
-/// An attempt to be inserted; it begins in `issued`.
-#[derive(Debug, Clone, Insertable)]
-#[diesel(table_name = attempt)]
-pub struct NewAttempt {
-    pub id: AttemptId,
-    pub order_unit_id: OrderUnitId,
-    pub order_id: OrderId,
-    pub cabinet_id: CabinetId,
-    pub epoch: i64,
-    pub slot_no: i32,
-    pub product_code: String,
-    pub lot_no: String,
-    /// `issued`.
-    pub state: AttemptState,
-    /// The signed permission of the cabinet to vend.
-    pub vend_authorization: String,
-    pub issued_at: At,
-    /// Until then the cabinet may ask for START.
-    pub expires_at: At,
-}
-
-pub fn attempts_add(conn: &mut Conn, rows: &[NewAttempt]) -> QueryResult<()> {
-    insert_few!(conn, attempt::table, rows).map(|_| ())
+pub fn attempts_add(conn: &mut Conn, rows: &[&AttemptRow], issued_at: Timestamp) -> QueryResult<()> {
+    let new = |row: &&AttemptRow| {
+        (
+            attempt::id.eq(row.id),
+            attempt::order_unit_id.eq(row.order_unit_id),
+            attempt::order_id.eq(row.order_id),
+            attempt::cabinet_id.eq(row.cabinet_id),
+            attempt::epoch.eq(row.epoch),
+            attempt::slot_no.eq(row.slot_no),
+            attempt::product_code.eq(row.product_code.clone()),
+            attempt::lot_no.eq(row.lot_no.clone()),
+            attempt::state.eq(row.state),
+            attempt::vend_authorization.eq(row.vend_authorization.clone()),
+            attempt::issued_at.eq(At(issued_at)),
+            attempt::expires_at.eq(At(row.expires_at)),
+        )
+    };
+    let new: Vec<_> = rows.iter().map(new).collect();
+    insert_few!(conn, attempt::table, &new).map(drop)
 }
 
 pub fn attempt_fetch(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<AttemptRow>> {
     on_backend!(conn, c => attempt::table.find(id).select(AttemptRow::as_select()).first(c)).optional()
 }
 
-/// The worker of the order.
-pub fn attempt_worker(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<WorkerId>> {
-    on_backend!(conn, c => attempt::table
-        .inner_join(orders::table)
-        .filter(attempt::id.eq(id))
-        .select(orders::worker_id)
-        .first(c))
-    .optional()
-}
-
-/// The attempts of an order, oldest first.
-pub fn attempts_of_order(conn: &mut Conn, order: OrderId) -> QueryResult<Vec<AttemptRow>> {
-    on_backend!(conn, c => attempt::table
-        .filter(attempt::order_id.eq(order))
-        .order(attempt::id)
-        .select(AttemptRow::as_select())
-        .load(c))
-}
-
-/// The attempts of several orders, oldest first.
-pub fn attempts_of_orders(conn: &mut Conn, orders: &[OrderId]) -> QueryResult<Vec<AttemptRow>> {
-    on_backend!(conn, c => attempt::table
-        .filter(attempt::order_id.eq_any(padded(orders)))
-        .order(attempt::id)
-        .select(AttemptRow::as_select())
-        .prepared()
-        .load(c))
-}
-
-/// The attempts of a cabinet that are in one of `states`.
+/// The attempts of a cabinet that are in one of `states`, all of them live.
 pub fn attempts_of_cabinet(
     conn: &mut Conn,
     cabinet: CabinetId,
-    states: &'static [AttemptState],
-) -> QueryResult<Vec<AttemptRow>> {
-    on_backend!(conn, c => attempt::table
-        .filter(attempt::cabinet_id.eq(cabinet))
-        .filter(attempt::state.eq_any_code(AttemptState::LIVE))
-        .filter(attempt::state.eq_any_code(states))
-        .order(attempt::id)
-        .select(AttemptRow::as_select())
-        .load(c))
-}
-
-/// Attempts of a cabinet that were withdrawn since `since`, newest first.
-pub fn attempts_voided_since(
-    conn: &mut Conn,
-    cabinet: CabinetId,
-    since: Timestamp,
-    limit: i64,
+    states: &[AttemptState],
 ) -> QueryResult<Vec<AttemptId>> {
     on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
-        .filter(attempt::state.eq_code(AttemptState::Voided))
-        .filter(attempt::ended_at.gt(Some(At(since))))
-        .order(attempt::ended_at.desc())
-        .limit(limit)
+        // The partial index covers live attempts only.
+        .filter(attempt::state.is_code(AttemptState::is_live))
+        .filter(attempt::state.eq_any_code(states))
+        .order(attempt::id)
         .select(attempt::id)
         .load(c))
 }
 
-/// START: the one commit after which only evidence closes the attempt.
-pub fn attempt_start(conn: &mut Conn, id: AttemptId, boot: &str, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_code(AttemptState::Issued))
-        .filter(attempt::expires_at.gt(At(now)))
-        .set((
-            attempt::state.eq(AttemptState::Started),
-            attempt::started_at.eq(Some(At(now))),
-            attempt::boot_id.eq(Some(boot)),
+/// Whether a cabinet has a started attempt whose outcome is not known.
+pub fn attempt_is_unresolved(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<bool> {
+    let found = on_backend!(conn, c => attempt::table
+        .filter(attempt::cabinet_id.eq(cabinet))
+        // The partial index covers live attempts only.
+        .filter(attempt::state.is_code(AttemptState::is_live))
+        .filter(attempt::state.is_code(AttemptState::is_unresolved))
+        .select(attempt::id)
+        .first::<AttemptId>(c))
+    .optional()?;
+    Ok(found.is_some())
+}
+
+/// An attempt on the work list of its cabinet.
+#[derive(Debug, Clone, Queryable)]
+pub struct WorkRow {
+    pub id: AttemptId,
+    pub state: AttemptState,
+    pub epoch: i64,
+    pub vend_authorization: String,
+    pub expires_at: Timestamp,
+}
+
+/// The attempts of a cabinet that wait for START, and those that were withdrawn since `since`,
+/// of these the newest first.
+pub fn attempts_for_work(conn: &mut Conn, cabinet: CabinetId, since: Timestamp) -> QueryResult<Vec<WorkRow>> {
+    let of_cabinet = || attempt::cabinet_id.eq(cabinet);
+    let issued = of_cabinet()
+        // The partial index covers live attempts only.
+        .and(attempt::state.is_code(AttemptState::is_live))
+        .and(attempt::state.eq_code(AttemptState::Issued));
+    let voided = of_cabinet()
+        .and(attempt::state.eq_code(AttemptState::Voided))
+        .and(attempt::ended_at.gt(Some(At(since))).assume_not_null());
+    on_backend!(conn, c => attempt::table
+        .filter(issued.or(voided))
+        .order((attempt::ended_at.desc(), attempt::id))
+        .select((
+            attempt::id,
+            attempt::state,
+            attempt::epoch,
+            attempt::vend_authorization,
+            attempt::expires_at,
         ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .load(c))
 }
 
-/// Withdraws an attempt that has not started.
-pub fn attempt_void(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_code(AttemptState::Issued))
-        .set((attempt::state.eq(AttemptState::Voided), attempt::ended_at.eq(Some(At(now)))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Puts a started attempt in doubt.
-pub fn attempt_doubt(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_code(AttemptState::Started))
-        .set((attempt::state.eq(AttemptState::InDoubt), attempt::doubted_at.eq(Some(At(now)))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// As [`attempt_doubt`], also for an attempt in doubt already, and no boot has its GRANT any more.
-pub fn attempt_doubt_and_clear_boot(conn: &mut Conn, id: AttemptId, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_any_code(&[AttemptState::Started, AttemptState::InDoubt]))
+/// Writes what may change of an attempt, if its state is still `from`.
+pub fn attempt_replace(conn: &mut Conn, from: AttemptState, row: &AttemptRow) -> QueryResult<bool> {
+    diesel::update(attempt::table.find(row.id))
+        .filter(attempt::state.eq_code(from))
         .set((
-            attempt::state.eq(AttemptState::InDoubt),
-            attempt::doubted_at.eq(Some(At(now))),
-            attempt::boot_id.eq(None::<String>),
+            attempt::state.eq(row.state),
+            attempt::started_at.eq(row.started_at.map(At)),
+            attempt::boot_id.eq(&row.boot_id),
+            attempt::doubted_at.eq(row.doubted_at.map(At)),
+            attempt::ended_at.eq(row.ended_at.map(At)),
+            attempt::outcome.eq(row.outcome),
         ))
         .prepared()
         .execute(conn)
@@ -204,22 +170,6 @@ pub fn workers_with_other_lot(
         .filter(attempt::other_lot_no.eq(Some(lot_no)))
         .select(orders::worker_id)
         .load(c))
-}
-
-/// Closes an attempt that was started or is in doubt, on evidence.
-pub fn attempt_close(
-    conn: &mut Conn,
-    id: AttemptId,
-    to: AttemptState,
-    outcome: Outcome,
-    now: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(attempt::table.find(id))
-        .filter(attempt::state.eq_any_code(&[AttemptState::Started, AttemptState::InDoubt]))
-        .set((attempt::state.eq(to), attempt::outcome.eq(Some(outcome)), attempt::ended_at.eq(Some(At(now)))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
 }
 
 /// Orders with an authorization that expired unused, cabinet by cabinet.
@@ -277,13 +227,13 @@ pub fn attempts_issued_of_slot(
     conn: &mut Conn,
     cabinet: CabinetId,
     slot_no: i32,
-) -> QueryResult<Vec<AttemptRow>> {
+) -> QueryResult<Vec<AttemptId>> {
     on_backend!(conn, c => attempt::table
         .filter(attempt::state.eq_code(AttemptState::Issued))
         .filter(attempt::cabinet_id.eq(cabinet))
         .filter(attempt::slot_no.eq(slot_no))
         .order(attempt::id)
-        .select(AttemptRow::as_select())
+        .select(attempt::id)
         .load(c))
 }
 

@@ -6,11 +6,12 @@ use crate::{
     conn::Conn,
     dialect::{RowLockDsl, insert_few, on_backend},
     prepared::PreparedDsl,
-    schema::{cabinet, device, journal},
+    schema::{attempt, cabinet, cabinet_discrepancy, device, hatch_try, journal, orders},
     sql_types::At,
+    vend::{pickup::HatchTryRow, reconcile::DiscrepancyRow},
 };
 use domain::{
-    ids::{CabinetId, DeviceId, StationId},
+    ids::{AttemptId, CabinetId, DeviceId, OrderId, StationId, WorkerId},
     prescription::CabinetLane,
     time::Timestamp,
 };
@@ -58,24 +59,115 @@ pub struct NewEntry {
     pub received_at: At,
 }
 
-/// Head of a stored journal: seq and hash.
-pub type Head = (i64, String);
+/// The last received entry of one epoch's journal.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = journal)]
+pub struct LastEntry {
+    pub seq: i64,
+    pub hash: String,
+    /// The boot that wrote it.
+    pub boot_id: String,
+    /// When, in monotonic milliseconds of that boot.
+    pub mono_ms: i64,
+}
 
 pub fn cabinet_fetch(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
     on_backend!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).first(c)).optional()
 }
 
-/// The cabinet of a station.
-pub fn cabinet_of_station(conn: &mut Conn, station: StationId) -> QueryResult<Option<CabinetId>> {
-    on_backend!(conn, c => cabinet::table.filter(cabinet::station_id.eq(station)).select(cabinet::id).first(c))
-        .optional()
-}
-
 /// Locks a cabinet's row for update. Everything that moves its packs, its boot or its doors is
 /// serialised by this lock, so that START cannot come between a new boot and the doubts that follow
-/// from it.
+/// from it. So are its orders and their attempts: what is read after it stays as it was read.
 pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
     on_backend!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).lock_for_no_key_update().get_result(c)).optional()
+}
+
+/// As [`cabinet_lock`], and records that the cabinet was heard of now.
+pub fn cabinet_lock_heard(conn: &mut Conn, id: CabinetId, now: Timestamp) -> QueryResult<Option<CabinetRow>> {
+    on_backend!(conn, c => diesel::update(cabinet::table.find(id))
+        .set(cabinet::heard_at.eq(Some(At(now))))
+        .returning(CabinetRow::as_returning())
+        .prepared()
+        .get_result(c))
+    .optional()
+}
+
+/// As [`cabinet_lock`], for the cabinet of a station.
+pub fn cabinet_of_station_lock(conn: &mut Conn, station: StationId) -> QueryResult<Option<CabinetRow>> {
+    on_backend!(conn, c => cabinet::table
+        .filter(cabinet::station_id.eq(station))
+        .select(CabinetRow::as_select())
+        .lock_for_no_key_update()
+        .get_result(c))
+    .optional()
+}
+
+/// As [`cabinet_lock`], for the cabinet of a worker's own order.
+pub fn cabinet_of_order_lock(
+    conn: &mut Conn,
+    order: OrderId,
+    worker: WorkerId,
+) -> QueryResult<Option<CabinetRow>> {
+    let own = orders::table.find(order).filter(orders::worker_id.eq(worker)).select(orders::cabinet_id);
+    on_backend!(conn, c => cabinet::table
+        .filter(cabinet::id.eq_any(own))
+        .select(CabinetRow::as_select())
+        .lock_for_no_key_update()
+        .get_result(c))
+    .optional()
+}
+
+/// As [`cabinet_lock`], for the cabinet of an attempt.
+pub fn cabinet_of_attempt_lock(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<CabinetRow>> {
+    let its = attempt::table.find(id).select(attempt::cabinet_id);
+    on_backend!(conn, c => cabinet::table
+        .filter(cabinet::id.eq_any(its))
+        .select(CabinetRow::as_select())
+        .lock_for_no_key_update()
+        .get_result(c))
+    .optional()
+}
+
+/// What START and every sale depend on besides the cabinet's row.
+#[derive(Debug, Clone)]
+pub struct CabinetStanding {
+    /// A tamper alarm is active.
+    pub tampered: bool,
+    /// The device that may act for it now, with its epoch.
+    pub device: Option<(DeviceId, i64)>,
+    pub discrepancies: Vec<DiscrepancyRow>,
+    /// The wrong pickup code that was counted last.
+    pub hatch_try: Option<HatchTryRow>,
+}
+
+/// Read it after the cabinet was locked.
+pub fn cabinet_standing(conn: &mut Conn, id: CabinetId) -> QueryResult<CabinetStanding> {
+    let live =
+        device::table.on(device::cabinet_id.eq(cabinet::id.nullable()).and(device::revoked_at.is_null()));
+    let typed = hatch_try::table.on(hatch_try::cabinet_id.eq(cabinet::id));
+    type Row = (bool, Option<(DeviceId, i64)>, Option<DiscrepancyRow>, Option<HatchTryRow>);
+    let rows: Vec<Row> = on_backend!(conn, c => cabinet::table
+        .left_join(live)
+        .left_join(cabinet_discrepancy::table)
+        .left_join(typed)
+        .filter(cabinet::id.eq(id))
+        .order((cabinet_discrepancy::slot_no, cabinet_discrepancy::kind))
+        .select((
+            cabinet::tampered,
+            (device::id, device::epoch).nullable(),
+            Option::<DiscrepancyRow>::as_select(),
+            Option::<HatchTryRow>::as_select(),
+        ))
+        .load(c))?;
+    let mut standing =
+        CabinetStanding { tampered: false, device: None, discrepancies: Vec::new(), hatch_try: None };
+    for (tampered, device, discrepancy, hatch_try) in rows {
+        standing.tampered = tampered;
+        standing.device = device;
+        standing.discrepancies.extend(discrepancy);
+        standing.hatch_try = hatch_try;
+    }
+    Ok(standing)
 }
 
 /// Cabinets after an id.
@@ -87,16 +179,6 @@ pub fn cabinets_after(conn: &mut Conn, after: Option<CabinetId>, limit: i64) -> 
             None => base.load(c),
         }
     })
-}
-
-/// The device that may act for a cabinet now, with its epoch.
-pub fn cabinet_device(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<(DeviceId, i64)>> {
-    on_backend!(conn, c => device::table
-        .filter(device::cabinet_id.eq(Some(id)))
-        .filter(device::revoked_at.is_null())
-        .select((device::id, device::epoch))
-        .first(c))
-    .optional()
 }
 
 /// The public key of an enrolled device of this epoch.
@@ -139,24 +221,13 @@ pub fn cabinet_tamper(conn: &mut Conn, id: CabinetId, tampered: bool) -> QueryRe
         .map(|rows| rows == 1)
 }
 
-/// Head of the received part of one epoch's journal.
-pub fn journal_head(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<Head>> {
+/// The last received entry of one epoch's journal.
+pub fn journal_last(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<LastEntry>> {
     on_backend!(conn, c => journal::table
         .filter(journal::cabinet_id.eq(id))
         .filter(journal::epoch.eq(epoch))
         .order(journal::seq.desc())
-        .select((journal::seq, journal::hash))
-        .first(c))
-    .optional()
-}
-
-/// The boot that wrote the last received entry, and when by its monotonic clock.
-pub fn journal_last_boot(conn: &mut Conn, id: CabinetId, epoch: i64) -> QueryResult<Option<(String, i64)>> {
-    on_backend!(conn, c => journal::table
-        .filter(journal::cabinet_id.eq(id))
-        .filter(journal::epoch.eq(epoch))
-        .order(journal::seq.desc())
-        .select((journal::boot_id, journal::mono_ms))
+        .select(LastEntry::as_select())
         .first(c))
     .optional()
 }
@@ -177,16 +248,25 @@ pub fn journal_hashes(
         .load(c))
 }
 
-/// Appends entries, and moves the cabinet's acknowledged head if the epoch is the current one.
+/// Appends entries.
 pub fn journal_append(conn: &mut Conn, rows: &[NewEntry]) -> QueryResult<()> {
-    let Some(last) = rows.last() else { return Ok(()) };
-    insert_few!(conn, journal::table, rows)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    insert_few!(conn, journal::table, rows).map(drop)
+}
+
+/// Records that a cabinet was heard of, and the end of its current epoch's stored journal.
+pub fn cabinet_acked(conn: &mut Conn, last: &NewEntry, now: Timestamp) -> QueryResult<()> {
     diesel::update(cabinet::table.find(last.cabinet_id))
-        .filter(cabinet::epoch.eq(last.epoch))
-        .set((cabinet::acked_seq.eq(last.seq), cabinet::journal_head.eq(last.hash.as_str())))
+        .set((
+            cabinet::heard_at.eq(Some(At(now))),
+            cabinet::acked_seq.eq(last.seq),
+            cabinet::journal_head.eq(last.hash.as_str()),
+        ))
         .prepared()
         .execute(conn)
-        .map(|_| ())
+        .map(drop)
 }
 
 /// The newest entries of some kinds, newest first: seq, boot, kind and body.

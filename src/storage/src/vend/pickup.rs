@@ -29,12 +29,6 @@ pub struct HatchTryRow {
     pub failures: i32,
 }
 
-/// The wrong code that was counted last at a cabinet.
-pub fn hatch_try_fetch(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Option<HatchTryRow>> {
-    on_backend!(conn, c => hatch_try::table.find(cabinet).select(HatchTryRow::as_select()).first(c))
-        .optional()
-}
-
 /// Stores the wrong code that was counted last. The caller must have the cabinet's row locked.
 pub fn hatch_try_set(conn: &mut Conn, cabinet: CabinetId, row: &HatchTryRow) -> QueryResult<()> {
     let known = diesel::update(hatch_try::table.find(cabinet))

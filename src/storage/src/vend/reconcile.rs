@@ -129,6 +129,18 @@ pub fn boot_present(conn: &mut Conn, id: CabinetId, boot: &str, booted_at: Times
         .map(|rows| rows == 1)
 }
 
+/// Records a later monotonic time of a boot that the server knows.
+pub fn boot_moved(conn: &mut Conn, id: CabinetId, boot: &str, mono_ms: i64) -> QueryResult<()> {
+    let earlier =
+        cabinet_boot::mono_ms.is_null().or(cabinet_boot::mono_ms.lt(Some(mono_ms)).assume_not_null());
+    diesel::update(cabinet_boot::table.find((id, boot)))
+        .filter(earlier)
+        .set(cabinet_boot::mono_ms.eq(Some(mono_ms)))
+        .prepared()
+        .execute(conn)
+        .map(drop)
+}
+
 /// Records a boot's monotonic time, and the issue time of its token.
 pub fn boot_heard(
     conn: &mut Conn,

@@ -113,14 +113,15 @@ impl DispensingWalk<'_> {
                     if row.door_open || row.tampered {
                         open.push(format!("door open: {}, alarm: {}", row.door_open, row.tampered));
                     }
-                    for slot in storage::stock::slots_of(conn, row.id)? {
+                    for slot in storage::stock::slots_stocked(conn, &[row.id])? {
+                        let slot = slot.row;
                         let closed = slot.closed_reason.map(|reason| format!("{} is {reason}", slot.slot_no));
                         open.extend(closed.map(|closed| format!("slot {closed}")));
                     }
                     for found in storage::vend::reconcile::discrepancies_of(conn, row.id)? {
                         open.push(format!("{} at slot {}", found.kind, found.slot_no));
                     }
-                    if storage::vend::journal::cabinet_device(conn, row.id)?.is_none() {
+                    if storage::vend::journal::cabinet_standing(conn, row.id)?.device.is_none() {
                         open.push("the cabinet has no key".to_owned());
                     }
                 }

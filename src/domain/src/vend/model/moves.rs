@@ -1,6 +1,8 @@
 //! Every transition of the model check: by the server, a person, the cabinets, or a power cut. The
 //! rules are the real functions; a weakening changes their inputs or outputs.
 
+use chrono::TimeDelta;
+
 use super::world::{
     BOOTS, Cabinet, EVIDENCE, Mutation, Wire, World, attempt_id, boot_id, early, index_of, late, slot,
 };
@@ -58,7 +60,9 @@ impl World {
             {
                 attempt.granted_boot = Some(*boot);
             }
-            (Mutation::TimeoutIsFailure, Command::Silence) if attempt.state == AttemptState::Started => {
+            (Mutation::TimeoutIsFailure, Command::Silence { .. })
+                if attempt.state == AttemptState::Started =>
+            {
                 let reason = NotDispensedReason::NotTried;
                 return Some(vec![AttemptEvent::NotDispensed { reason, proof: Proof::Journal }]);
             }
@@ -97,7 +101,7 @@ impl World {
             push("START", self.after(k, start, early()).map(|world| world.with_grant(k, n)));
         }
         push("void", self.after(k, Command::Void { reason: VoidReason::Expired }, late()));
-        push("silence", self.after(k, Command::Silence, late()));
+        push("silence", self.after(k, Command::Silence { limit: TimeDelta::zero() }, late()));
         for n in 0..=self.cabinets[self.at[k]].boot {
             push("hello", self.after(k, Command::NewBoot { boot: boot_id(n) }, early()));
         }

@@ -161,7 +161,7 @@ impl World {
 
     /// Every attempt has ended: the unit is dispensed, or free for another attempt.
     pub(crate) fn is_settled(&self) -> bool {
-        self.attempts.iter().flatten().all(|attempt| attempt.state.is_ended())
+        self.attempts.iter().flatten().all(|attempt| !attempt.state.is_live())
     }
 
     /// The first broken safety property of this world, if any.
@@ -190,10 +190,10 @@ impl World {
         for k in 0..2 {
             let (wire, boot) = (&mut self.wires[k], self.cabinets[self.at[k]].boot);
             let state = self.attempts[k].map_or(AttemptState::Issued, |attempt| attempt.state);
-            if state.is_ended() {
+            if !state.is_live() {
                 wire.reported = 0;
             }
-            if state.is_ended() || state == AttemptState::InDoubt {
+            if !state.is_live() || state == AttemptState::InDoubt {
                 wire.starts = 0;
             }
             if self.mutation != Mutation::GrantNotBoundToBoot {

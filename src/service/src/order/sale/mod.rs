@@ -25,12 +25,8 @@ use crate::{
 use domain::{
     formulary::{Condition, ProductCode},
     ids::{CheckInId, OrderId, PrescriptionId, StationId, WorkerId},
-    order::{
-        UnitState,
-        self_care::{
-            Amount, Answered, Buyer, LabelUse, check_amounts, judge, label_use, self_care_findings,
-            unanswered,
-        },
+    order::self_care::{
+        Amount, Answered, Buyer, LabelUse, check_amounts, judge, label_use, self_care_findings, unanswered,
     },
     prescription::rules,
     refusal::{Code, Refusal},
@@ -234,8 +230,7 @@ pub fn prescribed(tx: &mut Tx<'_>, person: &Person, id: PrescriptionId) -> Resul
 /// A stored code that cannot be read.
 pub fn lines_of(units: &[UnitRow]) -> Result<Vec<CounterLine>, Failure> {
     let mut lines: Vec<CounterLine> = Vec::new();
-    let counts = |unit: &&UnitRow| !matches!(unit.state, UnitState::Released | UnitState::Refunded);
-    for unit in units.iter().filter(counts) {
+    for unit in units.iter().filter(|unit| unit.state.is_taken()) {
         match lines.iter_mut().find(|line| line.product.as_str() == unit.product_code) {
             Some(line) => line.packs = line.packs.saturating_add(1),
             None => {

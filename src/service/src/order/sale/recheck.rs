@@ -9,7 +9,11 @@
 use chrono::TimeDelta;
 
 use super::Person;
-use crate::{Failure, Tx, network::me, order::sale};
+use crate::{
+    Failure, Tx,
+    network::me,
+    order::{sale, write::LoadedOrder},
+};
 use domain::refusal::{Code, Refusal};
 use storage::{order::OrderRow, safety as facts};
 
@@ -23,13 +27,13 @@ const MAY_HAVE_WAITED: TimeDelta = TimeDelta::seconds(60);
 ///
 /// # Errors
 /// Faults of the storage.
-pub(crate) fn contraindication(tx: &mut Tx<'_>, order: &OrderRow) -> Result<Option<Refusal>, Failure> {
-    if !changed(tx, order)? {
+pub(crate) fn contraindication(tx: &mut Tx<'_>, order: &LoadedOrder) -> Result<Option<Refusal>, Failure> {
+    if !changed(tx, &order.row)? {
         return Ok(None);
     }
-    let checked = match order.prescription_id {
+    let checked = match order.row.prescription_id {
         Some(prescription) => {
-            let person = person_of(order, vec![order.worker_id]);
+            let person = person_of(&order.row, vec![order.row.worker_id]);
             sale::prescribed(tx, &person, prescription)
         }
         None => over_the_counter(tx, order),
@@ -43,12 +47,12 @@ pub(crate) fn contraindication(tx: &mut Tx<'_>, order: &OrderRow) -> Result<Opti
     }
 }
 
-fn over_the_counter(tx: &mut Tx<'_>, order: &OrderRow) -> Result<(), Failure> {
-    me::need_care_consent(tx.conn, order.worker_id)?;
-    let rows = storage::network::person::person_of(tx.conn, order.worker_id)?;
-    let units = storage::order::units_of_order(tx.conn, order.id)?;
-    let lines = sale::lines_of(&units)?;
-    sale::counter_sale(tx, &person_of(order, rows), &lines, &[], Some(order.id)).map(drop)
+fn over_the_counter(tx: &mut Tx<'_>, order: &LoadedOrder) -> Result<(), Failure> {
+    let row = &order.row;
+    me::need_care_consent(tx.conn, row.worker_id)?;
+    let rows = storage::network::person::person_of(tx.conn, row.worker_id)?;
+    let lines = sale::lines_of(&order.units)?;
+    sale::counter_sale(tx, &person_of(row, rows), &lines, &[], Some(row.id)).map(drop)
 }
 
 fn person_of(order: &OrderRow, rows: Vec<domain::ids::WorkerId>) -> Person {
