@@ -33,7 +33,7 @@ fn mailer(server: &SmtpServer, hello_name: Option<&str>) -> Mailer {
 
 async fn invite(app: &TestApp, seed: &Seed, email: &str) -> Value {
     let body = json!({"role": "pharmacist", "email": email, "name_zh": "新药师", "name_en": "New",
-        "pharmacist": pharmacist_licence("P-1")});
+        "pharmacist": pharmacist_licence(email)});
     app.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201)
 }
 
@@ -157,7 +157,7 @@ async fn an_invitation_can_be_repeated_until_it_is_accepted() {
     send_due(&app.state, &mailer).await.expect("sent");
     let old = server.newest_token();
     let body = json!({"role": "pharmacist", "email": "NEW@example.cn", "name_zh": "药师乙", "name_en": "Yi",
-        "pharmacist": pharmacist_licence("P-1")});
+        "pharmacist": pharmacist_licence("P-77")});
     let second = app.post(&seed.operator.token, "/api/v1/staff", body).await.expect(201);
     assert_eq!(second["staff"]["id"], first["staff"]["id"]);
     assert_eq!(second["staff"]["name_en"], "Yi");
@@ -168,7 +168,7 @@ async fn an_invitation_can_be_repeated_until_it_is_accepted() {
     set_password(&app, &old).await.problem(401, "link_invalid");
     set_password(&app, &server.newest_token()).await.expect(200);
     let third = json!({"role": "pharmacist", "email": "new@example.cn", "name_zh": "药师", "name_en": "Yi",
-        "pharmacist": pharmacist_licence("P-1")});
+        "pharmacist": pharmacist_licence("P-77")});
     app.post(&seed.operator.token, "/api/v1/staff", third).await.problem(409, "already_exists");
 }
 

@@ -8,14 +8,11 @@ use std::sync::{
 };
 
 use diesel::connection::{Connection, InstrumentationEvent};
-use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::support::{
-    Caller, TestApp, Worker,
+    TestApp, Worker,
     harness::CONNECTIONS,
-    id_in,
-    prescribing::Scene,
     vending::{attempt_of, code_of},
 };
 use storage::{StoreError, on_backend};
@@ -89,22 +86,4 @@ async fn the_audit_reports_no_violation_that_never_was() {
     assert!(doubted.into_inner(), "the writer has committed");
     assert_eq!(broken, Vec::<serde_json::Value>::new());
     app.sound().await;
-}
-
-#[actix_web::test]
-async fn a_prescription_shows_the_lines_and_names_of_one_version() {
-    let scene = Scene::open().await;
-    let doctor = scene.doctor();
-    let drafted = doctor.prescribe(scene.consultation, &["PCM-T500"]).await.expect_created();
-    let (id, before) = (id_in(&drafted), drafted["lines"].clone());
-    let held = Held::before_reading(&scene.app, "prescription_line").await;
-    let shown = held
-        .during(doctor.prescription(id), async {
-            doctor.edit(id, 1, &["IBU-T200"]).await.expect_ok();
-        })
-        .await
-        .expect_ok();
-    assert_eq!((&shown["version"], &shown["lines"]), (&json!(1), &before));
-    let edited = doctor.prescription(id).await.expect_ok();
-    assert_eq!((&edited["version"], &edited["lines"][0]["product_code"]), (&json!(2), &json!("IBU-T200")));
 }

@@ -136,18 +136,11 @@ impl Conn {
             )?,
             Conn::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN DEFERRED")?,
         }
-        match work(self) {
-            Ok(value) => {
-                self.commit_write()?;
-                Ok(value)
-            }
-            Err(error) => {
-                // The pool discards a connection that cannot even roll back; the caller needs the
-                // error that came before.
-                let _rolled_back_on_close = self.rollback_write();
-                Err(error)
-            }
-        }
+        let outcome = work(self);
+        // It has nothing to commit. The pool discards a connection that cannot even roll back; the
+        // caller needs the result that came before.
+        let _rolled_back_on_close = self.rollback_write();
+        outcome
     }
 
     /// Runs `work` in a savepoint: released on Ok, rolled back on Err and on a panic.
