@@ -1,10 +1,13 @@
 //! A read of several statements sees one state of the database: a writer that commits between two
 //! of its statements is seen by none of them.
 
-use std::sync::{
-    Arc, Barrier, Mutex,
-    atomic::{AtomicBool, Ordering},
-    mpsc,
+use std::{
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
 };
 
 use diesel::connection::{Connection, InstrumentationEvent};
@@ -14,8 +17,6 @@ use tokio::sync::oneshot;
 use crate::support::{
     Caller, TestApp, Worker,
     harness::CONNECTIONS,
-    id_in,
-    prescribing::Scene,
     vending::{attempt_of, code_of},
 };
 use storage::{StoreError, on_backend};
@@ -59,7 +60,8 @@ impl Held {
     /// Runs `write` between two statements of `read`, and returns what was read.
     async fn during<R, W>(self, read: impl Future<Output = R>, write: impl Future<Output = W>) -> R {
         let written = async {
-            self.reached.await.expect("the read comes by");
+            let reached = tokio::time::timeout(Duration::from_secs(60), self.reached).await;
+            reached.expect("the table is read").expect("the read is held");
             write.await;
             self.go_on.send(()).expect("the read is held");
         };
@@ -92,19 +94,20 @@ async fn the_audit_reports_no_violation_that_never_was() {
 }
 
 #[actix_web::test]
-async fn a_prescription_shows_the_lines_and_names_of_one_version() {
-    let scene = Scene::open().await;
-    let doctor = scene.doctor();
-    let drafted = doctor.prescribe(scene.consultation, &["PCM-T500"]).await.expect_created();
-    let (id, before) = (id_in(&drafted), drafted["lines"].clone());
-    let held = Held::before_reading(&scene.app, "prescription_line").await;
+async fn an_order_is_shown_with_the_packs_of_its_state() {
+    let app = TestApp::open_filled().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let before = worker.reserve(1).await;
+    let held = Held::before_reading(&app, "order_unit").await;
     let shown = held
-        .during(doctor.prescription(id), async {
-            doctor.edit(id, 1, &["IBU-T200"]).await.expect_ok();
+        .during(worker.order(&before), async {
+            worker.cancel(&before).await.expect_ok();
         })
-        .await
-        .expect_ok();
-    assert_eq!((&shown["version"], &shown["lines"]), (&json!(1), &before));
-    let edited = doctor.prescription(id).await.expect_ok();
-    assert_eq!((&edited["version"], &edited["lines"][0]["product_code"]), (&json!(2), &json!("IBU-T200")));
+        .await;
+    assert_eq!(shown, before);
+    let cancelled = worker.order(&before).await;
+    assert_eq!(
+        (&cancelled["state"], &cancelled["units"][0]["state"]),
+        (&json!("cancelled"), &json!("released"))
+    );
 }
