@@ -11,7 +11,6 @@ use std::{
 };
 
 use diesel::connection::{Connection, InstrumentationEvent};
-use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::support::{
@@ -33,10 +32,10 @@ impl Held {
         let (reaches, reached) = oneshot::channel();
         let (go_on, goes_on) = mpsc::channel();
         let held = Arc::new(Mutex::new(Some((reaches, goes_on))));
-        let from = format!("FROM \"{table}\"");
+        let table = format!("\"{table}\"");
         let listener = move |event: InstrumentationEvent<'_>| {
             let InstrumentationEvent::StartQuery { query, .. } = event else { return };
-            if !query.to_string().replace('`', "\"").contains(&from) {
+            if !query.to_string().replace('`', "\"").contains(&table) {
                 return;
             }
             // The lock is not kept: the writer's statements pass here, too.
@@ -97,20 +96,14 @@ async fn the_audit_reports_no_violation_that_never_was() {
 }
 
 #[actix_web::test]
-async fn an_order_is_shown_with_the_packs_of_its_state() {
+async fn a_cabinet_is_shown_with_the_stock_of_the_same_moment() {
     let app = TestApp::open_filled().await;
+    let cabinet = format!("/api/v1/cabinets/{}", app.seed().await.cabinet);
     let worker = app.station().await.check_in(Worker::adult()).await;
-    let before = worker.reserve(1).await;
-    let held = Held::before_reading(&app, "order_unit").await;
-    let shown = held
-        .during(worker.order(&before), async {
-            worker.cancel(&before).await.expect_ok();
-        })
-        .await;
+    let operator = app.operator().await;
+    let before = operator.get(&cabinet).await.expect_ok();
+    let held = Held::before_reading(&app, "slot_stock").await;
+    let shown = held.during(operator.get(&cabinet), worker.reserve(1)).await.expect_ok();
     assert_eq!(shown, before);
-    let cancelled = worker.order(&before).await;
-    assert_eq!(
-        (&cancelled["state"], &cancelled["units"][0]["state"]),
-        (&json!("cancelled"), &json!("released"))
-    );
+    assert_ne!(operator.get(&cabinet).await.expect_ok(), before);
 }
