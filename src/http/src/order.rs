@@ -59,7 +59,7 @@ async fn list(
     query: Query<ListQuery>,
 ) -> Reply {
     let outcome = app
-        .read_snapshot(caller.actor(), move |conn, app| {
+        .read(caller.actor(), move |conn, app| {
             service::order::list(conn, app, caller.0.worker, query.0.after(), query.0.limit())
         })
         .await;
@@ -71,9 +71,7 @@ async fn list(
     responses((status = 200, body = OrderView)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<OrderId>) -> Reply {
     let outcome = app
-        .read_snapshot(caller.actor(), move |conn, app| {
-            service::order::fetch(conn, app, caller.0.worker, id.0)
-        })
+        .read(caller.actor(), move |conn, app| service::order::fetch(conn, app, caller.0.worker, id.0))
         .await;
     reply::json(&request, outcome)
 }

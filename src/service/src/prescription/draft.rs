@@ -16,9 +16,6 @@ use domain::{
 };
 use storage::prescription::ConsultationFacts;
 
-/// The maximum number of characters in one written reason. Our default.
-pub(crate) const LONGEST_REASON: usize = 500;
-
 /// What a doctor writes.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     body::{Body, SignedUnder},
     draft::in_wire_terms,
-    own, own_consultation, reason_of, standing,
+    own, own_consultation, standing,
     view::{PrescriptionView, Reader, view},
 };
 use crate::{
@@ -75,7 +75,6 @@ pub fn sign(
     if before.row.state != PrescriptionState::Draft {
         return Err(Refusal::moved_on(before.row.state).into());
     }
-    refuse_long_reasons(&input.overrides)?;
     let consultation = before.row.consultation_id;
     let (facts, licence) = store::consultation_and_licence(tx.conn, consultation)?.unzip();
     let facts = own_consultation(facts, caller.staff)?;
@@ -134,13 +133,6 @@ fn signed_body(tx: &Tx<'_>, draft: &Body, checked: &SafetyInput, overrides: &[Ov
     body.report = report;
     body.rename(tx.app);
     body
-}
-
-fn refuse_long_reasons(overrides: &[OverrideInput]) -> Result<(), Refusal> {
-    for (at, one) in overrides.iter().enumerate() {
-        reason_of(&format!("overrides[{at}].reason"), &one.reason)?;
-    }
-    Ok(())
 }
 
 /// Assigns the reasons to findings, one per finding. A reason without lines applies to every

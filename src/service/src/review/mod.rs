@@ -7,7 +7,7 @@ pub mod record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AppState, Failure, HealthAccess, Part, Tx, caller::StaffCaller, prescription::reason_of};
+use super::{AppState, Failure, HealthAccess, Part, Tx, caller::StaffCaller};
 use crate::{
     machine::commit,
     prescription::{
@@ -108,15 +108,14 @@ pub fn approve(
 /// withdraw it.
 ///
 /// # Errors
-/// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; a reason that is
-/// too short or too long.
+/// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`.
 pub fn send_back(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
     id: PrescriptionId,
     input: &ReturnInput,
 ) -> Result<PrescriptionView, Failure> {
-    let reason = reason_of("reason", &input.reason)?;
+    let reason = input.reason.trim();
     let mut before = reviewable(tx, id)?;
     let pharmacist = standing(tx.conn, caller.staff)?;
     let command = Command::Return { by: &pharmacist, reason: input.code.unwrap_or(ReturnReason::Other) };
