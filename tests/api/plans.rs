@@ -88,7 +88,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::safety::readings_newest(conn, worker, &[ReadingKind::Weight], now)?;
     storage::safety::units_taken(conn, &[worker], now)?;
     storage::safety::other_lines(conn, &[worker], None, now)?;
-    storage::safety::worker_with_profile(conn, worker)?;
+    storage::triage::facts::worker_and_profile(conn, worker)?;
     storage::safety::same_phone(conn, worker)?;
     storage::safety::facts_since(conn, worker, now)?;
     storage::network::listing::figures(conn, now, now)?;

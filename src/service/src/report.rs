@@ -18,11 +18,17 @@ use crate::{
     network::me::{self, MeView},
     prescription::view::PrescriptionView,
 };
-use domain::{ids::StationId, refusal::Code};
+use domain::{
+    ids::{ConsultationId, StationId},
+    refusal::Code,
+};
 use storage::Conn;
 
 /// The maximum number of items of each kind in one visit.
 const MOST: u32 = 20;
+
+/// The maximum number of messages of one consultation.
+const MOST_MESSAGES: usize = 100;
 
 /// Where it was.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,13 +83,16 @@ pub fn of_visit(
     let visit = storage::check_in::check_in_fetch(conn, caller.check_in)?.ok_or(Code::NotFound)?;
     let since = visit.started_at;
     let of_visit = |ended: Option<DateTime<Utc>>| ended.is_none_or(|ended| ended >= since);
-    let mut consultations = Vec::new();
-    let own = consultation::list_for_worker(conn, app, caller.worker, None, MOST)?;
-    for consultation in own.items.into_iter().filter(|known| of_visit(known.ended_at)) {
-        let id = consultation.id;
-        let messages = consultation::messages(conn, app, shown, actor, id, (None, 100))?.items;
-        consultations.push(ReportedConsultation { consultation, messages });
-    }
+    let mut own = consultation::list_for_worker(conn, app, caller.worker, None, MOST)?.items;
+    own.retain(|known| of_visit(known.ended_at));
+    let ids: Vec<ConsultationId> = own.iter().map(|known| known.id).collect();
+    let mut messages =
+        consultation::messages_of_worker(conn, app, shown, caller.worker, &ids, MOST_MESSAGES)?;
+    let own = own.into_iter().map(|consultation| {
+        let messages = messages.remove(&consultation.id).unwrap_or_default();
+        ReportedConsultation { consultation, messages }
+    });
+    let consultations: Vec<ReportedConsultation> = own.collect();
     let mut prescriptions = prescription::list(conn, app, shown, actor, None, MOST)?.items;
     prescriptions
         .retain(|known| consultations.iter().any(|seen| seen.consultation.id == known.consultation_id));

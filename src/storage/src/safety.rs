@@ -10,10 +10,8 @@ use super::{
     conn::Conn,
     dialect::on_backend,
     events::AnyId,
-    network::worker::WorkerRow,
     prepared::{PreparedDsl, padded},
-    profile::ProfileRow,
-    schema::{alert, event, health_profile, order_unit, prescription, prescription_line, reading, worker},
+    schema::{alert, event, order_unit, prescription, prescription_line, reading, worker},
     sql_types::At,
 };
 use domain::{
@@ -49,19 +47,6 @@ pub fn readings_newest(
         .select((reading::kind, reading::value, reading::second, reading::beyond))
         .load(c))?;
     Ok(rows.into_iter().map(|(kind, value, second, beyond)| (kind, (value, second, beyond))).collect())
-}
-
-/// A worker, and their health profile where they have written one.
-pub fn worker_with_profile(
-    conn: &mut Conn,
-    id: WorkerId,
-) -> QueryResult<Option<(WorkerRow, Option<ProfileRow>)>> {
-    on_backend!(conn, c => worker::table
-        .left_join(health_profile::table)
-        .filter(worker::id.eq(id))
-        .select((WorkerRow::as_select(), Option::<ProfileRow>::as_select()))
-        .first(c))
-    .optional()
 }
 
 /// One pack of a worker.

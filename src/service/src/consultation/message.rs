@@ -1,5 +1,7 @@
 //! Messages between worker and doctor while the consultation is active.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +14,7 @@ use crate::{
 use domain::{
     consultation::ConsultationState,
     event::care::ConsultationNote,
-    ids::{ConsultationId, Id, MessageId},
+    ids::{ConsultationId, Id, MessageId, WorkerId},
     refusal::{Code, Refusal},
     spelling,
     staff::role::Role,
@@ -94,6 +96,31 @@ pub fn list(
     let read = |most| storage::consultation::message::messages_after(conn, id, after, most);
     let page = Rows::read(limit, read, |row| row.id)?;
     Ok(page.show(|rows| rows.iter().map(|row| view(app, row)).collect())?.into())
+}
+
+/// The first `limit` messages of each of these consultations of a worker, oldest first.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn of_worker(
+    conn: &mut Conn,
+    app: &AppState,
+    shown: &mut HealthAccess,
+    worker: WorkerId,
+    consultations: &[ConsultationId],
+    limit: usize,
+) -> Result<HashMap<ConsultationId, Vec<MessageView>>, Failure> {
+    let mut all: HashMap<_, Vec<MessageView>> = HashMap::new();
+    for id in consultations {
+        shown.note(worker, Part::Messages, *id);
+    }
+    for (id, row) in storage::consultation::message::messages_of(conn, consultations)? {
+        let messages = all.entry(id).or_default();
+        if messages.len() < limit {
+            messages.push(view(app, &row)?);
+        }
+    }
+    Ok(all)
 }
 
 fn view(app: &AppState, row: &MessageRow) -> Result<MessageView, Failure> {

@@ -17,7 +17,9 @@ pub(crate) use attendance::{alert_silent, release_signed_out};
 pub use attendance::{no_show, sweep_absent, sweep_signed_out, worker_back, worker_left};
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
 pub(crate) use estimate::EstimateCache;
-pub use message::{MessageInput, MessageView, MessagesView, list as messages, say};
+pub use message::{
+    MessageInput, MessageView, MessagesView, list as messages, of_worker as messages_of_worker, say,
+};
 pub(crate) use record::in_care;
 pub use record::{RecordView, read as read_record};
 pub use start::{StartInput, start};

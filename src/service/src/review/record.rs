@@ -133,9 +133,8 @@ fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<Pat
     let (worker, stated) = (checked.worker, checked.profile);
     let consultation =
         storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let triage = triage::of_consultation(conn, app, &consultation)?;
-    let span = triage::span_of(conn, &consultation)?;
-    let newest = newest(storage::vitals::readings_of_care(conn, span)?);
+    let (triage, readings) = triage::of_person(conn, app, &consultation, &worker, &stated)?;
+    let newest = newest(readings);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(stated.weight_kg_tenths);
     let today = civil_day(app.now());

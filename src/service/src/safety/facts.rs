@@ -18,7 +18,7 @@ use domain::{
     network::Job,
     order::UnitState,
     prescription::PrescribingPolicy,
-    refusal::{Code, FieldProblem, Refusal},
+    refusal::{FieldProblem, Refusal},
     safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
     spelling,
     time::{Timestamp, civil_day},
@@ -184,8 +184,7 @@ pub(crate) fn gather_for(
     lines: Vec<DraftLine>,
     now: Timestamp,
 ) -> Result<Gathered, Failure> {
-    let (row, profile) = store::worker_with_profile(conn, whose.worker)?.ok_or(Code::NotFound)?;
-    let known = profile::opened(app, whose.worker, profile.as_ref())?;
+    let (row, known) = profile::person(conn, app, whose.worker)?;
     let since = now - TimeDelta::hours(i64::from(app.policy.prescribing.reading_hours));
     let newest = store::readings_newest(conn, whose.worker, READ, since)?;
     // The rules ask whether a limit is reached. HI of a cuff or of a breath tester

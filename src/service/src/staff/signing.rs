@@ -25,10 +25,12 @@ const PAUSE_SECONDS: i64 = 900;
 /// # Errors
 /// `SigningWindowClosed`; as [`ensure_pin`].
 pub(crate) fn ensure_signing(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(), Failure> {
-    if !storage::staff::session::signing_window_is_open(tx.conn, caller.session, tx.now)? {
+    let signer = storage::staff::session::signer_lock(tx.conn, caller.staff, caller.session, tx.now)?;
+    let (row, window_is_open) = signer.ok_or(Code::NotFound)?;
+    if !window_is_open {
         return Err(Code::SigningWindowClosed.into());
     }
-    ensure_pin(tx, caller, pin)
+    check_pin(tx, &row, pin)
 }
 
 /// Checks only the signing PIN: that it is still the same person.
@@ -37,7 +39,11 @@ pub(crate) fn ensure_signing(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) ->
 /// `SigningPinWrong`, also if none is set; `PinLocked` after five wrong ones.
 pub(crate) fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Result<(), Failure> {
     let row = storage::staff::staff_lock(tx.conn, caller.staff)?.ok_or(Code::NotFound)?;
-    let tried = next_try(&row, tx.now)?;
+    check_pin(tx, &row, pin)
+}
+
+fn check_pin(tx: &mut Tx<'_>, row: &StaffRow, pin: &str) -> Result<(), Failure> {
+    let tried = next_try(row, tx.now)?;
     let right = match (&row.pin_salt, &row.pin_mac) {
         (Some(salt), Some(mac)) => {
             let salt = salt.as_slice().try_into().map_err(|error| Failure::caused("a PIN's salt", error))?;
@@ -46,7 +52,7 @@ pub(crate) fn ensure_pin(tx: &mut Tx<'_>, caller: StaffCaller, pin: &str) -> Res
         _ => false,
     };
     if right {
-        forget_tries(tx, &row, 0)?;
+        forget_tries(tx, row, 0)?;
         tx.caller_is_proven();
         return Ok(());
     }

@@ -2,7 +2,14 @@
 
 use diesel::prelude::*;
 
-use crate::{conn::Conn, dialect::on_backend, events::AnyId, schema::message, sql_types::At};
+use crate::{
+    conn::Conn,
+    dialect::on_backend,
+    events::AnyId,
+    prepared::{PreparedDsl, padded},
+    schema::message,
+    sql_types::At,
+};
 use domain::{
     ids::{ConsultationId, Id, MessageId},
     staff::role::Role,
@@ -40,6 +47,19 @@ pub fn message_add<K>(
         ))
         .execute(c))
     .map(|_| ())
+}
+
+/// The messages of several consultations, each oldest first.
+pub fn messages_of(
+    conn: &mut Conn,
+    consultations: &[ConsultationId],
+) -> QueryResult<Vec<(ConsultationId, MessageRow)>> {
+    on_backend!(conn, c => message::table
+        .filter(message::consultation_id.eq_any(padded(consultations)))
+        .order((message::consultation_id, message::id))
+        .select((message::consultation_id, MessageRow::as_select()))
+        .prepared()
+        .load(c))
 }
 
 /// A page of messages, oldest first.

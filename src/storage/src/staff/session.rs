@@ -1,12 +1,13 @@
 //! Sessions of staff, their refresh tokens, and the links that set passwords.
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 
+use super::StaffRow;
 use crate::{
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
     prepared::PreparedDsl,
-    schema::{refresh_token, session, staff_link},
+    schema::{refresh_token, session, staff, staff_link},
     sql_types::At,
 };
 use domain::{
@@ -67,16 +68,24 @@ pub fn signed_in(conn: &mut Conn, staff_id: StaffId, oldest: Timestamp) -> Query
     Ok(found.is_some())
 }
 
-/// Whether signatures may be made in this session now.
-pub fn signing_window_is_open(conn: &mut Conn, id: SessionId, now: Timestamp) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => session::table
-        .find(id)
+/// A member of staff, with the row locked for update, and whether the signing window of their
+/// session is open.
+pub fn signer_lock(
+    conn: &mut Conn,
+    id: StaffId,
+    session: SessionId,
+    now: Timestamp,
+) -> QueryResult<Option<(StaffRow, bool)>> {
+    let window = session::table
+        .find(session)
         .filter(session::revoked_at.is_null())
-        .filter(session::signing_until.gt(At(now)))
-        .select(session::id)
-        .first::<SessionId>(c))
-    .optional()?;
-    Ok(found.is_some())
+        .filter(session::signing_until.gt(At(now)));
+    on_backend!(conn, c => staff::table
+        .find(id)
+        .select((StaffRow::as_select(), exists(window)))
+        .lock_for_no_key_update()
+        .get_result(c))
+    .optional()
 }
 
 /// Opens the signing window of a live session until `until`.
