@@ -137,7 +137,7 @@ async fn raise_two_of_each(app: &TestApp) {
 
 #[actix_web::test]
 async fn lists_of_a_worker_end_where_they_end() {
-    let app = counter::counter().await;
+    let app = TestApp::open_filled().await;
     let seed = app.seed().await;
     let worker = app.station().await.check_in(Worker::adult()).await;
     for path in ["/api/v1/orders", "/api/v1/consultations", "/api/v1/prescriptions"] {
@@ -157,7 +157,13 @@ async fn lists_of_a_worker_end_where_they_end() {
         expect_pages(&app, &seed.doctor.token, path, "/id").await;
     }
     expect_pages(&app, &seed.pharmacist.token, "/api/v1/prescriptions", "/id").await;
-    let customer = counter::customer(&worker.station, "15400000031").await;
+}
+
+#[actix_web::test]
+async fn orders_end_where_they_end() {
+    let app = counter::counter().await;
+    let station = app.station().await;
+    let customer = counter::customer(&station, "15400000031").await;
     for _ in 0..2 {
         let order = customer.buy(&[("ZNO-O", 1)]).await.expect_created();
         customer.cancel(&order).await.expect_ok();

@@ -146,7 +146,7 @@ async fn list(hatches: Data<Hatches>) -> HttpResponse {
 }
 
 async fn press(hatches: Data<Hatches>, station: web::Path<String>, body: web::Json<Press>) -> HttpResponse {
-    if !is_code(&body.code) {
+    if !of_code(&body.code) {
         return HttpResponse::UnprocessableEntity().json(serde_json::json!({"refused": "six digits"}));
     }
     match hatches.type_code(&station, &body.code, false).await {
@@ -161,7 +161,7 @@ async fn press_form(
     form: web::Form<Press>,
 ) -> HttpResponse {
     let code = form.code.trim();
-    let answer = if is_code(code) { hatches.type_code(&station, code, false).await } else { None };
+    let answer = if of_code(code) { hatches.type_code(&station, code, false).await } else { None };
     let (zh, en) = match answer {
         None => (
             "没有这个药柜，或取药码不是六位数字。".to_owned(),
@@ -178,7 +178,7 @@ async fn press_form(
     html_response(html! { p.answer { (zh) br; (en) } p { a href="/" { "返回 / back" } } }, false)
 }
 
-fn is_code(text: &str) -> bool {
+fn of_code(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -42,7 +42,7 @@ pub(crate) trait CodeDsl: Expression<SqlType = Text> + Sized {
         OneOf { column: self, codes: codes.iter().map(|code| code.word()).collect() }
     }
     /// `column IN (..)` of the codes for which `holds`, in the order of their declaration.
-    fn is_code<W: TextCode>(self, holds: impl Fn(W) -> bool) -> OneOf<Self> {
+    fn of_code<W: TextCode>(self, holds: impl Fn(W) -> bool) -> OneOf<Self> {
         let codes = W::ALL.iter().filter(|code| holds(**code)).map(|code| code.word()).collect();
         OneOf { column: self, codes }
     }

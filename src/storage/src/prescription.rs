@@ -373,7 +373,7 @@ pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryRe
 pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<(OrderId, OrderState)>> {
     on_backend!(conn, c => orders::table
         .filter(orders::prescription_id.eq(Some(id)))
-        .filter(orders::state.is_code(OrderState::is_live))
+        .filter(orders::state.of_code(OrderState::is_live))
         .select((orders::id, orders::state))
         .first(c))
     .optional()

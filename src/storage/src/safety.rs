@@ -68,7 +68,7 @@ pub struct TakenUnit {
 /// Packs of a person that were dispensed since `since`, and those that may still be dispensed; the
 /// newest first.
 pub fn units_taken(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
-    let open = order_unit::ended_at.is_null().and(order_unit::state.is_code(UnitState::is_open));
+    let open = order_unit::ended_at.is_null().and(order_unit::state.of_code(UnitState::is_open));
     let dispensed =
         order_unit::ended_at.ge(Some(At(since))).and(order_unit::state.eq_code(UnitState::Dispensed));
     on_backend!(conn, c => order_unit::table

@@ -125,8 +125,10 @@ pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<
             }
         })?;
     for stored in storage::consultation::snapshots_all(conn)? {
-        // A merge of two records moves their consultations without an event of theirs.
-        let said = folded.remove(&stored.id).map(|said| Consultation { worker: stored.worker, ..said });
+        // A merge of two records moves their consultations without an event of theirs, and the
+        // requests that version 0.1.0 logged do not contain the level of triage.
+        let (worker, triage) = (stored.worker, stored.triage);
+        let said = folded.remove(&stored.id).map(|said| Consultation { worker, triage, ..said });
         compare(("consultation", stored.id), stored, said, found);
     }
     Ok(())

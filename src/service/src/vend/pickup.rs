@@ -39,7 +39,7 @@ pub(super) fn check(
         return Ok(PickupCheck::Locked);
     }
     let Some(sealed) = &order.pickup_sealed else { return Ok(PickupCheck::Wrong) };
-    let right = is_code(tx, order.id, sealed, typed)?;
+    let right = of_code(tx, order.id, sealed, typed)?;
     Ok(if right { PickupCheck::Right } else { PickupCheck::Wrong })
 }
 
@@ -67,7 +67,7 @@ pub(super) fn count_wrong(
 ) -> Result<(), Failure> {
     let cabinet = order.cabinet_id;
     for (id, sealed) in store::pickup_codes_of_other_orders(tx.conn, cabinet, order.id)? {
-        if is_code(tx, id, &sealed, typed)? {
+        if of_code(tx, id, &sealed, typed)? {
             return Ok(());
         }
     }
@@ -118,7 +118,7 @@ fn index_of(tx: &Tx<'_>, typed: &str) -> [u8; 32] {
     tx.app.keys.blind.of(BlindField::PickupCode, typed)
 }
 
-fn is_code(tx: &Tx<'_>, order: OrderId, sealed: &[u8], typed: &str) -> Result<bool, Failure> {
+fn of_code(tx: &Tx<'_>, order: OrderId, sealed: &[u8], typed: &str) -> Result<bool, Failure> {
     let code = tx.app.open("orders", "pickup_sealed", order, sealed)?;
     Ok(digest::same_bytes(code.as_bytes(), typed.as_bytes()))
 }

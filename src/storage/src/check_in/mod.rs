@@ -143,7 +143,7 @@ macro_rules! idle_check_ins {
                 .or(consultation::requeued_at.ge(Some(At(before))))
                 .or(consultation::triage
                     .eq_code(TriageLevel::Emergency)
-                    .and(consultation::state.is_code(ConsultationState::is_live))),
+                    .and(consultation::state.of_code(ConsultationState::is_live))),
         );
         let vending = orders::table
             .inner_join(attempt::table)

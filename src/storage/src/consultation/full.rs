@@ -178,7 +178,7 @@ pub fn full_lock_offered(
 pub fn full_lock_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<FullConsultation>> {
     locked!(
         conn,
-        consultation::worker_id.eq(worker).and(consultation::state.is_code(ConsultationState::is_live))
+        consultation::worker_id.eq(worker).and(consultation::state.of_code(ConsultationState::is_live))
     )
 }
 

@@ -199,7 +199,7 @@ pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Op
 pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Option<ConsultationRow>> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.is_code(ConsultationState::is_live))
+        .filter(consultation::state.of_code(ConsultationState::is_live))
         .select(ConsultationRow::as_select())
         .first(c))
     .optional()
@@ -336,7 +336,7 @@ pub fn consultations_with_wrong_presence(
     let is_here = diesel::dsl::exists(present());
     let is_away = diesel::dsl::not(diesel::dsl::exists(present()));
     on_backend!(conn, c => consultation::table
-        .filter(consultation::state.is_code(ConsultationState::is_live))
+        .filter(consultation::state.of_code(ConsultationState::is_live))
         .filter(marked_here.and(is_away).or(consultation::left_at.is_not_null().and(is_here)))
         .limit(limit)
         .select((consultation::id, consultation::worker_id, consultation::left_at))

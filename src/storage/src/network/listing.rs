@@ -262,7 +262,7 @@ pub struct Figures {
 pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult<Figures> {
     let live = |conn: &mut Conn, state: ConsultationState| -> QueryResult<i64> {
         // The partial index covers live consultations only.
-        let among = consultation::table.filter(consultation::state.is_code(ConsultationState::is_live));
+        let among = consultation::table.filter(consultation::state.of_code(ConsultationState::is_live));
         on_backend!(conn, c => among.filter(consultation::state.eq_code(state)).count().get_result(c))
     };
     Ok(Figures {
@@ -295,7 +295,7 @@ pub fn figures(conn: &mut Conn, now: Timestamp, today: Timestamp) -> QueryResult
             .count()
             .get_result(c))?,
         in_doubt: on_backend!(conn, c => attempt::table
-            .filter(attempt::state.is_code(AttemptState::is_live))
+            .filter(attempt::state.of_code(AttemptState::is_live))
             .filter(attempt::state.eq_code(AttemptState::InDoubt))
             .count()
             .get_result(c))?,

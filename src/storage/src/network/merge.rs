@@ -32,12 +32,12 @@ pub fn checked_in(conn: &mut Conn, who: WorkerId) -> QueryResult<bool> {
 pub fn running(conn: &mut Conn, who: WorkerId) -> QueryResult<Option<&'static str>> {
     let consultations = consultation::table
         .filter(consultation::worker_id.eq(who))
-        .filter(consultation::state.is_code(ConsultationState::is_live));
+        .filter(consultation::state.of_code(ConsultationState::is_live));
     if on_backend!(conn, c => consultations.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("consultation_live"));
     }
     let ordered =
-        orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.is_code(OrderState::is_live));
+        orders::table.filter(orders::worker_id.eq(who)).filter(orders::state.of_code(OrderState::is_live));
     if on_backend!(conn, c => ordered.count().get_result::<i64>(c))? > 0 {
         return Ok(Some("order_live"));
     }

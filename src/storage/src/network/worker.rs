@@ -319,7 +319,7 @@ pub fn consents_and_consultation(
         .left_join(
             consultation::table.on(consultation::worker_id
                 .eq(worker::id)
-                .and(consultation::state.is_code(ConsultationState::is_live))),
+                .and(consultation::state.of_code(ConsultationState::is_live))),
         )
         .filter(worker::id.eq(worker_id))
         .order(consent::purpose)

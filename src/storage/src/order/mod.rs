@@ -177,7 +177,7 @@ pub fn units_reserved_in_slot(
 ) -> QueryResult<Vec<UnitRow>> {
     on_backend!(conn, c => order_unit::table
         .inner_join(orders::table)
-        .filter(orders::state.is_code(OrderState::is_live))
+        .filter(orders::state.of_code(OrderState::is_live))
         .filter(order_unit::cabinet_id.eq(cabinet))
         .filter(order_unit::slot_no.eq(slot_no))
         .filter(order_unit::state.eq_any_code(&[UnitState::Reserved, UnitState::Authorised]))
@@ -192,7 +192,7 @@ pub fn workers_served_with(conn: &mut Conn, product_code: &str, lot_no: &str) ->
     on_backend!(conn, c => order_unit::table
         .filter(order_unit::product_code.eq(product_code))
         .filter(order_unit::lot_no.eq(lot_no))
-        .filter(order_unit::state.is_code(UnitState::may_be_out))
+        .filter(order_unit::state.of_code(UnitState::may_be_out))
         .order(order_unit::worker_id)
         .select(order_unit::worker_id)
         .distinct()
@@ -269,7 +269,7 @@ pub fn unit_relocate(
 pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = on_backend!(conn, c => orders::table
         // The partial index covers live orders only.
-        .filter(orders::state.is_code(OrderState::is_live))
+        .filter(orders::state.of_code(OrderState::is_live))
         .filter(orders::state.eq_code(OrderState::Reserved))
         .filter(orders::expires_at.le(At(now)))
         .order(orders::expires_at)

@@ -29,7 +29,7 @@ pub fn packs_without_card(
         .filter(orders::created_at.ge(At(since)))
         .filter(orders::prescription_id.is_null())
         .filter(worker::card_index.is_null())
-        .filter(order_unit::state.is_code(UnitState::is_taken))
+        .filter(order_unit::state.of_code(UnitState::is_taken))
         .select((orders::id, orders::worker_id, order_unit::product_code))
         .load(c))
 }

@@ -74,7 +74,7 @@ pub fn visit_facts(
         .left_join(
             consultation::table.on(consultation::worker_id
                 .eq(worker::id)
-                .and(consultation::state.is_code(ConsultationState::is_live))),
+                .and(consultation::state.of_code(ConsultationState::is_live))),
         )
         .left_join(
             alert::table.on(alert::worker_id.eq(worker::id).and(alert::raised_at.gt(At(alarmed_since)))),

@@ -78,7 +78,7 @@ pub fn attempts_of_cabinet(
     on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
         // The partial index covers live attempts only.
-        .filter(attempt::state.is_code(AttemptState::is_live))
+        .filter(attempt::state.of_code(AttemptState::is_live))
         .filter(attempt::state.eq_any_code(states))
         .order(attempt::id)
         .select(attempt::id)
@@ -90,8 +90,8 @@ pub fn attempt_is_unresolved(conn: &mut Conn, cabinet: CabinetId) -> QueryResult
     let found = on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
         // The partial index covers live attempts only.
-        .filter(attempt::state.is_code(AttemptState::is_live))
-        .filter(attempt::state.is_code(AttemptState::is_unresolved))
+        .filter(attempt::state.of_code(AttemptState::is_live))
+        .filter(attempt::state.of_code(AttemptState::is_unresolved))
         .select(attempt::id)
         .first::<AttemptId>(c))
     .optional()?;
@@ -114,7 +114,7 @@ pub fn attempts_for_work(conn: &mut Conn, cabinet: CabinetId, since: Timestamp) 
     let of_cabinet = || attempt::cabinet_id.eq(cabinet);
     let issued = of_cabinet()
         // The partial index covers live attempts only.
-        .and(attempt::state.is_code(AttemptState::is_live))
+        .and(attempt::state.of_code(AttemptState::is_live))
         .and(attempt::state.eq_code(AttemptState::Issued));
     let voided = of_cabinet()
         .and(attempt::state.eq_code(AttemptState::Voided))
