@@ -128,10 +128,10 @@ fn check(tx: &mut Tx<'_>, input: &WorkerDetailsInput) -> Result<Option<Phone>, F
     if input.employer_id.is_some() && input.self_employed {
         bad("self_employed", "one_of", either());
     }
-    if let Some(born) = input.birth_date {
-        if let Some(message) = implausible_birth(born, civil_day(tx.now)) {
-            bad("birth_date", "out_of_range", message);
-        }
+    if let Some(born) = input.birth_date
+        && let Some(message) = implausible_birth(born, civil_day(tx.now))
+    {
+        bad("birth_date", "out_of_range", message);
     }
     match input.name.as_deref().map(str::trim) {
         Some("") => bad("name", "empty", Bilingual::fixed("不能为空。", "Must not be empty.")),
