@@ -71,7 +71,7 @@ fn trial(engine: Engine, doctors: usize, callers: usize, alone_for: Duration) ->
     let callers = |stop: &Arc<AtomicBool>| -> Vec<_> {
         let caller = |number: usize| {
             let (port, token, stop) = (server.port, token.clone(), Arc::clone(stop));
-            thread::spawn(move || ask(port, &token, number % 4 == 0, &stop))
+            thread::spawn(move || ask(port, &token, number.is_multiple_of(4), &stop))
         };
         (0..callers).map(caller).collect()
     };

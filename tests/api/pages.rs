@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::TestApp,
-    support::{Caller, Worker, phones::text},
+    support::{Worker, phones::text},
 };
 use domain::{
     ids::{AlertId, CheckInId, IncidentId},

@@ -220,7 +220,9 @@ impl Folded {
             }
             None => {
                 let first = Consultation::begin(event);
-                drop(first.map(|first| self.consultations.insert(id, first)));
+                if let Some(first) = first {
+                    self.consultations.insert(id, first);
+                }
             }
         }
     }
