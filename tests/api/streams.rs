@@ -5,12 +5,12 @@ use std::pin::Pin;
 
 use diesel::connection::SimpleConnection;
 use futures_util::{Stream, StreamExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     engines::{self, Engine},
     harness::{TestApp, start_of_test},
-    support::{Caller, id_in, prescribing::Scene},
+    support::{Caller, Code, id_in, prescribing::Scene},
 };
 use domain::{
     event::{Event, network::EmployerEvent},
@@ -236,7 +236,8 @@ async fn pharmacists_hear_of_a_prescription_from_its_signature_on() {
         doctor.edit(id_in(&drafted), version, &["PCM-T500"]).await.expect_ok();
         drafted
     };
-    doctor.withdraw(id_in(&returned().await), "改为休息").await.expect_ok();
+    let edited = returned().await;
+    doctor.withdraw(id_in(&edited), "改为休息").await.expect_ok();
     let approved = returned().await;
     doctor.sign(id_in(&approved)).await.expect_ok();
     pharmacist.approve(id_in(&approved)).await.expect_ok();
@@ -246,6 +247,12 @@ async fn pharmacists_hear_of_a_prescription_from_its_signature_on() {
     let seen = ["signed", "voided", "signed", "returned", "signed", "returned", "signed", "approved"];
     assert_eq!(heard.kinds(), seen.map(|name| format!("prescription.{name}")));
     assert!(!heard.text.contains(id_in(&kept)), "a draft was shown, or its withdrawal");
+    // They hear of what they may read, and of nothing else.
+    let readable: Vec<Value> = pharmacist.list("/api/v1/prescriptions").await;
+    assert_eq!(readable.iter().map(id_in).collect::<Vec<_>>(), [id_in(&approved), id_in(&withdrawn)]);
+    for draft in [&kept, &edited] {
+        pharmacist.prescription(id_in(draft)).await.expect_refused(Code::NotFound);
+    }
     for token in [doctor.token(), scene.worker().token()] {
         let mut own = EventStream::open(&scene.app, &token, "?after=0").await;
         own.until(|text| text.contains("prescription.approved")).await;

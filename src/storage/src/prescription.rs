@@ -310,7 +310,7 @@ pub fn prescriptions_list(
         match filter {
             PrescriptionFilter::Worker(_) => base.filter(prescription::worker_id.eq_any(workers)).prepared().load(c),
             PrescriptionFilter::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(c),
-            PrescriptionFilter::Signed => base.filter(prescription::state.ne_code(PrescriptionState::Draft)).load(c),
+            PrescriptionFilter::Signed => base.filter(prescription::signed_at.is_not_null()).load(c),
         }
     })
 }

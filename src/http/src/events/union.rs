@@ -41,7 +41,11 @@ impl ToSchema for EventView {
 }
 
 /// A variant with what every event has.
-fn view_of(variant: Object) -> Schema {
+fn view_of(mut variant: Object) -> Schema {
+    if let Some(RefOr::T(Schema::Object(payload))) = variant.properties.get_mut("payload") {
+        // It repeats that of the event.
+        payload.description = None;
+    }
     let plain = |of: Type, format, what: &str| {
         let format = SchemaFormat::KnownFormat(format);
         ObjectBuilder::new().schema_type(of).format(Some(format)).description(Some(what))

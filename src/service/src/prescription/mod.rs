@@ -167,8 +167,8 @@ pub fn has_open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<b
 /// One prescription with its version, for a worker, its doctor or a pharmacist.
 ///
 /// # Errors
-/// `NotFound`, also for another worker's or doctor's, and for a draft that a
-/// pharmacist asks for.
+/// `NotFound`, also for another worker's or doctor's, and for a pharmacist who asks for a draft, or
+/// for one that was withdrawn as a draft.
 pub fn fetch(
     conn: &mut Conn,
     app: &AppState,
@@ -183,7 +183,7 @@ pub fn fetch(
             storage::network::worker::worker_with_merged(conn, worker)?.contains(&row.worker_id)
         }
         PrescriptionFilter::Doctor(doctor) => is_theirs(conn, doctor, &row)?,
-        PrescriptionFilter::Signed => row.state != PrescriptionState::Draft,
+        PrescriptionFilter::Signed => row.signed_at.is_some(),
     };
     if !theirs {
         return Err(Code::NotFound.into());
@@ -196,7 +196,7 @@ pub fn fetch(
 }
 
 /// The caller's prescriptions, the newest first: a worker's; a doctor's own, of
-/// people who consent to care; for a pharmacist all but drafts.
+/// people who consent to care; for a pharmacist all that are signed.
 ///
 /// # Errors
 /// Faults of the storage.

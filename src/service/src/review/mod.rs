@@ -20,7 +20,7 @@ use crate::{
 };
 use domain::{
     ids::{PrescriptionId, StaffId},
-    prescription::{Command, PharmacistStanding, PrescriptionState, ReturnReason, rules},
+    prescription::{Command, PharmacistStanding, ReturnReason, rules},
     refusal::{Code, Refusal},
     spelling,
 };
@@ -129,7 +129,7 @@ pub fn send_back(
 
 fn reviewable(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<Loaded, Failure> {
     match Loaded::lock(tx, id)? {
-        Some(found) if found.row.state != PrescriptionState::Draft => Ok(found),
+        Some(found) if found.row.signed_at.is_some() => Ok(found),
         _ => Err(Code::NotFound.into()),
     }
 }
