@@ -22,19 +22,27 @@ use storage::{
 };
 
 /// Folds the streams of one kind of entity. `step` gets the state so far, none before the first
-/// event. Events in the same streams that are no `E` change nothing.
+/// event. Events in the same streams that are no `E` change nothing; those that no version writes
+/// are added to `found`.
 fn fold<K: 'static, E: TryFrom<Event>, S>(
     conn: &mut Conn,
     stream: Stream,
+    found: &mut Vec<String>,
     step: impl Fn(Option<S>, Id<K>, &E, Timestamp) -> Option<S>,
 ) -> Result<HashMap<Id<K>, S>, Failure> {
     let mut folded = HashMap::new();
     for logged in store::events_of_stream(conn, stream)? {
-        if let Ok(event) = E::try_from(logged.parse()?) {
-            let id = Id::from_uuid(logged.stream_id.uuid());
-            if let Some(state) = step(folded.remove(&id), id, &event, logged.at) {
-                folded.insert(id, state);
+        let event = match logged.parse().map(E::try_from) {
+            Ok(Ok(event)) => event,
+            Ok(Err(_another)) => continue,
+            Err(why) => {
+                found.push(format!("10: event {}: {why}", logged.position));
+                continue;
             }
+        };
+        let id = Id::from_uuid(logged.stream_id.uuid());
+        if let Some(state) = step(folded.remove(&id), id, &event, logged.at) {
+            folded.insert(id, state);
         }
     }
     Ok(folded)
@@ -53,7 +61,7 @@ fn compare<S: PartialEq + Debug>(
 }
 
 pub(super) fn attempts(conn: &mut Conn, rows: &[AttemptRow], found: &mut Vec<String>) -> Result<(), Failure> {
-    let folded = fold(conn, Stream::Attempt, |attempt: Option<Attempt>, id, event, at| match event {
+    let folded = fold(conn, Stream::Attempt, found, |attempt: Option<Attempt>, id, event, at| match event {
         AttemptEvent::Issued { order_unit, cabinet, epoch, slot, expires_at } => {
             Some(Attempt::issued(id, *order_unit, (*cabinet, *epoch, *slot), *expires_at))
         }
@@ -85,7 +93,7 @@ pub(super) fn orders(
         order.units.iter_mut().for_each(|unit| unit.state = UnitState::Reserved);
         Some(order)
     };
-    let mut folded = fold(conn, Stream::Order, |order: Option<Order>, id, event, _| match event {
+    let mut folded = fold(conn, Stream::Order, found, |order: Option<Order>, id, event, _| match event {
         OrderEvent::Reserved { .. } => reserved(id),
         event => order.map(|mut order| {
             order.apply(event);
@@ -99,15 +107,16 @@ pub(super) fn orders(
 }
 
 pub(super) fn prescriptions(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
-    let folded = fold(conn, Stream::Prescription, |so_far: Option<Prescription>, _, event, _| match event {
-        PrescriptionEvent::Drafted { consultation, prescriber, .. } => {
-            Some(Prescription::draft(*consultation, *prescriber))
-        }
-        event => so_far.map(|mut prescription| {
-            prescription.apply(event);
-            prescription
-        }),
-    })?;
+    let folded =
+        fold(conn, Stream::Prescription, found, |so_far: Option<Prescription>, _, event, _| match event {
+            PrescriptionEvent::Drafted { consultation, prescriber, .. } => {
+                Some(Prescription::draft(*consultation, *prescriber))
+            }
+            event => so_far.map(|mut prescription| {
+                prescription.apply(event);
+                prescription
+            }),
+        })?;
     for row in store::backing_all(conn)? {
         let said = folded.get(&row.id).map(|said| (said.state, said.valid_until, said.reviewer));
         compare(("prescription", row.id), (row.state, row.valid_until, row.reviewed_by), said, found);
@@ -117,7 +126,7 @@ pub(super) fn prescriptions(conn: &mut Conn, found: &mut Vec<String>) -> Result<
 
 pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
     let mut folded =
-        fold(conn, Stream::Consultation, |so_far: Option<Consultation>, _, event, _| match so_far {
+        fold(conn, Stream::Consultation, found, |so_far: Option<Consultation>, _, event, _| match so_far {
             None => Consultation::begin(event),
             Some(mut consultation) => {
                 consultation.apply(event);
@@ -135,7 +144,7 @@ pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<
 }
 
 pub(super) fn check_ins(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
-    let folded = fold(conn, Stream::CheckIn, |so_far: Option<CheckIn>, id, event, _| match so_far {
+    let folded = fold(conn, Stream::CheckIn, found, |so_far: Option<CheckIn>, id, event, _| match so_far {
         None => CheckIn::begin(id, event),
         Some(mut check_in) => {
             check_in.apply(event);
