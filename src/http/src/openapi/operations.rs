@@ -1,6 +1,7 @@
 //! What the route table adds to an operation: its id, the allowed roles, its
 //! headers, and the problems that it can answer with.
 
+use actix_web::http::StatusCode;
 use utoipa::openapi::{
     HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Schema, Type,
     path::{Operation, Parameter, ParameterBuilder, ParameterIn},
@@ -42,9 +43,23 @@ pub fn complete(operation: &mut Operation, line: &RouteLine) {
         operation.parameters.get_or_insert_default().push(RefOr::T(screen_signature(screens_only)));
     }
     add_response_headers(operation, line);
+    describe_responses(operation);
     for status in problems::statuses(line) {
         let response = RefOr::Ref(Ref::from_response_name(problems::name_of(status)));
         operation.responses.responses.entry(status.to_string()).or_insert(response);
+    }
+}
+
+/// Every response needs a description; that of a success is its status.
+fn describe_responses(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            let status = StatusCode::from_bytes(status.as_bytes()).ok();
+            response.description =
+                status.and_then(|status| status.canonical_reason()).unwrap_or_default().to_owned();
+        }
     }
 }
 
