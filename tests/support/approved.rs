@@ -162,7 +162,11 @@ fn record(
 ) -> Result<(), Failure> {
     let (now, nobody) = (tx.now, Recipients::nobody());
     let triage = TriageLevel::Routine;
-    tx.record(consultation, ConsultationEvent::Requested { consultation, worker, at: now, triage }, nobody)?;
+    tx.record(
+        consultation,
+        ConsultationEvent::Requested { consultation, worker, at: now, triage: Some(triage) },
+        nobody,
+    )?;
     tx.record(consultation, ConsultationEvent::Completed { doctor, at: now }, nobody)?;
     tx.record(id, Event::Drafted { consultation, prescriber: doctor, revision: 0 }, nobody)?;
     let signed = Event::Signed {

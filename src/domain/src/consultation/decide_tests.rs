@@ -20,7 +20,7 @@ struct Scenario {
 impl Scenario {
     fn waiting() -> Self {
         let (consultation, worker) = (ConsultationId::generate(), WorkerId::generate());
-        let event = Event::Requested { consultation, worker, at: at(0), triage: TriageLevel::Standard };
+        let event = Event::Requested { consultation, worker, at: at(0), triage: Some(TriageLevel::Standard) };
         let consultation = Consultation::begin(&event).expect("a request");
         Self { consultation, offer: OfferId::generate(), doctor: StaffId::generate() }
     }

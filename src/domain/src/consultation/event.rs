@@ -18,9 +18,9 @@ events! {
             consultation: ConsultationId,
             worker: WorkerId,
             at: DateTime<Utc>,
-            // Missing in logs written before 2026-11-29.
-            #[serde(default = "default_triage")]
-            triage: TriageLevel,
+            /// Missing in logs written before 2026-11-29.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            triage: Option<TriageLevel>,
         },
         /// A reading or an answer raised the triage level.
         Triaged = "consultation.triaged" to(worker, staff) { triage: TriageLevel, at: DateTime<Utc> },
@@ -64,10 +64,6 @@ events! {
     }
 }
 
-const fn default_triage() -> TriageLevel {
-    TriageLevel::Standard
-}
-
 impl Consultation {
     /// A consultation in its first state; `None` unless `event` is the request.
     pub fn begin(event: &ConsultationEvent) -> Option<Self> {
@@ -87,7 +83,7 @@ impl Consultation {
             cancel_reason: None,
             left_at: None,
             rating: None,
-            triage: *triage,
+            triage: triage.unwrap_or(TriageLevel::Standard),
         })
     }
 

@@ -66,7 +66,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
         consultation: id,
         worker: caller.worker,
         at: tx.now,
-        triage: triage.level,
+        triage: Some(triage.level),
     };
     let snapshot =
         Consultation::begin(&event).ok_or_else(|| Failure::inconsistent("a request that opens nothing"))?;

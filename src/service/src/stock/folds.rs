@@ -6,12 +6,13 @@ use std::{collections::HashMap, fmt::Debug};
 use crate::{Failure, order::write::domain_order, vend::domain_attempt};
 use domain::{
     check_in::CheckIn,
-    consultation::Consultation,
+    consultation::{Consultation, ConsultationEvent},
     event::{Event, Stream},
-    ids::{Id, OrderId},
+    ids::{ConsultationId, Id, OrderId},
     order::{Order, OrderEvent, OrderState, UnitState},
     prescription::{Event as PrescriptionEvent, Prescription},
     time::Timestamp,
+    triage::TriageLevel,
     vend::{Attempt, AttemptEvent},
 };
 use storage::{
@@ -125,19 +126,26 @@ pub(super) fn prescriptions(conn: &mut Conn, found: &mut Vec<String>) -> Result<
 }
 
 pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
+    let stored = storage::consultation::snapshots_all(conn)?;
+    let levels: HashMap<ConsultationId, TriageLevel> =
+        stored.iter().map(|row| (row.id, row.triage)).collect();
     let mut folded =
-        fold(conn, Stream::Consultation, found, |so_far: Option<Consultation>, _, event, _| match so_far {
-            None => Consultation::begin(event),
+        fold(conn, Stream::Consultation, found, |so_far: Option<Consultation>, id, event, _| match so_far {
+            None => Consultation::begin(event).map(|begun| match (event, levels.get(&id)) {
+                // Version 0.1.0 did not log the level of a request.
+                (ConsultationEvent::Requested { triage: None, .. }, Some(&triage)) => {
+                    Consultation { triage, ..begun }
+                }
+                _ => begun,
+            }),
             Some(mut consultation) => {
                 consultation.apply(event);
                 Some(consultation)
             }
         })?;
-    for stored in storage::consultation::snapshots_all(conn)? {
-        // A merge of two records moves their consultations without an event of theirs, and the
-        // requests that version 0.1.0 logged do not contain the level of triage.
-        let (worker, triage) = (stored.worker, stored.triage);
-        let said = folded.remove(&stored.id).map(|said| Consultation { worker, triage, ..said });
+    for stored in stored {
+        // A merge of two records moves their consultations without an event of theirs.
+        let said = folded.remove(&stored.id).map(|said| Consultation { worker: stored.worker, ..said });
         compare(("consultation", stored.id), stored, said, found);
     }
     Ok(())
