@@ -10,6 +10,7 @@ use crate::{
     engines::{Engine, engine},
     harness::TestApp,
     seed::Seed,
+    support::waiting::until_every_event_is_visible,
 };
 use domain::{
     event::care::CheckInFact,
@@ -43,17 +44,10 @@ impl TestApp {
         self.chain().await
     }
 
-    /// Seals until no event is unsealed. On PostgreSQL other tests' running transactions delay the seal.
+    /// Seals every event.
     async fn seal_all(&self) {
-        loop {
-            service::audit::seal(&self.state).await.expect("sealed");
-            let open =
-                self.state.read(Actor::System, |conn, _| Ok(storage::operations::events_unsealed(conn)?.0));
-            if open.await.expect("read") == 0 {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+        until_every_event_is_visible(self).await;
+        while service::audit::seal(&self.state).await.expect("sealed") > 0 {}
     }
 
     /// The signature of each seal.

@@ -10,6 +10,7 @@ use crate::{
     harness::{Answer, TestApp},
     machine::Machine,
     seed::{CARD, PIN, Seed},
+    support::waiting::until_a_statement_waits,
     vending::RX,
 };
 use crypto::tokens::Role;
@@ -30,17 +31,6 @@ fn run(conn: &mut Conn, sql: &str) {
     conn.batch_execute(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
 }
 
-/// Counts the transactions that wait for a lock in this test's database.
-const WAITING: &str = "SELECT count(*) AS count FROM pg_stat_activity \
-     WHERE datname = current_database() AND wait_event_type = 'Lock'";
-
-async fn until_lock_wait(app: &TestApp) {
-    let mut watcher = app.connection();
-    while count(&mut watcher, WAITING) == 0 {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Locks `table` until `verb` waits to write into it and `ended` has ended its
 /// caller's authority. Then the verb is refused, and nothing new is in the log
 /// or in `tables`.
@@ -59,7 +49,7 @@ async fn refused(
     let (mut holder, mut watcher) = (app.connection(), app.connection());
     run(&mut holder, &format!("BEGIN; LOCK TABLE {table} IN SHARE MODE"));
     let between = async {
-        until_lock_wait(app).await;
+        until_a_statement_waits(app).await;
         end_authority.await;
         let before = counts(&mut app.connection());
         run(&mut holder, "COMMIT");
@@ -178,7 +168,7 @@ async fn a_request_waits_for_an_uncommitted_revocation() {
     run(&mut revoking, "BEGIN; UPDATE session SET revoked_at = now()");
     let duty = app.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"}));
     let commit = async {
-        until_lock_wait(&app).await;
+        until_a_statement_waits(&app).await;
         run(&mut revoking, "COMMIT");
     };
     let (answer, ()) = futures_util::future::join(duty, commit).await;

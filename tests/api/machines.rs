@@ -1,6 +1,6 @@
 //! The audit by itself: what it says after a pack came out, and while one may be out. A state machine
 //! that folds an event wrongly must be noticed here, too, not only by the tests of the verbs:
-//! `tests/mutants.txt` lists such changes.
+//! `tests/mutants/` lists such changes, and runs this against each.
 
 use crate::support::{
     TestApp, Worker,

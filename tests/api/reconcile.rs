@@ -10,6 +10,7 @@ use crate::support::{
     engines::{Engine, engine},
     machine::DROP,
     vending::{OTC, RX, attempt_of, code_of},
+    waiting::until_a_statement_waits,
 };
 use domain::vend::{BootId, journal::Body};
 use service::Actor;
@@ -284,7 +285,7 @@ async fn a_late_first_hello_of_an_older_boot_does_not_lock_the_living_one_out() 
 
 #[actix_web::test]
 async fn after_its_key_is_revoked_no_cabinet_starts_though_it_waited_meanwhile() {
-    for row in ["cabinet", "orders"] {
+    for row in ["cabinet", "attempt"] {
         let app = TestApp::open_filled().await;
         let worker = app.station().await.check_in(Worker::adult()).await;
         let order = worker.reserve_and_pay(1).await;
@@ -324,28 +325,6 @@ async fn after_its_key_is_revoked_no_cabinet_starts_though_it_waited_meanwhile()
         started.expect_refused(Code::DeviceRevoked);
         assert_eq!(app.logged("attempt.started").await, 0, "{row}");
         app.sound().await;
-    }
-}
-
-/// Returns once a statement waits for a row that another transaction has locked.
-async fn until_a_statement_waits(app: &TestApp) {
-    #[derive(QueryableByName)]
-    struct Waiting {
-        #[diesel(sql_type = diesel::sql_types::BigInt)]
-        number: i64,
-    }
-    let storage::Conn::Pg(mut conn) = app.connection() else { panic!("PostgreSQL") };
-    loop {
-        let found: Waiting = diesel::sql_query(
-            "SELECT count(*) AS number FROM pg_stat_activity \
-             WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .get_result(&mut conn)
-        .expect("read");
-        if found.number > 0 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     engines::{self, Engine},
     harness::{TestApp, start_of_test},
-    support::{Caller, Code, id_in, prescribing::Scene},
+    support::{Caller, Code, id_in, prescribing::Scene, waiting::until_every_event_is_visible},
 };
 use domain::{
     event::{Event, network::EmployerEvent},
@@ -75,18 +75,13 @@ async fn head(app: &TestApp) -> i64 {
     app.state.read(Actor::System, |conn, _| Ok(storage::events::event_head(conn)?)).await.expect("read")
 }
 
-/// Reads until no event is hidden any more: other tests share the server, and
+/// Reads when no event is hidden any more: other tests share the server, and
 /// their transactions delay the visible position, too.
 async fn follow_all(app: &TestApp, position: &mut i64) -> Vec<String> {
-    let mut seen = Vec::new();
-    loop {
-        let (names, more_soon) = follow(app, position).await;
-        seen.extend(names);
-        if !more_soon {
-            return seen;
-        }
-        tokio::task::yield_now().await;
-    }
+    until_every_event_is_visible(app).await;
+    let (names, more_soon) = follow(app, position).await;
+    assert!(!more_soon, "everything is visible");
+    names
 }
 
 #[actix_web::test]
@@ -134,20 +129,11 @@ async fn the_audit_chain_seals_late_commits_in_order() {
     service::audit::seal(&app.state).await.expect("sealed");
     run(&mut second, "COMMIT");
     append(&mut app.connection(), "third", None);
-    let mut sealed = 0;
-    while sealed < 1 {
-        // Another test's transaction may still delay the visible position.
-        sealed = service::audit::seal(&app.state).await.expect("sealed");
-    }
-    let newest = loop {
-        service::audit::seal(&app.state).await.expect("sealed");
-        let view = app.state.read(Actor::System, service::audit::verify).await.expect("checked");
-        assert!(view.unbroken);
-        if view.sealed_to == last_position(&app).await {
-            break view.sealed_to;
-        }
-    };
-    assert!(newest > 0);
+    until_every_event_is_visible(&app).await;
+    service::audit::seal(&app.state).await.expect("sealed");
+    let view = app.state.read(Actor::System, service::audit::verify).await.expect("checked");
+    assert!(view.unbroken && view.sealed_to > 0, "{view:?}");
+    assert_eq!(view.sealed_to, last_position(&app).await);
 }
 
 async fn last_position(app: &TestApp) -> i64 {

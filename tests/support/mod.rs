@@ -39,6 +39,7 @@ mod station;
 mod stock;
 mod tokens;
 pub mod vending;
+pub mod waiting;
 pub mod worker;
 
 pub use answer::{Answer, Code};
