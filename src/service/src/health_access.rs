@@ -9,11 +9,15 @@
 //! The same access is recorded at most once in [`REPEATED_AFTER`], so that an open page that polls
 //! costs no query and no write.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use chrono::TimeDelta;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::{Actor, AppState, Failure};
 use coordination::Topic;
@@ -121,6 +125,19 @@ impl RecordedAccesses {
     }
 }
 
+/// The event that records an access.
+fn event_of(reader: Actor, access: RecordAccess, now: Timestamp) -> NewEvent {
+    NewEvent {
+        stream_id: access.subject,
+        event: RecordEvent::Read { what: access.part, id: Some(access.about) }.into(),
+        actor_role: reader.role_name(),
+        actor_id: reader.any_id(),
+        worker_id: None,
+        staff_id: None,
+        at: now,
+    }
+}
+
 /// Notes accesses in this transaction, and returns those that are new with the events that record
 /// them.
 pub(super) fn record(
@@ -133,24 +150,46 @@ pub(super) fn record(
     let Some(reader_id) = reader.any_id() else { return Ok(Vec::new()) };
     let mut recorded = Vec::new();
     for access in accesses {
-        let part = access.part.as_str();
-        if app.recorded_accesses.is_known(reader_id, &access, now)
-            || !store::read_note(conn, reader_id, access.subject, part, now - REPEATED_AFTER, now)?
+        let read = (reader_id, access.subject, access.part.as_str());
+        if !app.recorded_accesses.is_known(reader_id, &access, now)
+            && store::read_note(conn, read, now - REPEATED_AFTER, now)?
         {
-            continue;
+            recorded.push((access, event_of(reader, access, now)));
         }
-        let event = NewEvent {
-            stream_id: access.subject,
-            event: RecordEvent::Read { what: access.part, id: Some(access.about) }.into(),
-            actor_role: reader.role_name(),
-            actor_id: Some(reader_id),
-            worker_id: None,
-            staff_id: None,
-            at: now,
-        };
-        recorded.push((access, event));
     }
     Ok(recorded)
+}
+
+/// Accesses of reads that wait to be recorded. Whoever has the turn records all that have come in
+/// meanwhile in one commit: several people often look at one record at the same moment, and each
+/// commit of its own would wait for the other's version of the record's log.
+#[derive(Default)]
+pub(crate) struct AccessQueue {
+    waiting: Mutex<Vec<Waiting>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct Waiting {
+    reader: Actor,
+    accesses: Vec<RecordAccess>,
+    /// Is dropped when recording has failed.
+    recorded: oneshot::Sender<()>,
+}
+
+impl AccessQueue {
+    fn push(&self, reader: Actor, accesses: Vec<RecordAccess>) -> oneshot::Receiver<()> {
+        let (recorded, outcome) = oneshot::channel();
+        self.waiting().push(Waiting { reader, accesses, recorded });
+        outcome
+    }
+
+    fn take(&self) -> Vec<Waiting> {
+        std::mem::take(&mut *self.waiting())
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The outcome of a read, and its accesses that are not recorded yet.
@@ -212,27 +251,55 @@ impl AppState {
         outcome.map_err(Failure::Refused)
     }
 
-    /// Records accesses in their own transaction, but those that are known to be recorded.
+    /// Records accesses, but those that are known to be recorded. Returns after the commit.
     pub(super) async fn record_accesses(
         self: &Arc<Self>,
         reader: Actor,
         mut accesses: Vec<RecordAccess>,
     ) -> Result<(), Failure> {
-        let (app, now) = (Arc::clone(self), self.now());
         let Some(reader_id) = reader.any_id() else { return Ok(()) };
+        let now = self.now();
         accesses.retain(|access| !self.recorded_accesses.is_known(reader_id, access, now));
         if accesses.is_empty() {
             return Ok(());
         }
-        let recorded = self.store.write(move |conn| {
-            let (accesses, events): (Vec<_>, Vec<_>) =
-                record(conn, &app, reader, accesses.clone(), now)?.into_iter().unzip();
-            storage::events::events_append(conn, &events)?;
-            Ok::<_, Failure>(accesses)
+        let mut outcome = self.access_queue.push(reader, accesses.clone());
+        let _turn = self.access_queue.turn.lock().await;
+        match outcome.try_recv() {
+            Ok(()) => return Ok(()),
+            Err(TryRecvError::Empty) => {}
+            // Whoever had the turn failed, or has gone away.
+            Err(TryRecvError::Closed) => drop(self.access_queue.push(reader, accesses)),
+        }
+        let batch = self.access_queue.take();
+        self.record_at_once(&batch).await?;
+        for waiting in batch {
+            // Nobody waits who has gone away.
+            let _gone = waiting.recorded.send(());
+        }
+        Ok(())
+    }
+
+    async fn record_at_once(self: &Arc<Self>, batch: &[Waiting]) -> Result<(), Failure> {
+        let now = self.now();
+        let mut new = HashMap::new();
+        for Waiting { reader, accesses, .. } in batch {
+            let Some(reader_id) = reader.any_id() else { continue };
+            for access in accesses {
+                new.entry((reader_id, access.subject, access.part.as_str())).or_insert((*reader, *access));
+            }
+        }
+        let (reads, accesses): (Vec<_>, Vec<_>) = new.clone().into_iter().unzip();
+        let recorded = self.store.write_statement(move |conn| {
+            let event = |(reader, access): &(Actor, RecordAccess)| event_of(*reader, *access, now);
+            let events: Vec<_> = accesses.iter().map(event).collect();
+            Ok::<_, Failure>(store::reads_record(conn, &reads, &events, now - REPEATED_AFTER, now)?)
         });
         let recorded = recorded.await?;
-        for access in &recorded {
-            self.recorded_accesses.note(reader_id, access, now);
+        for (reader, subject, part) in &recorded {
+            if let Some((_, access)) = new.get(&(*reader, *subject, part.as_str())) {
+                self.recorded_accesses.note(*reader, access, now);
+            }
         }
         if !recorded.is_empty() {
             self.wake(vec![Topic::Operators]);

@@ -84,6 +84,7 @@ pub struct AppState {
     left: jobs::rounds::Left,
     pub(crate) metrics_cache: metrics::MetricsCache,
     pub(crate) recorded_accesses: health_access::RecordedAccesses,
+    pub(crate) access_queue: health_access::AccessQueue,
     /// The drugs that may be prescribed here; replaced whole when imported.
     edition: formulary::edition::Edition,
 }
@@ -119,6 +120,7 @@ impl AppState {
             left: jobs::rounds::Left::default(),
             metrics_cache: metrics::MetricsCache::default(),
             recorded_accesses: health_access::RecordedAccesses::default(),
+            access_queue: health_access::AccessQueue::default(),
             edition: formulary::edition::Edition::default(),
         }
     }

@@ -277,6 +277,30 @@ impl Store {
         }
     }
 
+    /// As [`Self::write`], for work of one statement on PostgreSQL, which is a transaction by itself.
+    /// Unlike a write it is run again when the connection is lost, so its effect must be the same
+    /// when it happens twice.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_statement<T, E>(
+        &self,
+        work: impl Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + Retryable + Send + 'static,
+    {
+        match &self.writer {
+            WritePath::Grouped(writer) => writer.run(work).await,
+            WritePath::Pooled => {
+                let done = self.on_pool(None, move |conn, _| work(conn)).await?;
+                self.statements.count_commit();
+                Ok(done)
+            }
+        }
+    }
+
     /// How many writes one job may submit at once: in the embedded database they share a commit; on
     /// PostgreSQL most connections are left to others.
     pub fn write_concurrency(&self) -> usize {

@@ -32,6 +32,11 @@ impl Statements {
         (self.statements.get(), self.commits.get())
     }
 
+    /// Counts the commit of a statement outside a transaction, which diesel does not tell.
+    pub(crate) fn count_commit(&self) {
+        self.commits.inc();
+    }
+
     /// Counts what runs on `conn` from now on.
     pub(crate) fn count_on(&self, conn: &mut Conn) {
         match conn {
