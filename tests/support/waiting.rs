@@ -48,7 +48,8 @@ pub async fn until_every_event_is_visible(app: &TestApp) {
     let mut conn = app.connection();
     until("an event stays hidden", || {
         let newest: Option<i64> =
-            on_backend!(&mut conn, c => event::table.select(max(event::position)).get_result(c)).expect("read");
+            on_backend!(&mut conn, c => event::table.select(max(event::position)).get_result(c))
+                .expect("read");
         event_head(&mut conn).expect("read") == newest.unwrap_or(0)
     })
     .await;

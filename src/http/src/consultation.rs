@@ -12,7 +12,7 @@ use crate::{
     reply::{self, Reply},
     routes::Routes,
 };
-use domain::ids::ConsultationId;
+use domain::{ids::ConsultationId, refusal::Code};
 use service::{
     Actor, AppState, Failure,
     consultation::{
@@ -66,12 +66,12 @@ async fn list(
 ) -> Reply {
     let limit = page.0.limit();
     let outcome = app
-        .poll_health(caller.0, move |conn, app, shown| match caller.0 {
+        .read_health(caller.0, move |conn, app, shown| match caller.0 {
             Actor::Worker(worker) => {
                 service::consultation::list_for_worker(conn, app, worker.worker, page.0.after(), limit)
             }
             Actor::Staff(staff) => service::consultation::list_for_doctor(conn, app, shown, staff.staff),
-            _ => Err(Failure::from(domain::refusal::Code::RoleNotAllowed)),
+            _ => Err(Failure::from(Code::RoleNotAllowed)),
         })
         .await;
     reply::json(&request, outcome)
@@ -86,13 +86,23 @@ async fn fetch(
     app: Data<Arc<AppState>>,
     id: Path<ConsultationId>,
 ) -> Reply {
-    let read = move |conn: &mut _, app: &_, shown: &mut _| {
-        service::consultation::fetch(conn, app, shown, caller.0, id.0)
-    };
     let outcome = match caller.0 {
-        Actor::Worker(_) => app.poll_health(caller.0, read).await,
+        Actor::Worker(worker) => app
+            .poll(caller.0, move |conn, app, live| {
+                service::consultation::fetch_for_worker(conn, app, live, worker.worker, id.0)
+            })
+            .await
+            .and_then(|found| found.ok_or_else(|| Code::NotFound.into())),
         // What the doctor still sees of an ended one depends on its prescription.
-        _ => app.read_health(caller.0, read).await,
+        Actor::Staff(staff) => {
+            app.read_health(caller.0, move |conn, app, shown| {
+                service::consultation::fetch_for_doctor(conn, app, shown, staff.staff, id.0)
+            })
+            .await
+        }
+        Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Cabinet(_) => {
+            Err(Code::RoleNotAllowed.into())
+        }
     };
     reply::json(&request, outcome)
 }

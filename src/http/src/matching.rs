@@ -14,7 +14,7 @@ use crate::{
     routes::Routes,
 };
 use coordination::Topic;
-use domain::ids::OfferId;
+use domain::{ids::OfferId, refusal::Code};
 use service::{
     AppState,
     consultation::{AcceptInput, ConsultationView, DeclineInput, Declined, OffersView},
@@ -38,10 +38,11 @@ pub(crate) struct Doc;
 #[utoipa::path(get, path = "/api/v1/duty", tag = "matching", responses((status = 200, body = DutyView)))]
 async fn duty_fetch(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
-        .read_snapshot(caller.actor(), move |conn, app| {
-            service::matching::duty::fetch(conn, caller.0, app.now())
+        .poll(caller.actor(), move |conn, app, live| {
+            service::matching::duty::fetch(conn, live, caller.0, app.now())
         })
-        .await;
+        .await
+        .and_then(|duty| duty.ok_or_else(|| Code::NotFound.into()));
     reply::json(&request, outcome)
 }
 
@@ -72,10 +73,11 @@ async fn list(
 ) -> Reply {
     let read = async |_| {
         let offers = app
-            .poll_health(caller.actor(), move |conn, app, shown| {
-                service::consultation::open_of(conn, app, shown, caller.0)
+            .poll_health(caller.actor(), move |conn, app, shown, live| {
+                service::consultation::open_of(conn, app, shown, live, caller.0)
             })
-            .await?;
+            .await?
+            .unwrap_or_default();
         Ok(if offers.items.is_empty() { ControlFlow::Continue(offers) } else { ControlFlow::Break(offers) })
     };
     let topic = Topic::Offers(caller.0.staff);

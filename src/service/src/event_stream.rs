@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{Actor, AppState, Failure, HealthAccess};
-use storage::events::{Audience, Found, events_for};
+use storage::{
+    Live,
+    events::{Audience, Found, events_for},
+};
 
 impl AppState {
     /// The events of `audience` after `position`, oldest first, `limit` at most: one statement, which
@@ -22,7 +25,8 @@ impl AppState {
         let app = Arc::clone(self);
         let found = self.store.read(move |conn| {
             let now = app.now();
-            let found = events_for(conn, audience, actor.authority(now), position, limit)?;
+            let live = Live::of(actor.authority(now));
+            let found = events_for(conn, audience, live, position, limit)?;
             if found.events.is_empty() && !found.more_soon {
                 actor.ensure_live(conn, now)?;
             }

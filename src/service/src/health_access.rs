@@ -29,7 +29,7 @@ use domain::{
     time::Timestamp,
 };
 use storage::{
-    Conn,
+    Conn, Live,
     audit::health_read as store,
     events::{AnyId, NewEvent},
 };
@@ -224,31 +224,30 @@ impl AppState {
         work: impl Fn(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let app = Arc::clone(self);
-        let read = self.store.read_snapshot(move |conn| noted(conn, &app, actor, &work)).await?;
-        self.answer_recorded(actor, read).await
+        let read = self.store.read_snapshot(move |conn| noted(conn, &app, actor, &work));
+        let (outcome, accesses) = read.await?;
+        self.record_accesses(actor, accesses).await?;
+        outcome.map_err(Failure::Refused)
     }
 
-    /// As [`AppState::read_health`], for a poll of one statement: without a read transaction.
+    /// As [`AppState::read_health`], for a poll ([`AppState::poll`]).
     ///
     /// # Errors
     /// As there.
     pub async fn poll_health<T: Send + 'static>(
         self: &Arc<Self>,
         actor: Actor,
-        work: impl Fn(&mut Conn, &AppState, &mut HealthAccess) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let app = Arc::clone(self);
-        let read = self.store.read(move |conn| noted(conn, &app, actor, &work)).await?;
-        self.answer_recorded(actor, read).await
-    }
-
-    async fn answer_recorded<T>(
-        self: &Arc<Self>,
-        actor: Actor,
-        (outcome, accesses): Noted<T>,
-    ) -> Result<T, Failure> {
+        work: impl Fn(&mut Conn, &AppState, &mut HealthAccess, Live) -> Result<Option<T>, Failure>
+        + Send
+        + 'static,
+    ) -> Result<Option<T>, Failure> {
+        let found = self.poll(actor, move |conn, app, live| {
+            let mut shown = HealthAccess::to(actor);
+            Ok(work(conn, app, &mut shown, live)?.map(|found| (found, shown.take())))
+        });
+        let Some((found, accesses)) = found.await? else { return Ok(None) };
         self.record_accesses(actor, accesses).await?;
-        outcome.map_err(Failure::Refused)
+        Ok(Some(found))
     }
 
     /// Records accesses, but those that are known to be recorded. Returns after the commit.

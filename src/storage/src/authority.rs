@@ -63,8 +63,6 @@ macro_rules! live_session {
     };
 }
 
-pub(crate) use live_session;
-
 macro_rules! live_device {
     ($id:expr, $epoch:expr) => {
         device::table.find($id).filter(device::revoked_at.is_null()).filter(device::epoch.eq($epoch))

@@ -4,12 +4,11 @@
 use diesel::{dsl, prelude::*};
 
 use super::{
-    authority::{Authority, live_session},
+    Live,
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{EventHorizon, on_backend},
-    schema::{check_in, event, session, staff},
-    sql_types::At,
+    schema::event,
 };
 use domain::{
     event::{Event, ParseError},
@@ -96,35 +95,17 @@ pub struct Found {
 /// The events of `audience` after `position`, oldest first, `limit` at most.
 /// Never skips one that a slower transaction will still commit.
 pub fn events_after(conn: &mut Conn, audience: Audience, position: i64, limit: i64) -> QueryResult<Found> {
-    events_for(conn, audience, None, position, limit)
+    events_for(conn, audience, Live::always(), position, limit)
 }
 
-/// As [`events_after`], but none once `authority` has ended: who gets none must ask whether it has.
+/// As [`events_after`], but none once an authority has ended.
 pub fn events_for(
     conn: &mut Conn,
     audience: Audience,
-    authority: Option<Authority>,
+    live: Live,
     position: i64,
     limit: i64,
 ) -> QueryResult<Found> {
-    /// Loads the events of `$chosen` while the authority is live, in one statement.
-    macro_rules! load {
-        ($c:expr, $chosen:expr) => {{
-            let chosen = $chosen;
-            match authority {
-                None => chosen.load($c),
-                Some(Authority::CheckIn(id)) => {
-                    let open = check_in::table.find(id).filter(check_in::ended_at.is_null());
-                    chosen.filter(dsl::exists(open)).load($c)
-                }
-                Some(Authority::Session { id, version, oldest }) => {
-                    chosen.filter(dsl::exists(live_session!(id, version, oldest))).load($c)
-                }
-                // Devices follow no events.
-                Some(Authority::Device { .. }) => Ok(Vec::new()),
-            }
-        }};
-    }
     let before = diesel::alias!(event as before);
     let of_prescriptions = |wanted: fn(EventKind) -> bool| -> Vec<EventKind> {
         EventKind::ALL.iter().copied().filter(|kind| wanted(*kind)).collect()
@@ -134,22 +115,24 @@ pub fn events_for(
     let rows: Vec<(LoggedEvent, i64, i64)> = on_backend!(conn, c => {
         let base = event::table
             .filter(event::position.gt(position))
+            .filter(live)
             .order(event::position)
             .limit(limit)
             .select((LoggedEvent::as_select(), event::writer_xid, EventHorizon));
         match audience {
-            Audience::Worker(worker) => load!(c, base.filter(event::worker_id.eq(Some(worker)))),
-            Audience::Staff(staff) => load!(c, base.filter(event::staff_id.eq(Some(staff)))),
+            Audience::Worker(worker) => base.filter(event::worker_id.eq(Some(worker))).load(c),
+            Audience::Staff(staff) => base.filter(event::staff_id.eq(Some(staff))).load(c),
             Audience::Pharmacists => {
                 let of_draft = before
                     .filter(before.field(event::stream_id).eq(event::stream_id))
                     .filter(before.field(event::version).eq(event::version - 1))
                     .filter(before.field(event::kind).eq_any_code(&draft));
-                load!(c, base
+                base
                     .filter(event::kind.eq_any_code(&heard))
-                    .filter(event::kind.ne_code(EventKind::Voided).or(dsl::not(dsl::exists(of_draft)))))
+                    .filter(event::kind.ne_code(EventKind::Voided).or(dsl::not(dsl::exists(of_draft))))
+                    .load(c)
             }
-            Audience::All => load!(c, base),
+            Audience::All => base.load(c),
         }
     })?;
     let found = rows.len();

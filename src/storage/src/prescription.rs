@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use diesel::{dsl::sum, prelude::*};
 
 use super::{
+    Live,
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{RowLockDsl, insert_few, on_backend},
@@ -316,8 +317,14 @@ pub fn prescriptions_list(
 }
 
 /// Signed prescriptions that are still valid, the oldest first.
-pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
+pub fn reviews_waiting(
+    conn: &mut Conn,
+    live: Live,
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<PrescriptionRow>> {
     on_backend!(conn, c => prescription::table
+        .filter(live)
         .filter(prescription::state.eq_code(PrescriptionState::Signed))
         .filter(prescription::valid_until.ge(Some(At(now))))
         .order((prescription::signed_at, prescription::id))

@@ -29,7 +29,7 @@ use domain::{
     time::Timestamp,
     triage::TriageLevel,
 };
-use storage::consultation as store;
+use storage::{Live, consultation as store};
 
 /// Rows handled per round, at most.
 const BATCH: i64 = 200;
@@ -203,7 +203,7 @@ pub(crate) fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<boo
 }
 
 fn release_all(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
-    let mut all = store::full::full_offered_to(tx.conn, doctor)?;
+    let mut all = store::full::full_offered_to(tx.conn, Live::always(), doctor)?;
     all.extend(store::full::full_of_doctor(tx.conn, doctor)?);
     for id in all.into_iter().map(|one| one.row.id) {
         applied(act(tx, id, &Command::Release { doctor }))?;

@@ -23,7 +23,9 @@ pub use message::{
 pub(crate) use record::in_care;
 pub use record::{RecordView, read as read_record};
 pub use start::{StartInput, start};
-pub use view::{ConsultationView, ConsultationsView, fetch, list_for_doctor, list_for_worker};
+pub use view::{
+    ConsultationView, ConsultationsView, fetch_for_doctor, fetch_for_worker, list_for_doctor, list_for_worker,
+};
 
 use super::{
     Failure, Recipients, Tx,

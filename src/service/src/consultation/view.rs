@@ -12,7 +12,7 @@ use super::{
     record::in_care,
 };
 use crate::{
-    Actor, AppState, Failure, HealthAccess, Part, Tx,
+    AppState, Failure, HealthAccess, Part, Tx,
     page::{Rows, page},
     triage,
 };
@@ -25,7 +25,7 @@ use domain::{
     triage::{EMERGENCY_NUMBER, RedFlag, SymptomFlag, TriageLevel},
 };
 use storage::{
-    Conn,
+    Conn, Live,
     consultation::{self as store, FullConsultation},
 };
 
@@ -162,29 +162,32 @@ pub(super) fn lock_of_doctor(
 
 /// A consultation for its worker or doctor. After it has ended, the doctor can read what
 /// they wrote themselves, but no longer what the worker stated.
-pub fn fetch(
+pub fn fetch_for_doctor(
     conn: &mut Conn,
     app: &AppState,
     shown: &mut HealthAccess,
-    actor: Actor,
+    doctor: StaffId,
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
-    let found = store::full::full_fetch(conn, id)?;
-    match actor {
-        Actor::Worker(worker) => view(conn, app, &own(worker.worker, found)?),
-        Actor::Staff(staff) => {
-            let known = doctors(staff.staff, found)?;
-            shown.note(known.snapshot.worker, Part::Consultation, id);
-            let mut shown = view(conn, app, &known)?;
-            if !known.full.consents || !in_care(conn, app, id, shown.state, shown.ended_at)? {
-                shown.withhold();
-            }
-            Ok(shown)
-        }
-        Actor::System | Actor::Anyone | Actor::Station(_) | Actor::Cabinet(_) => {
-            Err(Code::RoleNotAllowed.into())
-        }
+    let known = doctors(doctor, store::full::full_fetch(conn, id)?)?;
+    shown.note(known.snapshot.worker, Part::Consultation, id);
+    let mut shown = view(conn, app, &known)?;
+    if !known.full.consents || !in_care(conn, app, id, shown.state, shown.ended_at)? {
+        shown.withhold();
     }
+    Ok(shown)
+}
+
+/// A worker's own consultation; none once an authority has ended.
+pub fn fetch_for_worker(
+    conn: &mut Conn,
+    app: &AppState,
+    live: Live,
+    worker: WorkerId,
+    id: ConsultationId,
+) -> Result<Option<ConsultationView>, Failure> {
+    let own = store::full::full_fetch_live(conn, live, id)?.filter(|known| known.row.worker_id == worker);
+    own.map(|known| view(conn, app, &known.into())).transpose()
 }
 
 /// A page of a worker's consultations.

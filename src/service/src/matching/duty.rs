@@ -14,7 +14,7 @@ use domain::{
     words::Bilingual,
 };
 use storage::{
-    Conn,
+    Conn, Live,
     matching::doctor::{self as store, DoctorRow},
 };
 
@@ -49,9 +49,20 @@ pub struct DutyView {
     pub capacity: i32,
 }
 
-pub fn fetch(conn: &mut Conn, caller: StaffCaller, now: Timestamp) -> Result<DutyView, Failure> {
-    let row = store::doctor_fetch(conn, caller.staff)?.ok_or(Code::NotFound)?;
-    view(conn, &row, now)
+/// A doctor's duty; none once an authority has ended.
+pub fn fetch(
+    conn: &mut Conn,
+    live: Live,
+    caller: StaffCaller,
+    now: Timestamp,
+) -> Result<Option<DutyView>, Failure> {
+    let found = store::doctor_on_shift(conn, live, caller.staff, now)?;
+    Ok(found.map(|(row, on_shift_until)| DutyView {
+        presence: row.presence,
+        on_shift_until,
+        live: row.live,
+        capacity: row.capacity,
+    }))
 }
 
 /// Sets the caller's duty. A doctor who goes off keeps active consultations and gets no more.
@@ -73,7 +84,7 @@ pub fn set(tx: &mut Tx<'_>, caller: StaffCaller, input: &DutyInput) -> Result<Du
         tx.record(caller.staff, event, Recipients::staff(caller.staff))?;
         tx.wake(Topic::Matching);
     }
-    fetch(tx.conn, caller, tx.now)
+    fetch(tx.conn, Live::always(), caller, tx.now)?.ok_or_else(|| Code::NotFound.into())
 }
 
 fn ensure_may_serve(tx: &mut Tx<'_>, row: &DoctorRow) -> Result<(), Failure> {
@@ -85,13 +96,4 @@ fn ensure_may_serve(tx: &mut Tx<'_>, row: &DoctorRow) -> Result<(), Failure> {
         return Err(Code::NotOnShift.into());
     }
     Ok(())
-}
-
-fn view(conn: &mut Conn, row: &DoctorRow, now: Timestamp) -> Result<DutyView, Failure> {
-    Ok(DutyView {
-        presence: row.presence,
-        on_shift_until: store::on_shift_until(conn, row.staff_id, now)?,
-        live: row.live,
-        capacity: row.capacity,
-    })
 }

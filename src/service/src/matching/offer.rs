@@ -22,7 +22,7 @@ use domain::{
     spelling,
     triage::TriageLevel,
 };
-use storage::{Conn, consultation as store};
+use storage::{Conn, Live, consultation as store};
 
 /// Accepting an offer.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -68,21 +68,22 @@ pub struct OfferView {
 }
 
 /// A doctor's open offers.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct OffersView {
     /// Oldest first.
     pub items: Vec<OfferView>,
 }
 
-/// The caller's open offers.
+/// The caller's open offers; none once an authority has ended.
 pub fn open_of(
     conn: &mut Conn,
     app: &AppState,
     shown: &mut HealthAccess,
+    live: Live,
     caller: StaffCaller,
-) -> Result<OffersView, Failure> {
+) -> Result<Option<OffersView>, Failure> {
     let mut items = Vec::new();
-    for known in store::full::full_offered_to(conn, caller.staff)?.into_iter().map(Loaded::from) {
+    for known in store::full::full_offered_to(conn, live, caller.staff)?.into_iter().map(Loaded::from) {
         let (full, row) = (&known.full, &known.full.row);
         let Some(offer) = &full.offer else { continue };
         shown.note(row.worker_id, Part::Offer, row.id);
@@ -102,7 +103,7 @@ pub fn open_of(
             worker: presence(&known),
         });
     }
-    Ok(OffersView { items })
+    Ok((!items.is_empty()).then_some(OffersView { items }))
 }
 
 /// Accepts an offer: the consultation becomes active.

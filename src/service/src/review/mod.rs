@@ -24,13 +24,13 @@ use domain::{
     refusal::{Code, Refusal},
     spelling,
 };
-use storage::{Conn, prescription as store};
+use storage::{Conn, Live, prescription as store};
 
 /// The maximum number of prescriptions in one answer of the queue.
 const QUEUE_PAGE: i64 = 50;
 
 /// Signed prescriptions that wait for a pharmacist.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ReviewQueue {
     /// The oldest first.
     pub items: Vec<PrescriptionView>,
@@ -60,10 +60,16 @@ pub struct ReturnInput {
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn waiting(conn: &mut Conn, app: &AppState, shown: &mut HealthAccess) -> Result<ReviewQueue, Failure> {
+pub fn waiting(
+    conn: &mut Conn,
+    app: &AppState,
+    shown: &mut HealthAccess,
+    live: Live,
+) -> Result<Option<ReviewQueue>, Failure> {
     let now = app.now();
-    let rows = store::reviews_waiting(conn, now, QUEUE_PAGE)?;
-    Ok(ReviewQueue { items: views(app, shown, &rows, Reader::Pharmacist, now)? })
+    let rows = store::reviews_waiting(conn, live, now, QUEUE_PAGE)?;
+    let items = views(app, shown, &rows, Reader::Pharmacist, now)?;
+    Ok((!items.is_empty()).then_some(ReviewQueue { items }))
 }
 
 /// Approves a signed prescription. Approving it again is not an error for the pharmacist who did

@@ -18,7 +18,7 @@ use crate::{
 use coordination::Topic;
 use domain::refusal::Refusal;
 use storage::{
-    Conn, QueryError, Retryable, StoreError,
+    Conn, Live, QueryError, Retryable, StoreError,
     idempotency::{AnswerId, NewAnswer, SavedAnswer},
     last_step::{self, LastCheck, LastStep},
     sql_types::At,
@@ -93,6 +93,29 @@ impl AppState {
             .read(move |conn| {
                 actor.ensure_live(conn, app.now())?;
                 work(conn, &app)
+            })
+            .await
+    }
+
+    /// Runs a read of one statement, a poll, that finds rows only while the caller's authority holds,
+    /// and asks whether it still does when there are none.
+    ///
+    /// # Errors
+    /// Those of `work`; the refusal once the authority has ended.
+    pub async fn poll<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        work: impl Fn(&mut Conn, &AppState, Live) -> Result<Option<T>, Failure> + Send + 'static,
+    ) -> Result<Option<T>, Failure> {
+        let app = Arc::clone(self);
+        self.store
+            .read(move |conn| {
+                let now = app.now();
+                let found = work(conn, &app, Live::of(actor.authority(now)));
+                if !matches!(found, Ok(Some(_))) {
+                    actor.ensure_live(conn, now)?;
+                }
+                found
             })
             .await
     }

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::{ConsultationRow, OfferRow};
 use crate::{
+    Live,
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
@@ -149,8 +150,20 @@ macro_rules! locked {
 }
 
 pub fn full_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<FullConsultation>> {
-    let found: Option<Row> =
-        on_backend!(conn, c => full_consultations!().filter(consultation::id.eq(id)).first(c)).optional()?;
+    full_fetch_live(conn, Live::always(), id)
+}
+
+/// As [`full_fetch`], but none once an authority has ended.
+pub fn full_fetch_live(
+    conn: &mut Conn,
+    live: Live,
+    id: ConsultationId,
+) -> QueryResult<Option<FullConsultation>> {
+    let found: Option<Row> = on_backend!(conn, c => full_consultations!()
+        .filter(consultation::id.eq(id))
+        .filter(live)
+        .first(c))
+    .optional()?;
     Ok(found.map(full))
 }
 
@@ -214,8 +227,9 @@ pub fn full_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<FullC
 }
 
 /// The consultations that are offered to a doctor now, the oldest offer first.
-pub fn full_offered_to(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<FullConsultation>> {
+pub fn full_offered_to(conn: &mut Conn, live: Live, doctor: StaffId) -> QueryResult<Vec<FullConsultation>> {
     let rows: Vec<Row> = on_backend!(conn, c => full_consultations!()
+        .filter(live)
         .filter(offer::doctor_id.eq(doctor))
         .filter(offer::state.eq_code(OfferState::Open))
         .order(offer::id)

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use diesel::{prelude::*, sql_types::BigInt};
 
 use crate::{
+    Live,
     code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
@@ -41,6 +42,27 @@ pub struct DoctorRow {
 
 pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRow>> {
     on_backend!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
+}
+
+/// A doctor on duty, and when the present shift ends, if they are on one; none once an authority has
+/// ended. Of shifts that overlap the one that ends last.
+pub fn doctor_on_shift(
+    conn: &mut Conn,
+    live: Live,
+    id: StaffId,
+    now: Timestamp,
+) -> QueryResult<Option<(DoctorRow, Option<Timestamp>)>> {
+    on_backend!(conn, c => doctor::table
+        .left_join(shift::table.on(shift::staff_id
+            .eq(doctor::staff_id)
+            .and(shift::starts_at.le(At(now)))
+            .and(shift::ends_at.gt(At(now)))))
+        .filter(doctor::staff_id.eq(id))
+        .filter(live)
+        .order(shift::ends_at.desc())
+        .select((DoctorRow::as_select(), shift::ends_at.nullable()))
+        .first(c))
+    .optional()
 }
 
 /// Sets a doctor's duty status.
