@@ -18,13 +18,15 @@ use domain::{
         AttemptId, CabinetId, CheckInId, ConsultationId, OfferId, OrderId, OrderUnitId, PrescriptionId,
         SessionId, StaffId, StationId, WorkerId,
     },
-    ledger::AccountRef,
+    ledger::{AccountRef, TransferReason},
     money::Fen,
     order::UnitState,
     vend::AttemptState,
     vitals::ReadingKind,
 };
-use storage::{Conn, DatabaseUrl, authority::Authority, conn::Purpose, idempotency::AnswerId};
+use storage::{
+    Conn, DatabaseUrl, Live, authority::Authority, conn::Purpose, events::Audience, idempotency::AnswerId,
+};
 
 /// Tables that only grow.
 const HISTORY: &[&str] = &[
@@ -50,6 +52,8 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     let now = start_of_test();
     let (cabinet, doctor, worker) = (CabinetId::generate(), StaffId::generate(), WorkerId::generate());
     let attempts = [AttemptId::generate(); 3];
+    let session = Authority::Session { id: SessionId::generate(), version: 1, oldest: now };
+    let (visit, live) = (Authority::CheckIn(CheckInId::generate()), Live::of(Some(session)));
     storage::order::order_whole(conn, OrderId::generate())?;
     storage::order::orders_of_attempts(conn, &attempts)?;
     storage::order::orders_of_worker(conn, worker, None, 20)?;
@@ -66,6 +70,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::check_in::check_ins_idle(conn, now, 100)?;
     storage::consultation::consultation_live_of(conn, worker)?;
     storage::consultation::full::full_fetch(conn, ConsultationId::generate())?;
+    storage::consultation::full::full_fetch_live(conn, Live::of(Some(visit)), ConsultationId::generate())?;
     storage::consultation::full::full_of_doctor(conn, doctor)?;
     storage::consultation::full::full_of_worker(conn, worker, None, 50)?;
     storage::consultation::full::full_lock_live_of(conn, worker)?;
@@ -73,7 +78,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::consultations_waiting(conn, 50)?;
     storage::consultation::consultations_unserved(conn, now, 100)?;
     storage::consultation::doctor_of_last_visit(conn, worker, now, now)?;
-    storage::consultation::full::full_offered_to(conn, doctor)?;
+    storage::consultation::full::full_offered_to(conn, live, doctor)?;
     storage::consultation::offers_expired(conn, now, 200)?;
     storage::consultation::offers_refused(conn, &[ConsultationId::generate(); 3], now)?;
     storage::consultation::doctors_of_visits(conn, &[worker], now)?;
@@ -93,13 +98,19 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::safety::facts_since(conn, worker, now)?;
     storage::network::listing::figures(conn, now, now)?;
     storage::matching::doctor::candidates(conn, now, 200)?;
+    storage::matching::doctor::doctor_on_shift(conn, live, doctor, now)?;
+    let account = AccountRef::WorkerSubsidy(worker);
+    let granted = Some((TransferReason::AllowanceGranted, "2026-11"));
+    storage::ledger::account_entries(conn, live, account, granted, 100)?;
+    storage::events::event_head(conn, live)?;
+    storage::events::events_for(conn, Audience::Worker(worker), live, 0, 100)?;
     storage::order::orders_overdue(conn, now, 100)?;
     storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
     storage::prescription::lines_with_taken(conn, PrescriptionId::generate())?;
     storage::prescription::fulfilment_of(conn, PrescriptionId::generate())?;
     storage::prescription::consultation_and_licence(conn, ConsultationId::generate())?;
     storage::prescription::prescriptions_due(conn, now, 100)?;
-    storage::prescription::reviews_waiting(conn, now, 50)?;
+    storage::prescription::reviews_waiting(conn, live, now, 50)?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use diesel::{dsl::max, prelude::*, sql_types::BigInt};
 
 use super::harness::TestApp;
-use storage::{events::event_head, on_backend, schema::event};
+use storage::{Live, events::event_head, on_backend, schema::event};
 
 /// Far longer than a verb takes to its first lock, or a transaction of another test stays open.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ pub async fn until_every_event_is_visible(app: &TestApp) {
         let newest: Option<i64> =
             on_backend!(&mut conn, c => event::table.select(max(event::position)).get_result(c))
                 .expect("read");
-        event_head(&mut conn).expect("read") == newest.unwrap_or(0)
+        event_head(&mut conn, Live::always()).expect("read") == newest
     })
     .await;
 }

@@ -29,6 +29,9 @@ use storage::events::{AnyId, Audience, Found, LoggedEvent};
 
 /// Delay before the next read when there are events that may not be shown yet.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
+/// After a wake-up, how long further events are waited for, so that a burst of them is one read. Our
+/// default: below what a person notices.
+const GATHER: Duration = Duration::from_millis(25);
 /// Lifetime of a stream: not longer than that of the token that opened it.
 const LIFETIME: Duration = Duration::from_secs(300);
 /// Events per read.
@@ -101,9 +104,10 @@ async fn follow(
     let position = match resume.0.after.or(last) {
         Some(position) => position,
         None => app
-            .read(caller.0, |conn, _| Ok(storage::events::event_head(conn)?))
+            .poll(caller.0, |conn, _, live| Ok(storage::events::event_head(conn, live)?))
             .await
-            .map_err(|failure| Problem::new(&request, failure))?,
+            .map_err(|failure| Problem::new(&request, failure))?
+            .unwrap_or(0),
     };
     let state = EventStream {
         app: Arc::clone(&app),
@@ -217,6 +221,11 @@ impl EventStream {
                 NextRead::OnWakeUp => {
                     let waited = self.process.wait(&mut self.listener, next_ping - now).await;
                     self.live = waited == Waited::Woken;
+                    if self.live {
+                        tokio::time::sleep(GATHER).await;
+                        // What woke it meanwhile is read together.
+                        self.listener.seen();
+                    }
                     if waited != Waited::Quiet {
                         self.next_read = NextRead::Now;
                     }

@@ -112,7 +112,15 @@ async fn cancel(
 /// The subsidy account, with this month's allowance in it
 #[utoipa::path(get, path = "/api/v1/account", tag = "order", responses((status = 200, body = AccountView)))]
 async fn account(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
-    // A write: this request may be the one that grants the month's allowance.
-    let outcome = app.write(caller.actor(), move |tx| service::ledger::account(tx, caller.0.worker)).await;
+    let (actor, worker) = (caller.actor(), caller.0.worker);
+    let known = app
+        .poll(actor, move |conn, app, live| service::ledger::account_with_allowance(conn, app, live, worker))
+        .await;
+    let outcome = match known {
+        Ok(Some(account)) => Ok(account),
+        // A write: this request may be the one that grants the month's allowance.
+        Ok(None) => app.write(actor, move |tx| service::ledger::account(tx, worker)).await,
+        Err(failure) => Err(failure),
+    };
     reply::json(&request, outcome)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Failure, Recipients, Tx};
+use super::{AppState, Failure, Recipients, Tx};
 use crate::network::identity;
 use crypto::digest;
 use domain::{
@@ -13,9 +13,13 @@ use domain::{
     money::Fen,
     network::Identified,
     refusal::Code,
-    time::civil_day,
+    time::{Timestamp, civil_day},
 };
-use storage::{ledger as store, network::worker::WorkerRow};
+use storage::{
+    Conn, Live,
+    ledger::{self as store, EntryRow},
+    network::worker::WorkerRow,
+};
 
 /// Entries shown of an account, the newest.
 const ENTRIES_SHOWN: i64 = 100;
@@ -59,20 +63,46 @@ pub struct EntryView {
 pub fn account(tx: &mut Tx<'_>, worker: WorkerId) -> Result<AccountView, Failure> {
     let allowance = allowance(tx, worker)?;
     let which = AccountRef::WorkerSubsidy(worker);
-    let (id, balance_fen) = match store::account_fetch(tx.conn, which)? {
-        Some(found) => found,
-        None => (move_balance(tx, which, Fen::ZERO)?, Fen::ZERO),
+    let found = store::account_entries(tx.conn, Live::always(), which, None, ENTRIES_SHOWN)?;
+    let Some(found) = found else {
+        move_balance(tx, which, Fen::ZERO)?;
+        return Ok(view(allowance, (Fen::ZERO, Vec::new())));
     };
-    let entries = store::entries_of(tx.conn, id, ENTRIES_SHOWN)?
-        .into_iter()
-        .map(|row| EntryView {
-            transfer_id: row.transfer_id,
-            reason: row.reason,
-            amount_fen: row.amount,
-            at: row.at,
-        })
-        .collect();
-    Ok(AccountView { balance_fen, allowance, entries })
+    Ok(view(allowance, found))
+}
+
+/// The same of a worker who has received this month's allowance already, so that nothing is written;
+/// none for others, and once an authority has ended.
+pub fn account_with_allowance(
+    conn: &mut Conn,
+    app: &AppState,
+    live: Live,
+    worker: WorkerId,
+) -> Result<Option<AccountView>, Failure> {
+    let Some(own) = own_allowance(app, worker, app.now())? else { return Ok(None) };
+    let (which, booked) = (AccountRef::WorkerSubsidy(worker), (own.reason(), own.reference()));
+    let found = store::account_entries(conn, live, which, Some(booked), ENTRIES_SHOWN)?;
+    Ok(found.map(|found| view(Allowance::Granted, found)))
+}
+
+fn view(allowance: Allowance, (balance_fen, entries): (Fen, Vec<EntryRow>)) -> AccountView {
+    let entry = |row: EntryRow| EntryView {
+        transfer_id: row.transfer_id,
+        reason: row.reason,
+        amount_fen: row.amount,
+        at: row.at,
+    };
+    AccountView { balance_fen, allowance, entries: entries.into_iter().map(entry).collect() }
+}
+
+/// The transfer that grants the allowance of the civil month of `now`; none where there is none.
+fn own_allowance(app: &AppState, worker: WorkerId, now: Timestamp) -> Result<Option<Transfer>, Failure> {
+    Ok(ledger::grant_allowance(worker, &month_of(now), app.policy.vending.monthly_subsidy)?)
+}
+
+fn month_of(now: Timestamp) -> String {
+    let today = civil_day(now);
+    format!("{:04}-{:02}", today.year(), today.month())
 }
 
 /// Grants this civil month's allowance to a person whom the network has identified, if neither they
@@ -82,10 +112,8 @@ pub fn account(tx: &mut Tx<'_>, worker: WorkerId) -> Result<AccountView, Failure
 /// verified phone receives it where the deployment allows that (`policy.vending.walk_in_subsidy`):
 /// once per phone, however many records have that phone.
 pub fn allowance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Allowance, Failure> {
-    let today = civil_day(tx.now);
-    let month = format!("{:04}-{:02}", today.year(), today.month());
-    let amount = tx.app.policy.vending.monthly_subsidy;
-    let Some(own) = ledger::grant_allowance(worker, &month, amount)? else { return Ok(Allowance::Granted) };
+    let Some(own) = own_allowance(tx.app, worker, tx.now)? else { return Ok(Allowance::Granted) };
+    let (month, amount) = (month_of(tx.now), tx.app.policy.vending.monthly_subsidy);
     if store::transfer_known(tx.conn, own.reason(), own.reference())? {
         return Ok(Allowance::Granted);
     }

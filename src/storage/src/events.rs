@@ -150,13 +150,14 @@ pub fn events_of(conn: &mut Conn, stream_id: AnyId) -> QueryResult<Vec<LoggedEve
         .load(c))
 }
 
-/// The newest position that every reader may see.
-pub fn event_head(conn: &mut Conn) -> QueryResult<i64> {
+/// The newest position that every reader may see; none without events, and once an authority has
+/// ended.
+pub fn event_head(conn: &mut Conn, live: Live) -> QueryResult<Option<i64>> {
     on_backend!(conn, c => event::table
         .filter(event::writer_xid.lt(EventHorizon))
+        .filter(live)
         .order(event::position.desc())
         .select(event::position)
         .first(c))
     .optional()
-    .map(|head| head.unwrap_or(0))
 }

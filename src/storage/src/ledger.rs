@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 
 use super::{
+    Live,
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{insert_few, on_backend},
@@ -140,15 +141,38 @@ pub fn transfer_known(conn: &mut Conn, reason: TransferReason, reference: &str) 
     Ok(found.is_some())
 }
 
-/// The newest entries of an account, newest first.
-pub fn entries_of(conn: &mut Conn, account_id: AccountId, limit: i64) -> QueryResult<Vec<EntryRow>> {
-    on_backend!(conn, c => posting::table
-        .inner_join(transfer::table)
-        .filter(posting::account_id.eq(account_id))
+/// The balance of an account and its newest entries, newest first; none without the account, once
+/// an authority has ended, or unless the transfer with this reason and reference was booked.
+pub fn account_entries(
+    conn: &mut Conn,
+    live: Live,
+    which: AccountRef,
+    booked: Option<(TransferReason, &str)>,
+    limit: i64,
+) -> QueryResult<Option<(Fen, Vec<EntryRow>)>> {
+    let earlier = diesel::alias!(transfer as earlier);
+    let own = account::table
+        .left_join(posting::table.inner_join(transfer::table))
+        .filter(account::kind.eq(which.kind()))
+        .filter(account::owner_id.eq(which.owner()))
+        .filter(live)
         .order(posting::transfer_id.desc())
         .limit(limit)
-        .select((transfer::id, transfer::reason, posting::amount_fen, transfer::at))
-        .load(c))
+        .select((
+            account::balance_fen,
+            (transfer::id, transfer::reason, posting::amount_fen, transfer::at).nullable(),
+        ));
+    let rows: Vec<(Fen, Option<EntryRow>)> = match booked {
+        None => on_backend!(conn, c => own.load(c))?,
+        Some((reason, reference)) => {
+            let known = earlier
+                .filter(earlier.field(transfer::reason).eq(reason))
+                .filter(earlier.field(transfer::reference).eq(reference));
+            on_backend!(conn, c => own.filter(diesel::dsl::exists(known)).load(c))?
+        }
+    };
+    let Some((balance, _)) = rows.first() else { return Ok(None) };
+    Ok(Some((*balance, rows.into_iter().filter_map(|(_, entry)| entry).collect())))
 }
 
 /// All accounts, for the audit: id, kind, may be overdrawn, balance.
