@@ -8,8 +8,8 @@ use super::{AppState, Failure, Recipients, Tx};
 use crate::network::identity;
 use crypto::digest;
 use domain::{
-    ids::{AccountId, TransferId, WorkerId},
-    ledger::{self, AccountRef, Transfer, TransferReason, transfer::Posting},
+    ids::{TransferId, WorkerId},
+    ledger::{self, AccountRef, Transfer, TransferReason},
     money::Fen,
     network::Identified,
     refusal::Code,
@@ -17,7 +17,7 @@ use domain::{
 };
 use storage::{
     Conn, Live,
-    ledger::{self as store, EntryRow},
+    ledger::{self as store, Booked, EntryRow},
     network::worker::WorkerRow,
 };
 
@@ -65,7 +65,7 @@ pub fn account(tx: &mut Tx<'_>, worker: WorkerId) -> Result<AccountView, Failure
     let which = AccountRef::WorkerSubsidy(worker);
     let found = store::account_entries(tx.conn, Live::always(), which, None, ENTRIES_SHOWN)?;
     let Some(found) = found else {
-        move_balance(tx, which, Fen::ZERO)?;
+        store::account_open(tx.conn, which, Fen::ZERO)?;
         return Ok(view(allowance, (Fen::ZERO, Vec::new())));
     };
     Ok(view(allowance, found))
@@ -166,40 +166,12 @@ pub fn balance(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Fen, Failure> {
 /// `BalanceTooLow` when the balance of an account is too low.
 pub fn book(tx: &mut Tx<'_>, transfer: &Transfer, worker: WorkerId) -> Result<bool, Failure> {
     let id = TransferId::generate();
-    if !store::transfer_add(tx.conn, id, transfer.reason(), transfer.reference(), tx.now)? {
-        return Ok(false);
+    match store::transfer_book(tx.conn, id, transfer, tx.now)? {
+        Booked::Before => Ok(false),
+        Booked::Uncovered => Err(Code::BalanceTooLow.into()),
+        Booked::Now => {
+            tx.record(id, transfer.event(), Recipients::worker(worker))?;
+            Ok(true)
+        }
     }
-    // All bookings lock accounts in the same order, so that they cannot deadlock.
-    let mut postings = transfer.postings().to_vec();
-    postings.sort_unstable_by_key(|posting| posting.account);
-    let mut sides = Vec::with_capacity(postings.len());
-    for Posting { account, amount } in postings {
-        sides.push((move_balance(tx, account, amount)?, amount));
-    }
-    store::postings_add(tx.conn, id, &sides)?;
-    tx.record(id, transfer.event(), Recipients::worker(worker))?;
-    Ok(true)
-}
-
-/// Changes the balance of an account, which is opened if it does not exist yet.
-fn move_balance(tx: &mut Tx<'_>, which: AccountRef, amount: Fen) -> Result<AccountId, Failure> {
-    // An order's account begins with its payment; nearly all others exist.
-    if let AccountRef::OrderClearing(_) = which
-        && amount > Fen::ZERO
-        && let Some(id) = store::account_open(tx.conn, which, amount)?
-    {
-        return Ok(id);
-    }
-    if let Some(id) = store::account_move(tx.conn, which, amount)? {
-        return Ok(id);
-    }
-    if amount < Fen::ZERO && !which.kind().may_overdraw() {
-        return Err(Code::BalanceTooLow.into());
-    }
-    if let Some(id) = store::account_open(tx.conn, which, amount)? {
-        return Ok(id);
-    }
-    // Another transaction has opened it meanwhile.
-    store::account_move(tx.conn, which, amount)?
-        .ok_or_else(|| Failure::inconsistent(format!("an account of kind {} is not there", which.kind())))
 }

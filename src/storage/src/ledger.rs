@@ -1,5 +1,5 @@
-//! The ledger: accounts, transfers and their postings. One conditional UPDATE changes a balance and
-//! cannot make it negative.
+//! The ledger: accounts, transfers and their postings. A balance is changed under the condition that
+//! it does not become negative.
 
 use diesel::prelude::*;
 
@@ -7,14 +7,14 @@ use super::{
     Live,
     code_literals::CodeDsl,
     conn::Conn,
-    dialect::{insert_few, on_backend},
+    dialect::{TransferInsert, insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{account, posting, transfer},
     sql_types::At,
 };
 use domain::{
     ids::{AccountId, TransferId, WorkerId},
-    ledger::{AccountKind, AccountOwnerId, AccountRef, TransferReason},
+    ledger::{AccountKind, AccountOwnerId, AccountRef, Transfer, TransferReason, transfer::Posting},
     money::Fen,
     time::Timestamp,
 };
@@ -84,8 +84,63 @@ pub fn account_move(conn: &mut Conn, which: AccountRef, amount: Fen) -> QueryRes
     }
 }
 
+/// How a transfer was booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Booked {
+    /// Its balances are changed, and its postings added.
+    Now,
+    /// A transfer with its reason and reference was booked before; nothing is changed.
+    Before,
+    /// The balance of an account does not suffice: roll back.
+    Uncovered,
+}
+
+/// Books a transfer once; accounts that do not exist yet are opened. One statement on PostgreSQL.
+pub fn transfer_book(
+    conn: &mut Conn,
+    id: TransferId,
+    transfer: &Transfer,
+    now: Timestamp,
+) -> QueryResult<Booked> {
+    // All bookings lock accounts in the same order, so that they cannot deadlock.
+    let mut sides = transfer.postings().to_vec();
+    sides.sort_unstable_by_key(|side| side.account);
+    if let Conn::Pg(conn) = conn
+        && TransferInsert::fits(&sides)
+    {
+        return TransferInsert::of(id, transfer, &sides, now).book(conn);
+    }
+    if !transfer_add(conn, id, transfer.reason(), transfer.reference(), now)? {
+        return Ok(Booked::Before);
+    }
+    let mut moved = Vec::with_capacity(sides.len());
+    for side in &sides {
+        let Some(account) = balance_move(conn, side)? else { return Ok(Booked::Uncovered) };
+        moved.push((account, side.amount));
+    }
+    postings_add(conn, id, &moved)?;
+    Ok(Booked::Now)
+}
+
+/// Changes the balance of an account, which is opened if it does not exist yet; `None` when the
+/// balance does not suffice.
+fn balance_move(conn: &mut Conn, side: &Posting) -> QueryResult<Option<AccountId>> {
+    let Posting { account, amount } = *side;
+    if let Some(id) = account_move(conn, account, amount)? {
+        return Ok(Some(id));
+    }
+    if amount < Fen::ZERO && !account.kind().may_overdraw() {
+        return Ok(None);
+    }
+    match account_open(conn, account, amount)? {
+        Some(id) => Ok(Some(id)),
+        // Another transaction has opened it meanwhile.
+        None => account_move(conn, account, amount),
+    }
+}
+
 /// Adds a transfer; `false` when the same reason and reference were booked before.
-pub fn transfer_add(
+fn transfer_add(
     conn: &mut Conn,
     id: TransferId,
     reason: TransferReason,
@@ -105,7 +160,7 @@ pub fn transfer_add(
 }
 
 /// Adds the postings of a transfer, whose balances are changed already.
-pub fn postings_add(conn: &mut Conn, transfer: TransferId, sides: &[(AccountId, Fen)]) -> QueryResult<()> {
+fn postings_add(conn: &mut Conn, transfer: TransferId, sides: &[(AccountId, Fen)]) -> QueryResult<()> {
     let row = |(account, amount): &(AccountId, Fen)| {
         (posting::transfer_id.eq(transfer), posting::account_id.eq(*account), posting::amount_fen.eq(*amount))
     };

@@ -2,6 +2,7 @@
 
 mod events_insert;
 mod row_lock;
+mod transfer_insert;
 
 use diesel::{
     expression::{AppearsOnTable, ValidGrouping, is_aggregate},
@@ -58,6 +59,7 @@ pub(crate) use events_insert::EventsInsert;
 pub use events_insert::events_append;
 pub(crate) use insert_few;
 pub(crate) use row_lock::RowLockDsl;
+pub(crate) use transfer_insert::TransferInsert;
 
 /// Sets the lock timeout until the end of this transaction. Does nothing on SQLite, which has no
 /// row locks.
