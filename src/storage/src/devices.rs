@@ -74,30 +74,39 @@ pub fn code_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<CodeRow>
         .optional()
 }
 
-/// Uses a code of this kind; `false` when it is used, expired or of another kind.
-pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(enrolment_code::table.find(digest))
+/// Uses a code of this kind; `None` when it is unknown, used, expired or of another kind.
+pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> QueryResult<Option<CodeRow>> {
+    on_backend!(conn, c => diesel::update(enrolment_code::table.find(digest))
         .filter(enrolment_code::kind.eq(kind))
         .filter(enrolment_code::used_at.is_null())
         .filter(enrolment_code::expires_at.gt(At(now)))
         .set(enrolment_code::used_at.eq(Some(At(now))))
+        .returning(CodeRow::as_returning())
         .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .get_result(c))
+    .optional()
 }
 
 pub fn device_fetch(conn: &mut Conn, id: DeviceId) -> QueryResult<Option<DeviceRow>> {
     on_backend!(conn, c => device::table.find(id).select(DeviceRow::as_select()).first(c)).optional()
 }
 
-/// The live device of a kind at a station.
-pub fn device_at(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryResult<Option<DeviceRow>> {
-    on_backend!(conn, c => device::table
+/// Revokes the live device of a kind at a station, and returns it as it is now; `None` when there
+/// is none.
+pub fn device_at_revoke(
+    conn: &mut Conn,
+    station_id: StationId,
+    kind: &str,
+    now: Timestamp,
+) -> QueryResult<Option<DeviceRow>> {
+    on_backend!(conn, c => diesel::update(device::table)
         .filter(device::station_id.eq(station_id))
         .filter(device::kind.eq(kind))
         .filter(device::revoked_at.is_null())
-        .select(DeviceRow::as_select())
-        .first(c))
+        .set(device::revoked_at.eq(Some(At(now))))
+        .returning(DeviceRow::as_returning())
+        .prepared()
+        .get_result(c))
     .optional()
 }
 
