@@ -24,7 +24,9 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
     if request.epoch.0 != cabinet.epoch {
         return Err(Code::EpochRevoked.into());
     }
-    boots::accept_boot(tx, &mut Orders::default(), caller, &cabinet, request)?;
+    // A new boot puts started ones in doubt, so they stay unresolved.
+    let unresolved = boots::unresolved(tx, cabinet.id)?;
+    boots::accept_boot(tx, &mut Orders::default(), caller, &cabinet, request, &unresolved)?;
     if request.door_open && store::cabinet_door(tx.conn, cabinet.id, true)? {
         tx.record(cabinet.id, CabinetEvent::DoorOpened { who: None, seq: None }, Recipients::nobody())?;
     }
@@ -36,7 +38,7 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
         reconcile::compare_hello(tx, &cabinet, request.journal, &request.slots, &slots)?;
     let must_reconcile = differs
         || !request.open_intents.is_empty()
-        || storage::vend::attempt::attempt_is_unresolved(tx.conn, cabinet.id)?
+        || !unresolved.is_empty()
         || slots_differ(&slots, &request.slots)?;
     Ok(HelloAnswer { server_time: tx.now, acked_seq, must_reconcile })
 }

@@ -85,7 +85,12 @@ pub(crate) fn compare_hello(
 ) -> Result<(i64, bool), Failure> {
     let arrived = arrived(tx, cabinet)?;
     let mut found = Vec::new();
-    if let Some(kind) = compare_journals(reported, arrived, stored_hash_at(tx, cabinet, reported.seq)?) {
+    let stored = match reported.seq {
+        none if none < 1 || none > arrived.seq => None,
+        last if last == arrived.seq => Some(arrived.hash),
+        earlier => stored_hash_at(tx, cabinet, earlier)?,
+    };
+    if let Some(kind) = compare_journals(reported, arrived, stored) {
         found.push((kind, 0, json!(ReportedEnd { seq: reported.seq, hash: reported.hash })));
         let detail = json!({"seq": reported.seq, "arrived": arrived.seq});
         match kind {
@@ -165,6 +170,9 @@ fn open_once(
 }
 
 fn arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow) -> Result<JournalHead, Failure> {
+    if cabinet.acked_seq == 0 {
+        return Ok(JournalHead::EMPTY);
+    }
     let last = storage::vend::journal::journal_last(tx.conn, cabinet.id, cabinet.epoch)?;
     super::journal::head_of(last.as_ref())
 }
@@ -175,13 +183,14 @@ fn stored_hash_at(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<Opt
 }
 
 /// New entries continue the stored journal: the cabinet has the same journal and has lost nothing
-/// of it. The entry that it had reported as its end must be stored by now, with the reported hash.
+/// of it. `open` are the cabinet's open discrepancies. The entry that it had reported as its end must be stored by now, with the reported hash.
 pub(crate) fn journal_arrived(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,
     head: JournalHead,
+    open: &[DiscrepancyRow],
 ) -> Result<(), Failure> {
-    for row in store::discrepancies_of(tx.conn, cabinet.id)? {
+    for row in open {
         match row.kind {
             DiscrepancyKind::JournalLost => settle(tx, cabinet.id, row.kind, 0)?,
             DiscrepancyKind::JournalBehind => {
