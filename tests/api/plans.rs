@@ -15,8 +15,8 @@ use crate::{
 };
 use domain::{
     ids::{
-        AttemptId, CabinetId, CheckInId, ConsultationId, OfferId, OrderId, OrderUnitId, PrescriptionId,
-        SessionId, StaffId, StationId, WorkerId,
+        AttemptId, CabinetId, CheckInId, ConsultationId, DeviceId, OfferId, OrderId, OrderUnitId,
+        PrescriptionId, SessionId, StaffId, StationId, WorkerId,
     },
     ledger::AccountRef,
     money::Fen,
@@ -54,13 +54,14 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::order::orders_of_attempts(conn, &attempts)?;
     storage::order::orders_of_worker(conn, worker, None, 20)?;
     storage::network::person::person_of(conn, worker)?;
+    storage::network::person::person_of_lock(conn, worker)?;
     storage::network::person::unpaid_of(conn, &[worker; 2], now)?;
     storage::stock::slots_numbered(conn, cabinet, &[1, 2])?;
     storage::stock::slots_with_products(conn, cabinet, &["A", "B"])?;
-    storage::vend::journal::cabinet_standing(conn, cabinet)?;
-    storage::vend::attempt::attempt_is_unresolved(conn, cabinet)?;
+    storage::vend::journal::standing_with_slots(conn, cabinet, &[1, 2])?;
+    storage::vend::journal::cabinet_lock_with_journal(conn, cabinet)?;
     storage::vend::attempt::attempts_of_cabinet(conn, cabinet, &[AttemptState::Issued])?;
-    storage::vend::attempt::attempts_for_work(conn, cabinet, now)?;
+    storage::vend::attempt::work_of(conn, (DeviceId::generate(), 1), cabinet, now)?;
     storage::vend::attempt::attempts_overdue(conn, now, 100)?;
     storage::vend::attempt::attempts_silent(conn, now, 100)?;
     storage::check_in::check_ins_idle(conn, now, 100)?;
@@ -95,8 +96,8 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::matching::doctor::candidates(conn, now, 200)?;
     storage::order::orders_overdue(conn, now, 100)?;
     storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
-    storage::prescription::lines_with_taken(conn, PrescriptionId::generate())?;
-    storage::prescription::fulfilment_of(conn, PrescriptionId::generate())?;
+    storage::prescription::prescription_lock_with_taken(conn, PrescriptionId::generate())?;
+    storage::prescription::prescription_lock_with_fulfilment(conn, PrescriptionId::generate())?;
     storage::prescription::consultation_and_licence(conn, ConsultationId::generate())?;
     storage::prescription::prescriptions_due(conn, now, 100)?;
     storage::prescription::reviews_waiting(conn, now, 50)?;
