@@ -128,10 +128,8 @@ pub struct RevokedDevice {
 /// # Errors
 /// `NotFound` for an unknown station, or one without a cabinet.
 pub fn code_make(tx: &mut Tx<'_>, caller: StaffCaller, input: &CodeInput) -> Result<CodeView, Failure> {
-    if !store::station_is_open(tx.conn, input.station_id)? {
-        return Err(Code::NotFound.into());
-    }
-    if input.kind == DeviceKind::Cabinet && store::cabinet_at(tx.conn, input.station_id)?.is_none() {
+    let cabinet = store::open_station_cabinet(tx.conn, input.station_id)?.ok_or(Code::NotFound)?;
+    if input.kind == DeviceKind::Cabinet && cabinet.is_none() {
         return Err(Code::NotFound.into());
     }
     let code = EnrolmentCode::generate();

@@ -132,33 +132,25 @@ pub fn device_revoke(conn: &mut Conn, id: DeviceId, now: Timestamp) -> QueryResu
         .map(|rows| rows == 1)
 }
 
-/// Whether the station exists and is not retired.
-pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => station::table
-        .find(id)
+/// The cabinet of a station, which may have none; `None` for a station that does not exist or is
+/// retired.
+pub fn open_station_cabinet(conn: &mut Conn, id: StationId) -> QueryResult<Option<Option<CabinetId>>> {
+    on_backend!(conn, c => station::table
+        .left_join(cabinet::table)
+        .filter(station::id.eq(id))
         .filter(station::retired_at.is_null())
-        .select(station::id)
-        .first::<StationId>(c))
-    .optional()?;
-    Ok(found.is_some())
+        .select(cabinet::id.nullable())
+        .first(c))
+    .optional()
 }
 
-/// As [`cabinet_at`], with the row locked for update: for a change of the epoch.
+/// The cabinet at a station, with its epoch. Locks its row for update: for a change of the epoch.
 pub fn cabinet_at_locked(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
     on_backend!(conn, c => cabinet::table
         .filter(cabinet::station_id.eq(station_id))
         .select((cabinet::id, cabinet::epoch))
         .lock_for_no_key_update()
         .get_result(c))
-    .optional()
-}
-
-/// The cabinet at a station, with its epoch.
-pub fn cabinet_at(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
-    on_backend!(conn, c => cabinet::table
-        .filter(cabinet::station_id.eq(station_id))
-        .select((cabinet::id, cabinet::epoch))
-        .first(c))
     .optional()
 }
 
