@@ -15,7 +15,8 @@ use domain::{
 };
 use storage::vend::{journal::CabinetRow, reconcile as store};
 
-/// Accepts the boot that sends a hello; the attempts in `unresolved` are those of [`unresolved`].
+/// Accepts the boot that sends a hello; `unresolved` are its started
+/// attempts whose outcome is not known.
 ///
 /// # Errors
 /// `BootUnknown` for a delayed message of an older boot: it must not count as a restart, nor lock

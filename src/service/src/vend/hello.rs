@@ -9,6 +9,7 @@ use domain::{
     event::cabinet::CabinetEvent,
     refusal::Code,
     vend::{
+        AttemptState,
         event::IncidentKind,
         messages::{HelloAnswer, HelloRequest, SlotReport},
     },
@@ -25,7 +26,11 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
         return Err(Code::EpochRevoked.into());
     }
     // A new boot puts started ones in doubt, so they stay unresolved.
-    let unresolved = boots::unresolved(tx, cabinet.id)?;
+    let (unresolved, open) = storage::vend::attempt::attempts_and_discrepancies(
+        tx.conn,
+        cabinet.id,
+        &[AttemptState::Started, AttemptState::InDoubt],
+    )?;
     boots::accept_boot(tx, &mut Orders::default(), caller, &cabinet, request, &unresolved)?;
     if request.door_open && store::cabinet_door(tx.conn, cabinet.id, true)? {
         tx.record(cabinet.id, CabinetEvent::DoorOpened { who: None, seq: None }, Recipients::nobody())?;
@@ -35,7 +40,7 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
     }
     let slots = storage::stock::slots_stocked(tx.conn, &[cabinet.id])?;
     let (acked_seq, differs) =
-        reconcile::compare_hello(tx, &cabinet, request.journal, &request.slots, &slots)?;
+        reconcile::compare_hello(tx, &cabinet, request.journal, &request.slots, &slots, &open)?;
     let must_reconcile = differs
         || !request.open_intents.is_empty()
         || !unresolved.is_empty()

@@ -75,13 +75,14 @@ pub(crate) fn ensure_may_issue(standing: &CabinetStanding) -> Result<(), Refusal
 }
 
 /// Compares a hello with the stored journal and stock records and stores the discrepancies; returns
-/// the last stored seq of the journal, and whether anything differs.
+/// the last stored seq of the journal, and whether anything differs. `open` are those until now.
 pub(crate) fn compare_hello(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,
     reported: JournalHead,
     slots: &[SlotReport],
     stocked: &[StockedSlot],
+    open: &[DiscrepancyRow],
 ) -> Result<(i64, bool), Failure> {
     let arrived = arrived(tx, cabinet)?;
     let mut found = Vec::new();
@@ -116,8 +117,8 @@ pub(crate) fn compare_hello(
     for (kind, slot, detail) in &found {
         record_discrepancy(tx, cabinet.id, *kind, *slot, detail)?;
     }
-    let mut differs = false;
-    for row in store::discrepancies_of(tx.conn, cabinet.id)? {
+    let mut differs = !found.is_empty();
+    for row in open {
         let again = found.iter().any(|(kind, slot, _)| (*kind, *slot) == (row.kind, row.slot_no));
         // A slot that the hello does not mention is unchanged.
         let mentioned = row.slot_no == 0 || slots.iter().any(|report| report.slot.get() == row.slot_no);
@@ -223,9 +224,13 @@ pub(crate) fn slot_scanned(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32) -> Re
 }
 
 /// The cabinet was replaced or enrolled again: it starts a new journal, and its first hello reports
-/// its contents.
-pub(crate) fn reset_for_new_epoch(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
-    for row in store::discrepancies_of(tx.conn, cabinet)? {
+/// its contents. `open` are the discrepancies until then.
+pub(crate) fn reset_for_new_epoch(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    open: &[DiscrepancyRow],
+) -> Result<(), Failure> {
+    for row in open {
         settle(tx, cabinet, row.kind, row.slot_no)?;
     }
     Ok(())

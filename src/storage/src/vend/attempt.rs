@@ -10,8 +10,9 @@ use crate::{
     conn::Conn,
     dialect::{insert_few, on_backend},
     prepared::PreparedDsl,
-    schema::{attempt, device, lot, orders, slot},
+    schema::{attempt, cabinet, cabinet_discrepancy, device, lot, orders, slot},
     sql_types::At,
+    vend::reconcile::DiscrepancyRow,
 };
 use domain::{
     ids::{AttemptId, CabinetId, DeviceId, OrderId, OrderUnitId, WorkerId},
@@ -85,6 +86,35 @@ pub fn attempts_of_cabinet(
         .order(attempt::id)
         .select((attempt::id, attempt::state))
         .load(c))
+}
+
+/// As [`attempts_of_cabinet`], and the open discrepancies of the cabinet.
+pub fn attempts_and_discrepancies(
+    conn: &mut Conn,
+    cabinet: CabinetId,
+    states: &[AttemptState],
+) -> QueryResult<(Vec<(AttemptId, AttemptState)>, Vec<DiscrepancyRow>)> {
+    let in_states = attempt::cabinet_id
+        .eq(cabinet::id)
+        // The partial index covers live attempts only.
+        .and(attempt::state.of_code(AttemptState::is_live))
+        .and(attempt::state.eq_any_code(states));
+    let differing = cabinet_discrepancy::cabinet_id.eq(cabinet::id);
+    let rows: Vec<(Option<(AttemptId, AttemptState)>, Option<DiscrepancyRow>)> = on_backend!(conn, c => cabinet::table
+            .left_join(attempt::table.on(in_states))
+            .left_join(cabinet_discrepancy::table.on(differing))
+            .filter(cabinet::id.eq(cabinet))
+            .order((attempt::id, cabinet_discrepancy::slot_no, cabinet_discrepancy::kind))
+            .select(((attempt::id, attempt::state).nullable(), Option::<DiscrepancyRow>::as_select()))
+            .load(c))?;
+    let (mut attempts, mut discrepancies): (Vec<_>, Vec<DiscrepancyRow>) = (Vec::new(), Vec::new());
+    for (attempt, discrepancy) in rows {
+        attempts.extend(attempt);
+        // Each comes with each attempt.
+        discrepancies.extend(discrepancy.filter(|one| !discrepancies.contains(one)));
+    }
+    attempts.dedup();
+    Ok((attempts, discrepancies))
 }
 
 /// An attempt on the work list of its cabinet.
