@@ -51,6 +51,8 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     let (cabinet, doctor, worker) = (CabinetId::generate(), StaffId::generate(), WorkerId::generate());
     let attempts = [AttemptId::generate(); 3];
     storage::order::order_whole(conn, OrderId::generate())?;
+    storage::order::prescribed::order_prescribed(conn, OrderId::generate())?;
+    storage::order::prescribed::order_prescribed_of_attempt(conn, AttemptId::generate())?;
     storage::order::orders_of_attempts(conn, &attempts)?;
     storage::order::orders_of_worker(conn, worker, None, 20)?;
     storage::network::person::person_of(conn, worker)?;
@@ -60,6 +62,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::stock::slots_with_products(conn, cabinet, &["A", "B"])?;
     storage::vend::journal::standing_with_slots(conn, cabinet, &[1, 2])?;
     storage::vend::journal::cabinet_lock_with_journal(conn, cabinet)?;
+    storage::vend::attempt::attempts_and_discrepancies(conn, cabinet, &[AttemptState::Issued])?;
     storage::vend::attempt::attempts_of_cabinet(conn, cabinet, &[AttemptState::Issued])?;
     storage::vend::attempt::work_of(conn, (DeviceId::generate(), 1), cabinet, now)?;
     storage::vend::attempt::attempts_overdue(conn, now, 100)?;

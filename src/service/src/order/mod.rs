@@ -35,7 +35,7 @@ use plan::OrderPlan;
 use sale::{CounterLine, OrderSafety, Person};
 use storage::{
     Conn,
-    order::{self as store, OrderRow, UnitRow, WholeOrder},
+    order::{self as store, OrderRow, UnitRow, WholeOrder, prescribed::WithLines},
     vend::{
         attempt::AttemptRow,
         journal::{cabinet_of_order_lock, cabinet_of_station_lock, standing_with_slots},
@@ -236,10 +236,11 @@ pub fn pay(
     let person = sale::lock_person(tx, caller)?;
     let cabinet = cabinet_of_order_lock(tx.conn, id, caller.worker)?.ok_or(Code::NotFound)?;
     let mut orders = Orders::default();
-    let order = orders.read(tx, id)?.ok_or(Code::NotFound)?;
+    let prescription = orders.read_prescribed(tx, id)?;
+    let order = orders.order(id)?;
     if !order::decide(order.order(), Command::Pay, tx.now)?.is_empty() {
         let order = order.clone();
-        check_again(tx, &person, &order)?;
+        check_again(tx, &person, &order, prescription)?;
         ensure_has_balance(tx, &order.row)?;
         let mut numbers: Vec<i32> = order.units.iter().map(|unit| unit.slot_no).collect();
         numbers.sort_unstable();
@@ -260,11 +261,17 @@ pub fn pay(
 }
 
 /// The record, and the prescription, may have changed since the packs were reserved.
-fn check_again(tx: &mut Tx<'_>, person: &Person, order: &LoadedOrder) -> Result<(), Failure> {
+fn check_again(
+    tx: &mut Tx<'_>,
+    person: &Person,
+    order: &LoadedOrder,
+    prescription: Option<WithLines>,
+) -> Result<(), Failure> {
     let row = &order.row;
     match row.prescription_id {
         Some(id) => {
-            let prescription = dispense::Ordered::read(tx, id)?;
+            let stored = prescription.ok_or(Code::NotFound)?;
+            let prescription = dispense::Ordered::open(tx.app, stored)?;
             sale::prescribed(tx, person, id, &prescription.body)?;
             match prescription.may_vend(tx.app, tx.now)? {
                 true => Ok(()),

@@ -25,6 +25,7 @@ use domain::{
 };
 use storage::{
     Conn,
+    order::prescribed::WithLines,
     prescription::{self as store, LineRow, PrescriptionRow},
 };
 
@@ -118,27 +119,13 @@ pub fn verify_for_start(
     id: PrescriptionId,
     now: Timestamp,
 ) -> Result<bool, Failure> {
-    Ok(contents_for_start(conn, app, id, now)?.is_some())
-}
-
-/// The contents of a prescription on which a pack may be vended now, as [`verify_for_start`] checks
-/// it; `None` where it may not.
-///
-/// # Errors
-/// As there.
-pub(crate) fn contents_for_start(
-    conn: &mut Conn,
-    app: &AppState,
-    id: PrescriptionId,
-    now: Timestamp,
-) -> Result<Option<Body>, Failure> {
     match store::prescription_with_lines(conn, id)? {
-        Some((row, lines)) => vendable(app, &row, &lines, now),
-        None => Ok(None),
+        Some((row, lines)) => Ok(vendable(app, &row, &lines, now)?.is_some()),
+        None => Ok(false),
     }
 }
 
-/// A prescription of an order that is paid.
+/// The prescription of an order that is to be paid.
 pub(crate) struct Ordered {
     row: PrescriptionRow,
     lines: Vec<LineRow>,
@@ -147,10 +134,9 @@ pub(crate) struct Ordered {
 
 impl Ordered {
     /// # Errors
-    /// `NotFound`; contents that do not open.
-    pub fn read(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<Self, Failure> {
-        let (row, lines) = store::prescription_with_lines(tx.conn, id)?.ok_or(Code::NotFound)?;
-        Ok(Self { body: Body::open(tx.app, &row)?, row, lines })
+    /// Contents that do not open.
+    pub fn open(app: &AppState, (row, lines): WithLines) -> Result<Self, Failure> {
+        Ok(Self { body: Body::open(app, &row)?, row, lines })
     }
 
     /// As [`verify_for_start`].
@@ -162,8 +148,12 @@ impl Ordered {
     }
 }
 
-/// The contents of a prescription on which a pack may be vended.
-fn vendable(
+/// The contents of a prescription on which a pack may be vended now, as [`verify_for_start`] checks
+/// it; `None` where it may not.
+///
+/// # Errors
+/// A signature that cannot be checked.
+pub(crate) fn vendable(
     app: &AppState,
     row: &PrescriptionRow,
     lines: &[LineRow],

@@ -2,12 +2,7 @@
 //! transaction that has locked the cabinet's row.
 
 use super::{closing, issue::lot_may_vend, orders::Orders, pickup, sweep::withdraw};
-use crate::{
-    Failure, Tx,
-    caller::CabinetCaller,
-    order::sale::recheck,
-    prescription::{body::Body, dispense},
-};
+use crate::{Failure, Tx, caller::CabinetCaller, order::sale::recheck, prescription::dispense};
 use domain::{
     formulary::SaleClass,
     ids::AttemptId,
@@ -45,7 +40,7 @@ pub fn start(
 ) -> Result<Grant, Failure> {
     let cabinet = cabinet_lock_heard(tx.conn, caller.cabinet, tx.now)?.ok_or(Code::NotFound)?;
     let mut orders = Orders::default();
-    orders.read_attempts(tx, &[id])?;
+    let prescription = orders.read_attempt_prescribed(tx, id)?;
     let attempt = orders.attempt(id)?.clone();
     if attempt.row.cabinet_id != cabinet.id {
         return Err(Code::NotFound.into());
@@ -53,7 +48,10 @@ pub fn start(
     let order = orders.order(attempt.row.order_id)?.clone();
     let (standing, mut slots) = standing_with_slots(tx.conn, cabinet.id, &[attempt.row.slot_no])?;
     let slot = slots.pop();
-    let prescribed = prescribed(tx, &order.row)?;
+    let prescribed = match prescription.filter(|_| order.row.state == OrderState::Paid) {
+        Some((row, lines)) => dispense::vendable(tx.app, &row, &lines, tx.now)?,
+        None => None,
+    };
     let pause = pickup::pause_left(tx, standing.hatch_try.as_ref(), &request.pickup_code);
     let gate = StartGate {
         pickup: pickup::check(tx, &order.row, &request.pickup_code, pause)?,
@@ -119,12 +117,4 @@ fn lot_ok(tx: &Tx<'_>, cabinet: &CabinetRow, order: &OrderRow, slot: Option<&Fil
 /// Whether a cabinet of this lane may vend this class, with or without a prescription.
 pub(crate) fn lane_permits(lane: CabinetLane, class: SaleClass, prescribed: bool) -> bool {
     if prescribed { may_vend(lane, class) } else { may_sell_without_prescription(lane, class) }
-}
-
-/// The contents of the prescription of a paid order, if a pack may be vended on it now.
-fn prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<Option<Body>, Failure> {
-    match order.prescription_id.filter(|_| order.state == OrderState::Paid) {
-        Some(prescription) => dispense::contents_for_start(tx.conn, tx.app, prescription, tx.now),
-        None => Ok(None),
-    }
 }
