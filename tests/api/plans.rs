@@ -15,8 +15,8 @@ use crate::{
 };
 use domain::{
     ids::{
-        AttemptId, CabinetId, CheckInId, ConsultationId, OfferId, OrderId, OrderUnitId, PrescriptionId,
-        SessionId, StaffId, StationId, WorkerId,
+        AttemptId, CabinetId, CheckInId, ConsultationId, DeviceId, OfferId, OrderId, OrderUnitId,
+        PrescriptionId, SessionId, StaffId, StationId, WorkerId,
     },
     ledger::{AccountRef, TransferReason},
     money::Fen,
@@ -55,16 +55,20 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     let session = Authority::Session { id: SessionId::generate(), version: 1, oldest: now };
     let (visit, live) = (Authority::CheckIn(CheckInId::generate()), Live::of(Some(session)));
     storage::order::order_whole(conn, OrderId::generate())?;
+    storage::order::prescribed::order_prescribed(conn, OrderId::generate())?;
+    storage::order::prescribed::order_prescribed_of_attempt(conn, AttemptId::generate())?;
     storage::order::orders_of_attempts(conn, &attempts)?;
     storage::order::orders_of_worker(conn, worker, None, 20)?;
     storage::network::person::person_of(conn, worker)?;
+    storage::network::person::person_of_lock(conn, worker)?;
     storage::network::person::unpaid_of(conn, &[worker; 2], now)?;
     storage::stock::slots_numbered(conn, cabinet, &[1, 2])?;
     storage::stock::slots_with_products(conn, cabinet, &["A", "B"])?;
-    storage::vend::journal::cabinet_standing(conn, cabinet)?;
-    storage::vend::attempt::attempt_is_unresolved(conn, cabinet)?;
+    storage::vend::journal::standing_with_slots(conn, cabinet, &[1, 2])?;
+    storage::vend::journal::cabinet_lock_with_journal(conn, cabinet)?;
+    storage::vend::attempt::attempts_and_discrepancies(conn, cabinet, &[AttemptState::Issued])?;
     storage::vend::attempt::attempts_of_cabinet(conn, cabinet, &[AttemptState::Issued])?;
-    storage::vend::attempt::attempts_for_work(conn, cabinet, now)?;
+    storage::vend::attempt::work_of(conn, (DeviceId::generate(), 1), cabinet, now)?;
     storage::vend::attempt::attempts_overdue(conn, now, 100)?;
     storage::vend::attempt::attempts_silent(conn, now, 100)?;
     storage::check_in::check_ins_idle(conn, now, 100)?;
@@ -106,8 +110,8 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::events::events_for(conn, Audience::Worker(worker), live, 0, 100)?;
     storage::order::orders_overdue(conn, now, 100)?;
     storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
-    storage::prescription::lines_with_taken(conn, PrescriptionId::generate())?;
-    storage::prescription::fulfilment_of(conn, PrescriptionId::generate())?;
+    storage::prescription::prescription_lock_with_taken(conn, PrescriptionId::generate())?;
+    storage::prescription::prescription_lock_with_fulfilment(conn, PrescriptionId::generate())?;
     storage::prescription::consultation_and_licence(conn, ConsultationId::generate())?;
     storage::prescription::prescriptions_due(conn, now, 100)?;
     storage::prescription::reviews_waiting(conn, live, now, 50)?;

@@ -1,5 +1,6 @@
-//! Requests signed by a device. The signature is checked before the handler runs, with the key
-//! that is in the database at that moment, so neither a cached token nor a revoked key is enough.
+//! Requests signed by a device. The signature is checked before the handler runs. A cabinet's key is
+//! cached: its operations check in their own transaction that it may still act, so neither a cached
+//! token nor a revoked key is enough.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -24,8 +25,11 @@ use crypto::{
     device::{self, BoundRequest},
     public_key::Ed25519PublicKey,
 };
-use domain::{ids::DeviceId, refusal::Code};
-use service::{Actor, AppState, Failure, caller::StationCaller};
+use domain::refusal::Code;
+use service::{
+    Actor, AppState, Failure,
+    caller::{CabinetCaller, StationCaller},
+};
 
 /// The header with the detached JWS over method, path and body.
 pub(crate) const SIGNATURE_HEADER: &str = "Waystation-Signature";
@@ -45,7 +49,14 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for SignedBody<T> {
         Box::pin(async move {
             let bytes = raw.await?;
             verify(&request, bytes.0.as_ref()).await.map_err(|failure| Problem::new(&request, failure))?;
-            body.await.map(|body| SignedBody(body.0))
+            match body.await {
+                Ok(body) => Ok(SignedBody(body.0)),
+                // No operation will check that the device may still act.
+                Err(problem) => {
+                    still_enrolled(&request).await.map_err(|failure| Problem::new(&request, failure))?;
+                    Err(problem)
+                }
+            }
         })
     }
 }
@@ -86,7 +97,7 @@ async fn verify_screen(request: &mut ServiceRequest, caller: StationCaller) -> R
     };
     let body = reading.await?;
     let http = request.request();
-    let key = device_key(http, Actor::Station(caller), caller.device, caller.epoch).await?;
+    let key = service::vend::device_key(app_of(http)?, caller.device, caller.epoch).await?;
     let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
     let token = header(header::AUTHORIZATION.as_str());
     let token = std::str::from_utf8(token).ok().and_then(|text| text.strip_prefix("Bearer "));
@@ -103,14 +114,37 @@ async fn verify_screen(request: &mut ServiceRequest, caller: StationCaller) -> R
 }
 
 async fn verify(request: &HttpRequest, body: &[u8]) -> Result<(), Failure> {
-    let actor = actor_of(request)?;
-    let Actor::Cabinet(caller) = actor else { return Err(Code::RoleNotAllowed.into()) };
+    let caller = cabinet_of(request)?;
     let signature = signature_of(request)?;
-    let key = device_key(request, actor, caller.device, caller.epoch).await?;
     let (method, path) = (request.method().as_str(), path_of(request));
-    let signer =
-        device::verify_request(&key, &signature, method, path, body).map_err(|_| Code::SignatureInvalid)?;
-    if signer == caller.device { Ok(()) } else { Err(Code::SignatureInvalid.into()) }
+    let fits = |key: &Ed25519PublicKey| {
+        device::verify_request(key, &signature, method, path, body)
+            .is_ok_and(|signer| signer == caller.device)
+    };
+    let known = service::vend::known_device_key(app_of(request)?, caller.device, caller.epoch);
+    if known.is_some_and(|key| fits(&key)) {
+        return Ok(());
+    }
+    // Of a revoked device the revocation is reported, not the signature.
+    let key = service::vend::device_key(app_of(request)?, caller.device, caller.epoch).await?;
+    if fits(&key) { Ok(()) } else { Err(Code::SignatureInvalid.into()) }
+}
+
+async fn still_enrolled(request: &HttpRequest) -> Result<(), Failure> {
+    let caller = cabinet_of(request)?;
+    service::vend::device_key(app_of(request)?, caller.device, caller.epoch).await.map(drop)
+}
+
+fn cabinet_of(request: &HttpRequest) -> Result<CabinetCaller, Failure> {
+    match actor_of(request)? {
+        Actor::Cabinet(caller) => Ok(caller),
+        _another_role => Err(Code::RoleNotAllowed.into()),
+    }
+}
+
+fn app_of(request: &HttpRequest) -> Result<&Arc<AppState>, Failure> {
+    let app = request.app_data::<Data<Arc<AppState>>>();
+    Ok(app.ok_or_else(|| Failure::inconsistent("the application state is not at hand"))?)
 }
 
 fn signature_of(request: &HttpRequest) -> Result<String, Failure> {
@@ -121,17 +155,4 @@ fn signature_of(request: &HttpRequest) -> Result<String, Failure> {
 /// The path and query exactly as received: decoding and re-encoding could change the signed text.
 fn path_of(request: &HttpRequest) -> &str {
     request.uri().path_and_query().map_or("/", |path| path.as_str())
-}
-
-async fn device_key(
-    request: &HttpRequest,
-    actor: Actor,
-    device: DeviceId,
-    epoch: i64,
-) -> Result<Ed25519PublicKey, Failure> {
-    let app = request
-        .app_data::<Data<Arc<AppState>>>()
-        .ok_or_else(|| Failure::inconsistent("the application state is not at hand"))?;
-    let text = app.read(actor, move |conn, _| service::vend::device_key(conn, device, epoch)).await?;
-    Ok(text.parse::<Ed25519PublicKey>()?)
 }

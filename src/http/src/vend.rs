@@ -79,8 +79,7 @@ async fn next_work(
     };
     // The generation is older than the read: a change during the read causes another one.
     let read = async |generation| {
-        let items =
-            app.read_snapshot(caller.actor(), move |conn, app| service::vend::work(conn, app, own)).await?;
+        let items = service::vend::work(app, own).await?;
         let cursor = service::vend::cursor_of(&items)?;
         app.work_cursors.insert(own.cabinet, (generation, cursor));
         Ok(match cursor == query.cursor {

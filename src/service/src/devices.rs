@@ -128,10 +128,8 @@ pub struct RevokedDevice {
 /// # Errors
 /// `NotFound` for an unknown station, or one without a cabinet.
 pub fn code_make(tx: &mut Tx<'_>, caller: StaffCaller, input: &CodeInput) -> Result<CodeView, Failure> {
-    if !store::station_is_open(tx.conn, input.station_id)? {
-        return Err(Code::NotFound.into());
-    }
-    if input.kind == DeviceKind::Cabinet && store::cabinet_at(tx.conn, input.station_id)?.is_none() {
+    let cabinet = store::open_station_cabinet(tx.conn, input.station_id)?.ok_or(Code::NotFound)?;
+    if input.kind == DeviceKind::Cabinet && cabinet.is_none() {
         return Err(Code::NotFound.into());
     }
     let code = EnrolmentCode::generate();
@@ -156,19 +154,31 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
         Refusal::field("public_key", "bad_format", message)
     })?;
     let digest = EnrolmentCode::parse(&input.code).map_err(|_| Code::EnrolmentCodeInvalid)?.digest();
-    let code = store::code_fetch(tx.conn, &digest)?.ok_or(Code::EnrolmentCodeInvalid)?;
-    if !store::code_use(tx.conn, &digest, kind.as_str(), tx.now)? {
-        return Err(Code::EnrolmentCodeInvalid.into());
-    }
+    let code = store::code_use(tx.conn, &digest, kind.as_str(), tx.now)?.ok_or(Code::EnrolmentCodeInvalid)?;
     // The cabinet's row is locked before its device's: a cabinet's own operations have locked the
-    // first when they check the second in their last step.
-    if kind == DeviceKind::Cabinet {
-        store::cabinet_at_locked(tx.conn, code.station_id)?;
+    // first when they check the second in their last step. A concurrent enrolment is waited for,
+    // and then replaced.
+    let cabinet = match kind {
+        DeviceKind::Station => None,
+        DeviceKind::Cabinet => {
+            let locked = store::cabinet_at_locked(tx.conn, code.station_id)?;
+            Some(locked.ok_or(Code::EnrolmentCodeInvalid)?)
+        }
+    };
+    let old = store::device_at_revoke(tx.conn, code.station_id, kind.as_str(), tx.now)?;
+    if let Some(old) = &old {
+        retired(tx, old, RetireReason::Replaced)?;
     }
-    if let Some(old) = store::device_at(tx.conn, code.station_id, kind.as_str())? {
-        retire(tx, &old, RetireReason::Replaced)?;
+    let known = match &old {
+        // The live device of a place is its last one.
+        Some(old) => old.epoch,
+        None => store::device_epoch(tx.conn, code.station_id, kind.as_str())?,
+    };
+    let epoch = known.max(cabinet.map_or(0, |(_, epoch)| epoch)) + 1;
+    let cabinet_id = cabinet.map(|(id, _)| id);
+    if let Some((id, from)) = cabinet {
+        advance_epoch(tx, id, from, epoch)?;
     }
-    let (cabinet_id, epoch) = next_epoch(tx, kind, code.station_id)?;
     let id = DeviceId::generate();
     devices_add(
         tx.conn,
@@ -202,8 +212,8 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
 /// `NotFound`; revoking a revoked one is no error.
 pub fn revoke(tx: &mut Tx<'_>, id: DeviceId) -> Result<RevokedDevice, Failure> {
     let row = store::device_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    if row.revoked_at.is_none() {
-        retire(tx, &row, RetireReason::Revoked)?;
+    if row.revoked_at.is_none() && store::device_revoke(tx.conn, id, tx.now)? {
+        retired(tx, &row, RetireReason::Revoked)?;
     }
     Ok(RevokedDevice { id, revoked_at: row.revoked_at.unwrap_or(tx.now) })
 }
@@ -298,10 +308,7 @@ async fn prove(app: &Arc<AppState>, input: &AssertionInput) -> Result<DeviceToke
         if !store::assertion_use(tx.conn, &used, remembered)? {
             return Err(Code::TokenInvalid.into());
         }
-        let row = store::device_fetch(tx.conn, id)?.ok_or(Code::TokenInvalid)?;
-        if row.revoked_at.is_some() {
-            return Err(Code::DeviceRevoked.into());
-        }
+        // If the device was revoked since, whatever its token asks for is refused.
         issue(tx.app, &row)
     });
     taken.await.map_err(of_device)
@@ -327,45 +334,30 @@ fn issue(app: &AppState, row: &DeviceRow) -> Result<DeviceToken, Failure> {
     })
 }
 
-fn retire(tx: &mut Tx<'_>, row: &DeviceRow, reason: RetireReason) -> Result<(), Failure> {
-    if store::device_revoke(tx.conn, row.id, tx.now)? {
-        let kind = DeviceKind::parse(&row.kind)
-            .ok_or_else(|| Failure::inconsistent(format!("a device of the kind {}", row.kind)))?;
-        let event = DeviceEvent::Revoked { kind, station: row.station_id, reason };
-        tx.record(row.id, event, Recipients::nobody())?;
-        if kind == DeviceKind::Station {
-            // The check-ins of this screen end with it.
-            let why = match reason {
-                RetireReason::Replaced => EndReason::ScreenReplaced,
-                RetireReason::Revoked => EndReason::ScreenRevoked,
-            };
-            check_in::end_at_station(tx, row.station_id, why)?;
-        }
+/// What follows from the revocation of a device, in the transaction that has revoked it.
+fn retired(tx: &mut Tx<'_>, row: &DeviceRow, reason: RetireReason) -> Result<(), Failure> {
+    let kind = DeviceKind::parse(&row.kind)
+        .ok_or_else(|| Failure::inconsistent(format!("a device of the kind {}", row.kind)))?;
+    let event = DeviceEvent::Revoked { kind, station: row.station_id, reason };
+    tx.record(row.id, event, Recipients::nobody())?;
+    if kind == DeviceKind::Station {
+        // The check-ins of this screen end with it.
+        let why = match reason {
+            RetireReason::Replaced => EndReason::ScreenReplaced,
+            RetireReason::Revoked => EndReason::ScreenRevoked,
+        };
+        check_in::end_at_station(tx, row.station_id, why)?;
     }
     Ok(())
 }
 
-/// The place's next epoch; a cabinet switches to it and starts a new journal.
-fn next_epoch(
-    tx: &mut Tx<'_>,
-    kind: DeviceKind,
-    station: StationId,
-) -> Result<(Option<CabinetId>, i64), Failure> {
-    match kind {
-        DeviceKind::Station => Ok((None, store::device_epoch(tx.conn, station, kind.as_str())? + 1)),
-        DeviceKind::Cabinet => {
-            // A concurrent enrolment is waited for, and then replaced.
-            let locked = store::cabinet_at_locked(tx.conn, station)?;
-            let (cabinet, epoch) = locked.ok_or(Code::EnrolmentCodeInvalid)?;
-            let known = store::device_epoch(tx.conn, station, kind.as_str())?;
-            let next = epoch.max(known) + 1;
-            let start = digest::hex(&digest::CHAIN_START);
-            if !store::cabinet_epoch_advance(tx.conn, cabinet, epoch, next, &start)? {
-                return Err(Code::EnrolmentCodeInvalid.into());
-            }
-            Ok((Some(cabinet), next))
-        }
+/// A cabinet switches to its next epoch, and starts a new journal.
+fn advance_epoch(tx: &mut Tx<'_>, cabinet: CabinetId, from: i64, to: i64) -> Result<(), Failure> {
+    let start = digest::hex(&digest::CHAIN_START);
+    if !store::cabinet_epoch_advance(tx.conn, cabinet, from, to, &start)? {
+        return Err(Code::EnrolmentCodeInvalid.into());
     }
+    Ok(())
 }
 
 /// Attempts that the replaced cabinet had started are in doubt from now on.

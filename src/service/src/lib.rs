@@ -73,6 +73,7 @@ pub struct AppState {
     /// The cursor of the work that each cabinet last received: an idle poll then needs no database
     /// query.
     pub work_cursors: vend::WorkCursorCache,
+    pub(crate) device_keys: vend::DeviceKeyCache,
     /// When this instance started: it heard nobody before, so silence is counted from here.
     pub(crate) opened_at: Timestamp,
     /// The public URL under which callers reach this server.
@@ -100,6 +101,7 @@ impl AppState {
         let estimates = consultation::EstimateCache::default();
         // An evicted cabinet costs one more database read.
         let work_cursors = vend::WorkCursorCache::new(200_000);
+        let device_keys = vend::DeviceKeyCache::new(200_000);
         let opened_at = clock.now();
         let public_url = "http://127.0.0.1:8080".to_owned();
         let metrics = Metrics::default();
@@ -113,6 +115,7 @@ impl AppState {
             coordination,
             estimates,
             work_cursors,
+            device_keys,
             opened_at,
             public_url,
             metrics,

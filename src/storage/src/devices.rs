@@ -74,30 +74,39 @@ pub fn code_fetch(conn: &mut Conn, digest: &[u8]) -> QueryResult<Option<CodeRow>
         .optional()
 }
 
-/// Uses a code of this kind; `false` when it is used, expired or of another kind.
-pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(enrolment_code::table.find(digest))
+/// Uses a code of this kind; `None` when it is unknown, used, expired or of another kind.
+pub fn code_use(conn: &mut Conn, digest: &[u8], kind: &str, now: Timestamp) -> QueryResult<Option<CodeRow>> {
+    on_backend!(conn, c => diesel::update(enrolment_code::table.find(digest))
         .filter(enrolment_code::kind.eq(kind))
         .filter(enrolment_code::used_at.is_null())
         .filter(enrolment_code::expires_at.gt(At(now)))
         .set(enrolment_code::used_at.eq(Some(At(now))))
+        .returning(CodeRow::as_returning())
         .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .get_result(c))
+    .optional()
 }
 
 pub fn device_fetch(conn: &mut Conn, id: DeviceId) -> QueryResult<Option<DeviceRow>> {
     on_backend!(conn, c => device::table.find(id).select(DeviceRow::as_select()).first(c)).optional()
 }
 
-/// The live device of a kind at a station.
-pub fn device_at(conn: &mut Conn, station_id: StationId, kind: &str) -> QueryResult<Option<DeviceRow>> {
-    on_backend!(conn, c => device::table
+/// Revokes the live device of a kind at a station, and returns it as it is now; `None` when there
+/// is none.
+pub fn device_at_revoke(
+    conn: &mut Conn,
+    station_id: StationId,
+    kind: &str,
+    now: Timestamp,
+) -> QueryResult<Option<DeviceRow>> {
+    on_backend!(conn, c => diesel::update(device::table)
         .filter(device::station_id.eq(station_id))
         .filter(device::kind.eq(kind))
         .filter(device::revoked_at.is_null())
-        .select(DeviceRow::as_select())
-        .first(c))
+        .set(device::revoked_at.eq(Some(At(now))))
+        .returning(DeviceRow::as_returning())
+        .prepared()
+        .get_result(c))
     .optional()
 }
 
@@ -123,33 +132,25 @@ pub fn device_revoke(conn: &mut Conn, id: DeviceId, now: Timestamp) -> QueryResu
         .map(|rows| rows == 1)
 }
 
-/// Whether the station exists and is not retired.
-pub fn station_is_open(conn: &mut Conn, id: StationId) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => station::table
-        .find(id)
+/// The cabinet of a station, which may have none; `None` for a station that does not exist or is
+/// retired.
+pub fn open_station_cabinet(conn: &mut Conn, id: StationId) -> QueryResult<Option<Option<CabinetId>>> {
+    on_backend!(conn, c => station::table
+        .left_join(cabinet::table)
+        .filter(station::id.eq(id))
         .filter(station::retired_at.is_null())
-        .select(station::id)
-        .first::<StationId>(c))
-    .optional()?;
-    Ok(found.is_some())
+        .select(cabinet::id.nullable())
+        .first(c))
+    .optional()
 }
 
-/// As [`cabinet_at`], with the row locked for update: for a change of the epoch.
+/// The cabinet at a station, with its epoch. Locks its row for update: for a change of the epoch.
 pub fn cabinet_at_locked(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
     on_backend!(conn, c => cabinet::table
         .filter(cabinet::station_id.eq(station_id))
         .select((cabinet::id, cabinet::epoch))
         .lock_for_no_key_update()
         .get_result(c))
-    .optional()
-}
-
-/// The cabinet at a station, with its epoch.
-pub fn cabinet_at(conn: &mut Conn, station_id: StationId) -> QueryResult<Option<(CabinetId, i64)>> {
-    on_backend!(conn, c => cabinet::table
-        .filter(cabinet::station_id.eq(station_id))
-        .select((cabinet::id, cabinet::epoch))
-        .first(c))
     .optional()
 }
 

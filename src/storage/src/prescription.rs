@@ -238,41 +238,57 @@ pub fn prescription_with_lines(
     Ok(whole.pop().map(|row| (row, lines)))
 }
 
-/// The lines of a prescription in their order, each with its packs that are dispensed, in doubt or
-/// reserved.
-pub fn lines_with_taken(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<(LineRow, i64)>> {
+/// A prescription with its row locked for update, and its lines in their order, each with its packs
+/// that are dispensed, in doubt or reserved.
+///
+/// Where the statement waits for the lock, it counts the packs of the moment before. Who takes more
+/// packs has locked the worker's row first, as the caller has; what others do meanwhile only frees
+/// packs.
+pub fn prescription_lock_with_taken(
+    conn: &mut Conn,
+    id: PrescriptionId,
+) -> QueryResult<Option<(PrescriptionRow, Vec<(LineRow, i64)>)>> {
     let taken = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription_line::prescription_id.nullable()))
         .filter(order_unit::line_no.eq(prescription_line::line_no.nullable()))
         .filter(order_unit::state.eq_any_code(TAKEN));
-    let rows: Vec<(LineRow, Option<i64>)> = on_backend!(conn, c => prescription_line::table
-        .filter(prescription_line::prescription_id.eq(id))
+    let rows: Vec<(PrescriptionRow, LineRow, Option<i64>)> = on_backend!(conn, c => prescription::table
+        .inner_join(prescription_line::table)
+        .filter(prescription::id.eq(id))
         .order(prescription_line::line_no)
-        .select((LineRow::as_select(), taken.count().single_value()))
+        .select((PrescriptionRow::as_select(), LineRow::as_select(), taken.count().single_value()))
+        .lock_prescription()
         .load(c))?;
-    Ok(rows.into_iter().map(|(line, taken)| (line, taken.unwrap_or(0))).collect())
+    let (mut whole, mut lines) = (None, Vec::with_capacity(rows.len()));
+    for (row, line, taken) in rows {
+        whole = Some(row);
+        lines.push((line, taken.unwrap_or(0)));
+    }
+    Ok(whole.map(|row| (row, lines)))
 }
 
-/// State, packs prescribed and packs dispensed of a prescription.
-pub fn fulfilment_of(
+/// A prescription with its row locked for update, packs prescribed and packs dispensed. Its packs
+/// are those of one cabinet, which the caller has locked: others are not vended meanwhile.
+pub fn prescription_lock_with_fulfilment(
     conn: &mut Conn,
     id: PrescriptionId,
-) -> QueryResult<Option<(PrescriptionState, i64, i64)>> {
+) -> QueryResult<Option<(PrescriptionRow, i64, i64)>> {
     let prescribed = prescription_line::table.filter(prescription_line::prescription_id.eq(prescription::id));
     let dispensed = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
         .filter(order_unit::state.eq_code(UnitState::Dispensed));
-    let found: Option<(PrescriptionState, Option<i64>, Option<i64>)> =
+    let found: Option<(PrescriptionRow, Option<i64>, Option<i64>)> =
         on_backend!(conn, c => prescription::table
         .find(id)
         .select((
-            prescription::state,
+            PrescriptionRow::as_select(),
             prescribed.select(sum(prescription_line::packs)).single_value(),
             dispensed.count().single_value(),
         ))
-        .first(c))
+        .lock_for_no_key_update()
+        .get_result(c))
         .optional()?;
-    Ok(found.map(|(state, prescribed, dispensed)| (state, prescribed.unwrap_or(0), dispensed.unwrap_or(0))))
+    Ok(found.map(|(row, prescribed, dispensed)| (row, prescribed.unwrap_or(0), dispensed.unwrap_or(0))))
 }
 
 /// The open prescription of a consultation, and its state.

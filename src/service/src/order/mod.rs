@@ -35,10 +35,10 @@ use plan::OrderPlan;
 use sale::{CounterLine, OrderSafety, Person};
 use storage::{
     Conn,
-    order::{self as store, OrderRow, UnitRow, WholeOrder},
+    order::{self as store, OrderRow, UnitRow, WholeOrder, prescribed::WithLines},
     vend::{
         attempt::AttemptRow,
-        journal::{cabinet_of_order_lock, cabinet_of_station_lock, cabinet_standing},
+        journal::{cabinet_of_order_lock, cabinet_of_station_lock, standing_with_slots},
     },
 };
 use write::LoadedOrder;
@@ -156,8 +156,8 @@ pub fn create(tx: &mut Tx<'_>, caller: WorkerCaller, input: &OrderInput) -> Resu
     let cabinet = cabinet_of_station_lock(tx.conn, caller.station)?.ok_or(Code::CabinetClosed)?;
     let (plan, safety) = match (input.prescription_id, &input.lines) {
         (Some(prescription), _) => {
-            let plan = OrderPlan::of_prescription(tx, &cabinet, caller.worker, prescription)?;
-            sale::prescribed(tx, &person, prescription)?;
+            let (plan, body) = OrderPlan::of_prescription(tx, &cabinet, caller.worker, prescription)?;
+            sale::prescribed(tx, &person, prescription, &body)?;
             (plan, None)
         }
         (None, lines) => {
@@ -236,13 +236,18 @@ pub fn pay(
     let person = sale::lock_person(tx, caller)?;
     let cabinet = cabinet_of_order_lock(tx.conn, id, caller.worker)?.ok_or(Code::NotFound)?;
     let mut orders = Orders::default();
-    let order = orders.read(tx, id)?.ok_or(Code::NotFound)?;
+    let prescription = orders.read_prescribed(tx, id)?;
+    let order = orders.order(id)?;
     if !order::decide(order.order(), Command::Pay, tx.now)?.is_empty() {
         let order = order.clone();
-        check_again(tx, &person, &order)?;
-        ensure_can_pay(tx, &order.row)?;
-        let issuer = Issuer::of(&cabinet_standing(tx.conn, cabinet.id)?)?;
-        issue::ensure_may_issue(tx, &orders, &order.units)?;
+        check_again(tx, &person, &order, prescription)?;
+        ensure_has_balance(tx, &order.row)?;
+        let mut numbers: Vec<i32> = order.units.iter().map(|unit| unit.slot_no).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let (standing, slots) = standing_with_slots(tx.conn, cabinet.id, &numbers)?;
+        let issuer = Issuer::of(&standing)?;
+        issue::ensure_may_issue(tx.now, &orders, &order.units, &slots)?;
         let units: Vec<OrderUnitId> = order.units.iter().map(|unit| unit.id).collect();
         let code = random::pickup_code();
         let sealed = tx.app.seal("orders", "pickup_sealed", id, code.expose_secret())?;
@@ -255,11 +260,24 @@ pub fn pay(
     loaded_view(tx, &mut orders, id)
 }
 
-/// The record may have changed since the packs were reserved.
-fn check_again(tx: &mut Tx<'_>, person: &Person, order: &LoadedOrder) -> Result<(), Failure> {
+/// The record, and the prescription, may have changed since the packs were reserved.
+fn check_again(
+    tx: &mut Tx<'_>,
+    person: &Person,
+    order: &LoadedOrder,
+    prescription: Option<WithLines>,
+) -> Result<(), Failure> {
     let row = &order.row;
     match row.prescription_id {
-        Some(prescription) => sale::prescribed(tx, person, prescription),
+        Some(id) => {
+            let stored = prescription.ok_or(Code::NotFound)?;
+            let prescription = dispense::Ordered::open(tx.app, stored)?;
+            sale::prescribed(tx, person, id, &prescription.body)?;
+            match prescription.may_vend(tx.app, tx.now)? {
+                true => Ok(()),
+                false => Err(Code::PrescriptionExpired.into()),
+            }
+        }
         None => {
             let accepted = safety_of(tx.app, row)?.map(|safety| safety.accepted_warnings).unwrap_or_default();
             let lines = sale::lines_of(&order.units)?;
@@ -274,13 +292,8 @@ fn safety_of(app: &AppState, row: &OrderRow) -> Result<Option<OrderSafety>, Fail
     Ok(Some(serde_json::from_str(&body)?))
 }
 
-fn ensure_can_pay(tx: &mut Tx<'_>, row: &OrderRow) -> Result<(), Failure> {
+fn ensure_has_balance(tx: &mut Tx<'_>, row: &OrderRow) -> Result<(), Failure> {
     let total = row.total_fen;
-    if let Some(prescription) = row.prescription_id
-        && !dispense::verify_for_start(tx.conn, tx.app, prescription, tx.now)?
-    {
-        return Err(Code::PrescriptionExpired.into());
-    }
     let allowance = subsidy::allowance(tx, row.worker_id)?;
     let balance = subsidy::balance(tx, row.worker_id)?;
     // The screen shows what would help: a card or a document, or another month.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::sale;
 use crate::{
     Failure, Tx,
-    prescription::dispense,
+    prescription::{body::Body, dispense},
     vend::{issue::candidate, start::lane_permits},
 };
 use domain::{
@@ -41,7 +41,7 @@ pub(crate) struct OrderPlan {
 }
 
 impl OrderPlan {
-    /// All that is left of a prescription.
+    /// All that is left of a prescription, and the contents of that. The worker's row must be locked.
     ///
     /// # Errors
     /// `UnitsExceeded` when nothing is left; `LaneNotVendable`.
@@ -50,7 +50,7 @@ impl OrderPlan {
         cabinet: &CabinetRow,
         worker: WorkerId,
         prescription: PrescriptionId,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, Body), Failure> {
         let usable = dispense::usable_for_order(tx.conn, tx.app, prescription, worker, tx.now)?;
         let (mut wanted, formulary) = (Vec::new(), tx.app.formulary());
         for line in usable.lines {
@@ -74,7 +74,7 @@ impl OrderPlan {
         if wanted.is_empty() {
             return Err(Code::UnitsExceeded.into());
         }
-        Ok(Self { prescription: Some(prescription), wanted })
+        Ok((Self { prescription: Some(prescription), wanted }, usable.body))
     }
 
     /// Products over the counter.

@@ -25,6 +25,7 @@ use domain::{
 };
 use storage::{
     Conn,
+    order::prescribed::WithLines,
     prescription::{self as store, LineRow, PrescriptionRow},
 };
 
@@ -47,7 +48,7 @@ pub struct UsableLine {
 }
 
 /// A prescription in effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone)]
 pub struct UsablePrescription {
     pub id: PrescriptionId,
     pub consultation: ConsultationId,
@@ -57,10 +58,12 @@ pub struct UsablePrescription {
     /// The last instant on which it may be used.
     pub valid_until: Timestamp,
     pub lines: Vec<UsableLine>,
+    pub(crate) body: Body,
 }
 
 /// What an order may take from a prescription. Call it in the transaction that creates the order:
-/// it locks the prescription's row, so that a concurrent withdrawal and order see each other.
+/// it locks the prescription's row, so that a concurrent withdrawal and order see each other. The
+/// worker's row must be locked already, so that no other order takes from it meanwhile.
 ///
 /// # Errors
 /// `NotFound` for another worker's; `StateMovedOn` unless it is approved; `PrescriptionExpired`,
@@ -72,16 +75,14 @@ pub fn usable_for_order(
     worker: WorkerId,
     now: Timestamp,
 ) -> Result<UsablePrescription, Failure> {
-    let row =
-        store::prescription_lock(conn, id)?.filter(|row| row.worker_id == worker).ok_or(Code::NotFound)?;
+    let found = store::prescription_lock_with_taken(conn, id)?;
+    let (row, lines) = found.filter(|(row, _)| row.worker_id == worker).ok_or(Code::NotFound)?;
     if row.state != PrescriptionState::Approved {
         return Err(Refusal::moved_on(row.state).into());
     }
     let valid_until = row.valid_until.filter(|until| now <= *until).ok_or(Code::PrescriptionExpired)?;
-    let (rows, taken): (Vec<LineRow>, Vec<i64>) = store::lines_with_taken(conn, id)?.into_iter().unzip();
-    if !may_vend(app, &row, &rows, now)? {
-        return Err(Code::PrescriptionExpired.into());
-    }
+    let (rows, taken): (Vec<LineRow>, Vec<i64>) = lines.into_iter().unzip();
+    let body = vendable(app, &row, &rows, now)?.ok_or(Code::PrescriptionExpired)?;
     let line = |(line, taken): (&LineRow, i64)| {
         Ok(UsableLine {
             line_no: line.line_no,
@@ -103,6 +104,7 @@ pub fn usable_for_order(
         hospital: row.hospital_id,
         valid_until,
         lines,
+        body,
     })
 }
 
@@ -118,29 +120,60 @@ pub fn verify_for_start(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     match store::prescription_with_lines(conn, id)? {
-        Some((row, lines)) => may_vend(app, &row, &lines, now),
+        Some((row, lines)) => Ok(vendable(app, &row, &lines, now)?.is_some()),
         None => Ok(false),
     }
 }
 
-fn may_vend(
+/// The prescription of an order that is to be paid.
+pub(crate) struct Ordered {
+    row: PrescriptionRow,
+    lines: Vec<LineRow>,
+    pub body: Body,
+}
+
+impl Ordered {
+    /// # Errors
+    /// Contents that do not open.
+    pub fn open(app: &AppState, (row, lines): WithLines) -> Result<Self, Failure> {
+        Ok(Self { body: Body::open(app, &row)?, row, lines })
+    }
+
+    /// As [`verify_for_start`].
+    ///
+    /// # Errors
+    /// A signature that cannot be checked.
+    pub fn may_vend(&self, app: &AppState, now: Timestamp) -> Result<bool, Failure> {
+        Ok(is_approved(&self.row, now) && signature_fits(app, &self.row, &self.body, &self.lines)?)
+    }
+}
+
+/// The contents of a prescription on which a pack may be vended now, as [`verify_for_start`] checks
+/// it; `None` where it may not.
+///
+/// # Errors
+/// A signature that cannot be checked.
+pub(crate) fn vendable(
     app: &AppState,
     row: &PrescriptionRow,
     lines: &[LineRow],
     now: Timestamp,
-) -> Result<bool, Failure> {
-    let approved = row.state == PrescriptionState::Approved
-        && row.reviewed_by.is_some_and(|reviewer| reviewer != row.doctor_id)
-        && row.valid_until.is_some_and(|until| now <= until);
-    if !approved {
-        return Ok(false);
+) -> Result<Option<Body>, Failure> {
+    if !is_approved(row, now) {
+        return Ok(None);
     }
     // Contents that cannot be decrypted were not sealed for this row: tampered, too.
     let Ok(body) = Body::open(app, row) else {
         tracing::warn!(prescription = %row.id, "the contents of a prescription do not open");
-        return Ok(false);
+        return Ok(None);
     };
-    signature_fits(app, row, &body, lines)
+    Ok(signature_fits(app, row, &body, lines)?.then_some(body))
+}
+
+fn is_approved(row: &PrescriptionRow, now: Timestamp) -> bool {
+    row.state == PrescriptionState::Approved
+        && row.reviewed_by.is_some_and(|reviewer| reviewer != row.doctor_id)
+        && row.valid_until.is_some_and(|until| now <= until)
 }
 
 /// Whether the doctor's signature is valid for the document that follows from the row and its
@@ -169,11 +202,12 @@ pub(crate) fn signature_fits(
 /// # Errors
 /// `UnitsExceeded` when more was dispensed than prescribed.
 pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failure> {
-    let (state, prescribed, dispensed) = store::fulfilment_of(tx.conn, id)?.ok_or(Code::NotFound)?;
-    if state != PrescriptionState::Approved || dispensed < prescribed {
+    let found = store::prescription_lock_with_fulfilment(tx.conn, id)?;
+    let (row, prescribed, dispensed) = found.ok_or(Code::NotFound)?;
+    if row.state != PrescriptionState::Approved || dispensed < prescribed {
         return Ok(false);
     }
-    let before = Loaded::lock(tx, id)?.ok_or(Code::NotFound)?;
+    let before = Loaded::open(tx.app, row, tx.now)?;
     let command = Command::Fulfil {
         units_prescribed: u32::try_from(prescribed).unwrap_or(u32::MAX),
         units_dispensed: u32::try_from(dispensed).unwrap_or(u32::MAX),

@@ -5,7 +5,7 @@ use super::{closing, orders::Orders};
 use crate::{Failure, Recipients, Tx, caller::CabinetCaller};
 use domain::{
     event::cabinet::CabinetEvent,
-    ids::CabinetId,
+    ids::{AttemptId, CabinetId},
     refusal::{Code, Refusal},
     vend::{
         AttemptState, BootId, Command,
@@ -15,7 +15,8 @@ use domain::{
 };
 use storage::vend::{journal::CabinetRow, reconcile as store};
 
-/// Accepts the boot that sends a hello.
+/// Accepts the boot that sends a hello; `unresolved` are its started
+/// attempts whose outcome is not known.
 ///
 /// # Errors
 /// `BootUnknown` for a delayed message of an older boot: it must not count as a restart, nor lock
@@ -26,6 +27,7 @@ pub(crate) fn accept_boot(
     caller: CabinetCaller,
     cabinet: &CabinetRow,
     hello: &HelloRequest,
+    unresolved: &[(AttemptId, AttemptState)],
 ) -> Result<(), Failure> {
     let (boot_id, mono_ms) = (hello.boot_id, hello.mono_ms);
     let boot = boot_id.to_string();
@@ -45,16 +47,16 @@ pub(crate) fn accept_boot(
     let newest = known.as_ref().and_then(|row| row.token_at).max(Some(caller.token_at));
     match classify_boot(&observed) {
         BootVerdict::Present => {}
-        BootVerdict::Restarted => restarted(tx, orders, cabinet, boot_id)?,
+        BootVerdict::Restarted => restarted(tx, orders, cabinet, boot_id, unresolved)?,
         BootVerdict::Late => return Err(Refusal::new(Code::BootUnknown).into()),
         BootVerdict::Fresh => {
-            if !store::boot_add(tx.conn, cabinet.id, &boot, tx.now)? {
+            if !store::boot_add(tx.conn, cabinet.id, &boot, (mono_ms, newest), tx.now)? {
                 return Err(Refusal::new(Code::BootUnknown).into());
             }
             store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
             let event = CabinetEvent::Booted { boot_id, epoch: cabinet.epoch, same_boot_id: false };
             tx.record(cabinet.id, event, Recipients::nobody())?;
-            doubt(tx, orders, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
+            return doubt_started(tx, orders, unresolved, boot_id);
         }
         BootVerdict::Reinstated => {
             // It started when it was first seen: this is not a restart by a person.
@@ -62,10 +64,19 @@ pub(crate) fn accept_boot(
             store::boot_present(tx.conn, cabinet.id, &boot, began)?;
             let event = CabinetEvent::BootLives { boot_id, epoch: cabinet.epoch };
             tx.record(cabinet.id, event, Recipients::nobody())?;
-            doubt(tx, orders, cabinet.id, &[AttemptState::Started], Command::NewBoot { boot: boot_id })?;
+            doubt_started(tx, orders, unresolved, boot_id)?;
         }
     }
     Ok(store::boot_heard(tx.conn, cabinet.id, &boot, mono_ms, newest)?)
+}
+
+/// The started attempts of a cabinet whose outcome is not known.
+pub(crate) fn unresolved(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+) -> Result<Vec<(AttemptId, AttemptState)>, Failure> {
+    let states = [AttemptState::Started, AttemptState::InDoubt];
+    Ok(storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, &states)?)
 }
 
 /// The clock of a boot has gone back: the cabinet has restarted and generated the same boot id
@@ -75,6 +86,7 @@ pub(crate) fn restarted(
     orders: &mut Orders,
     cabinet: &CabinetRow,
     boot_id: BootId,
+    unresolved: &[(AttemptId, AttemptState)],
 ) -> Result<(), Failure> {
     let boot = boot_id.to_string();
     if cabinet.boot_id.as_deref() == Some(boot.as_str()) {
@@ -82,8 +94,8 @@ pub(crate) fn restarted(
     }
     let event = CabinetEvent::Booted { boot_id, epoch: cabinet.epoch, same_boot_id: true };
     tx.record(cabinet.id, event, Recipients::nobody())?;
-    let unresolved = [AttemptState::Started, AttemptState::InDoubt];
-    doubt(tx, orders, cabinet.id, &unresolved, Command::SameBoot { boot: boot_id })
+    let ids: Vec<AttemptId> = unresolved.iter().map(|(id, _)| *id).collect();
+    closing::command_each(tx, orders, &ids, Command::SameBoot { boot: boot_id })
 }
 
 /// Stores a later clock value of a boot, from an entry of its journal.
@@ -91,13 +103,13 @@ pub fn heard(tx: &mut Tx<'_>, cabinet: CabinetId, boot: BootId, mono_ms: i64) ->
     Ok(store::boot_moved(tx.conn, cabinet, &boot.to_string(), mono_ms)?)
 }
 
-fn doubt(
+fn doubt_started(
     tx: &mut Tx<'_>,
     orders: &mut Orders,
-    cabinet: CabinetId,
-    states: &[AttemptState],
-    command: Command,
+    unresolved: &[(AttemptId, AttemptState)],
+    boot: BootId,
 ) -> Result<(), Failure> {
-    let ids = storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, states)?;
-    closing::command_each(tx, orders, &ids, command)
+    let started = unresolved.iter().filter(|(_, state)| *state == AttemptState::Started);
+    let ids: Vec<AttemptId> = started.map(|(id, _)| *id).collect();
+    closing::command_each(tx, orders, &ids, Command::NewBoot { boot })
 }

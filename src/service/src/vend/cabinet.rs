@@ -1,14 +1,17 @@
 //! Cabinets and their contents, as operators and restockers see them.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::reconcile::{DiscrepancyView, discrepancy_view};
 use crate::{
-    Failure,
+    Actor, AppState, Failure,
     page::{Rows, page},
 };
+use crypto::public_key::Ed25519PublicKey;
 use domain::{
     ids::{CabinetId, DeviceId, StationId},
     prescription::CabinetLane,
@@ -128,10 +131,30 @@ fn slot_view(StockedSlot { row, lot, figures }: &StockedSlot) -> SlotView {
     }
 }
 
+/// Public keys as this instance has read them, by device and epoch.
+pub(crate) type DeviceKeyCache = moka::sync::Cache<(DeviceId, i64), Ed25519PublicKey>;
+
 /// The public key of a device that is enrolled with this epoch now.
 ///
 /// # Errors
 /// `DeviceRevoked`.
-pub fn device_key(conn: &mut Conn, device: DeviceId, epoch: i64) -> Result<String, Failure> {
-    Ok(storage::vend::journal::device_key(conn, device, epoch)?.ok_or(Code::DeviceRevoked)?)
+pub async fn device_key(
+    app: &Arc<AppState>,
+    device: DeviceId,
+    epoch: i64,
+) -> Result<Ed25519PublicKey, Failure> {
+    // The statement itself checks that the device may act.
+    let read = app.read(Actor::Anyone, move |conn, _| {
+        Ok(storage::vend::journal::device_key(conn, device, epoch)?.ok_or(Code::DeviceRevoked)?)
+    });
+    let key: Ed25519PublicKey = read.await?.parse()?;
+    app.device_keys.insert((device, epoch), key);
+    Ok(key)
+}
+
+/// The public key of a device with this epoch, if this instance has read it before. It never
+/// changes, but the device may have been revoked since: only for a caller whose operation checks
+/// that itself.
+pub fn known_device_key(app: &AppState, device: DeviceId, epoch: i64) -> Option<Ed25519PublicKey> {
+    app.device_keys.get(&(device, epoch))
 }

@@ -9,6 +9,7 @@ use domain::{
     event::cabinet::CabinetEvent,
     refusal::Code,
     vend::{
+        AttemptState,
         event::IncidentKind,
         messages::{HelloAnswer, HelloRequest, SlotReport},
     },
@@ -24,7 +25,13 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
     if request.epoch.0 != cabinet.epoch {
         return Err(Code::EpochRevoked.into());
     }
-    boots::accept_boot(tx, &mut Orders::default(), caller, &cabinet, request)?;
+    // A new boot puts started ones in doubt, so they stay unresolved.
+    let (unresolved, open) = storage::vend::attempt::attempts_and_discrepancies(
+        tx.conn,
+        cabinet.id,
+        &[AttemptState::Started, AttemptState::InDoubt],
+    )?;
+    boots::accept_boot(tx, &mut Orders::default(), caller, &cabinet, request, &unresolved)?;
     if request.door_open && store::cabinet_door(tx.conn, cabinet.id, true)? {
         tx.record(cabinet.id, CabinetEvent::DoorOpened { who: None, seq: None }, Recipients::nobody())?;
     }
@@ -33,10 +40,10 @@ pub fn hello(tx: &mut Tx<'_>, caller: CabinetCaller, request: &HelloRequest) -> 
     }
     let slots = storage::stock::slots_stocked(tx.conn, &[cabinet.id])?;
     let (acked_seq, differs) =
-        reconcile::compare_hello(tx, &cabinet, request.journal, &request.slots, &slots)?;
+        reconcile::compare_hello(tx, &cabinet, request.journal, &request.slots, &slots, &open)?;
     let must_reconcile = differs
         || !request.open_intents.is_empty()
-        || storage::vend::attempt::attempt_is_unresolved(tx.conn, cabinet.id)?
+        || !unresolved.is_empty()
         || slots_differ(&slots, &request.slots)?;
     Ok(HelloAnswer { server_time: tx.now, acked_seq, must_reconcile })
 }

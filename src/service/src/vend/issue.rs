@@ -1,7 +1,5 @@
 //! Issuing an attempt: one signed permission for one pack.
 
-use std::collections::HashMap;
-
 use chrono::TimeDelta;
 
 use super::{attempt::LoadedAttempt, orders::Orders, reconcile, slot_no};
@@ -17,7 +15,7 @@ use domain::{
 };
 use storage::{
     order::UnitRow,
-    stock::{self as store, LotRow, StockedSlot},
+    stock::{FilledSlot, LotRow, StockedSlot},
     vend::{attempt::AttemptRow, journal::CabinetStanding},
 };
 
@@ -38,23 +36,20 @@ impl Issuer {
     }
 }
 
-/// Checks that attempts may be issued for the packs of an order.
+/// Checks that attempts may be issued for the packs of an order, which lie in these slots.
 ///
 /// # Errors
 /// `CabinetClosed` for a closed slot; `LotNotAllowed`; `StateMovedOn` and similar codes where
 /// another attempt prevents it.
-pub(crate) fn ensure_may_issue(tx: &mut Tx<'_>, orders: &Orders, units: &[UnitRow]) -> Result<(), Failure> {
-    let Some(first) = units.first() else { return Ok(()) };
-    let mut numbers: Vec<i32> = units.iter().map(|unit| unit.slot_no).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let slots: HashMap<i32, StockedSlot> = store::slots_numbered(tx.conn, first.cabinet_id, &numbers)?
-        .into_iter()
-        .map(|slot| (slot.row.slot_no, slot))
-        .collect();
+pub(crate) fn ensure_may_issue(
+    now: Timestamp,
+    orders: &Orders,
+    units: &[UnitRow],
+    slots: &[FilledSlot],
+) -> Result<(), Failure> {
     for unit in units {
         may_issue(orders.attempts_of(unit.id).map(|attempt| attempt.row.state))?;
-        slot_may_vend(tx.now, slots.get(&unit.slot_no), unit)?;
+        slot_may_vend(now, slots.iter().find(|slot| slot.row.slot_no == unit.slot_no), unit)?;
     }
     Ok(())
 }
@@ -121,7 +116,7 @@ fn authorised(tx: &Tx<'_>, unit: &UnitRow, issuer: Issuer) -> Result<AttemptRow,
 }
 
 /// Checked at issue, and again at START.
-fn slot_may_vend(now: Timestamp, slot: Option<&StockedSlot>, unit: &UnitRow) -> Result<(), Failure> {
+fn slot_may_vend(now: Timestamp, slot: Option<&FilledSlot>, unit: &UnitRow) -> Result<(), Failure> {
     let slot = slot.ok_or(Code::CabinetClosed)?;
     let of_unit = |lot: &&LotRow| lot.product_code == unit.product_code && lot.lot_no == unit.lot_no;
     if !slot.lot.as_ref().filter(of_unit).is_some_and(|lot| lot_may_vend(lot, now)) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{boots, closing, incident, lock_cabinet, orders::Orders, reconcile};
+use super::{boots, closing, incident, orders::Orders, reconcile};
 use crate::{Failure, Recipients, Tx, caller::CabinetCaller, stock::restocking};
 use domain::{
     event::cabinet::CabinetEvent,
@@ -37,12 +37,16 @@ pub fn accept(
     caller: CabinetCaller,
     request: &EventsRequest,
 ) -> Result<EventsAnswer, Failure> {
-    let cabinet = lock_cabinet(tx, caller.cabinet)?;
+    let locked = store::cabinet_lock_with_journal(tx.conn, caller.cabinet)?.ok_or(Code::NotFound)?;
+    let cabinet = locked.row;
     if request.epoch.0 < 1 || request.epoch.0 > cabinet.epoch {
         return Err(Code::EpochRevoked.into());
     }
     check_size(&request.entries)?;
-    let stored_end = store::journal_last(tx.conn, cabinet.id, request.epoch.0)?;
+    let stored_end = match request.epoch.0 == cabinet.epoch {
+        true => locked.last,
+        false => store::journal_last(tx.conn, cabinet.id, request.epoch.0)?,
+    };
     let head = head_of(stored_end.as_ref())?;
     let stored = stored_hashes(tx, cabinet.id, request.epoch.0, head, &request.entries)?;
     match verify_batch(head, |seq| stored.get(&seq).copied(), &request.entries) {
@@ -50,7 +54,7 @@ pub fn accept(
             let fresh = request.entries.get(known..).unwrap_or_default();
             store_entries(tx, &cabinet, request.epoch.0, fresh)?;
             if request.epoch.0 == cabinet.epoch && !fresh.is_empty() {
-                reconcile::journal_arrived(tx, &cabinet, head)?;
+                reconcile::journal_arrived(tx, &cabinet, head, &locked.discrepancies)?;
             }
             let mut orders = Orders::default();
             let with_evidence = fresh.iter().filter(|entry| entry.body.evidence().is_some());
@@ -59,7 +63,8 @@ pub fn accept(
             let mut last = stored_end.and_then(|end| Some((BootId::parse(&end.boot_id)?, end.mono_ms)));
             for entry in fresh {
                 if last.is_some_and(|(boot, mono_ms)| boot == entry.boot_id && entry.mono_ms < mono_ms) {
-                    boots::restarted(tx, &mut orders, &cabinet, entry.boot_id)?;
+                    let unresolved = boots::unresolved(tx, cabinet.id)?;
+                    boots::restarted(tx, &mut orders, &cabinet, entry.boot_id, &unresolved)?;
                 }
                 last = Some((entry.boot_id, entry.mono_ms));
                 apply_entry(tx, &mut orders, &cabinet, request.epoch.0, entry)?;

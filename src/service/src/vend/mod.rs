@@ -21,7 +21,8 @@ pub(crate) mod start;
 pub(crate) mod sweep;
 pub(crate) mod work;
 
-pub use cabinet::{CabinetList, CabinetView, cabinet, cabinets, device_key};
+pub(crate) use cabinet::DeviceKeyCache;
+pub use cabinet::{CabinetList, CabinetView, cabinet, cabinets, device_key, known_device_key};
 pub use hello::hello;
 pub use incident::{CloseIncident, IncidentList, IncidentView, close_incident, incidents};
 pub use journal::accept;

@@ -9,7 +9,10 @@ use domain::{
     ids::{AttemptId, OrderId, OrderUnitId},
     refusal::Code,
 };
-use storage::order::{self as store, WholeOrder};
+use storage::order::{
+    self as store, WholeOrder,
+    prescribed::{self, WithLines},
+};
 
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
@@ -42,6 +45,38 @@ impl Orders {
             self.put(tx, order)?;
         }
         Ok(self.orders.get_mut(&id))
+    }
+
+    /// As [`Self::read`], and returns the prescription of the order as it is stored.
+    ///
+    /// # Errors
+    /// Faults of the storage.
+    pub fn read_prescribed(&mut self, tx: &mut Tx<'_>, id: OrderId) -> Result<Option<WithLines>, Failure> {
+        let found = prescribed::order_prescribed(tx.conn, id)?;
+        self.put_prescribed(tx, found)
+    }
+
+    /// As [`Self::read_prescribed`], for the order of an attempt.
+    ///
+    /// # Errors
+    /// Faults of the storage.
+    pub fn read_attempt_prescribed(
+        &mut self,
+        tx: &mut Tx<'_>,
+        id: AttemptId,
+    ) -> Result<Option<WithLines>, Failure> {
+        let found = prescribed::order_prescribed_of_attempt(tx.conn, id)?;
+        self.put_prescribed(tx, found)
+    }
+
+    fn put_prescribed(
+        &mut self,
+        tx: &Tx<'_>,
+        found: Option<(WholeOrder, Option<WithLines>)>,
+    ) -> Result<Option<WithLines>, Failure> {
+        let Some((order, prescription)) = found else { return Ok(None) };
+        self.put(tx, order)?;
+        Ok(prescription)
     }
 
     fn put(&mut self, tx: &Tx<'_>, order: WholeOrder) -> Result<(), Failure> {

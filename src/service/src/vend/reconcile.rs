@@ -75,17 +75,23 @@ pub(crate) fn ensure_may_issue(standing: &CabinetStanding) -> Result<(), Refusal
 }
 
 /// Compares a hello with the stored journal and stock records and stores the discrepancies; returns
-/// the last stored seq of the journal, and whether anything differs.
+/// the last stored seq of the journal, and whether anything differs. `open` are those until now.
 pub(crate) fn compare_hello(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,
     reported: JournalHead,
     slots: &[SlotReport],
     stocked: &[StockedSlot],
+    open: &[DiscrepancyRow],
 ) -> Result<(i64, bool), Failure> {
     let arrived = arrived(tx, cabinet)?;
     let mut found = Vec::new();
-    if let Some(kind) = compare_journals(reported, arrived, stored_hash_at(tx, cabinet, reported.seq)?) {
+    let stored = match reported.seq {
+        none if none < 1 || none > arrived.seq => None,
+        last if last == arrived.seq => Some(arrived.hash),
+        earlier => stored_hash_at(tx, cabinet, earlier)?,
+    };
+    if let Some(kind) = compare_journals(reported, arrived, stored) {
         found.push((kind, 0, json!(ReportedEnd { seq: reported.seq, hash: reported.hash })));
         let detail = json!({"seq": reported.seq, "arrived": arrived.seq});
         match kind {
@@ -111,8 +117,8 @@ pub(crate) fn compare_hello(
     for (kind, slot, detail) in &found {
         record_discrepancy(tx, cabinet.id, *kind, *slot, detail)?;
     }
-    let mut differs = false;
-    for row in store::discrepancies_of(tx.conn, cabinet.id)? {
+    let mut differs = !found.is_empty();
+    for row in open {
         let again = found.iter().any(|(kind, slot, _)| (*kind, *slot) == (row.kind, row.slot_no));
         // A slot that the hello does not mention is unchanged.
         let mentioned = row.slot_no == 0 || slots.iter().any(|report| report.slot.get() == row.slot_no);
@@ -165,6 +171,9 @@ fn open_once(
 }
 
 fn arrived(tx: &mut Tx<'_>, cabinet: &CabinetRow) -> Result<JournalHead, Failure> {
+    if cabinet.acked_seq == 0 {
+        return Ok(JournalHead::EMPTY);
+    }
     let last = storage::vend::journal::journal_last(tx.conn, cabinet.id, cabinet.epoch)?;
     super::journal::head_of(last.as_ref())
 }
@@ -175,13 +184,14 @@ fn stored_hash_at(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<Opt
 }
 
 /// New entries continue the stored journal: the cabinet has the same journal and has lost nothing
-/// of it. The entry that it had reported as its end must be stored by now, with the reported hash.
+/// of it. `open` are the cabinet's open discrepancies. The entry that it had reported as its end must be stored by now, with the reported hash.
 pub(crate) fn journal_arrived(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,
     head: JournalHead,
+    open: &[DiscrepancyRow],
 ) -> Result<(), Failure> {
-    for row in store::discrepancies_of(tx.conn, cabinet.id)? {
+    for row in open {
         match row.kind {
             DiscrepancyKind::JournalLost => settle(tx, cabinet.id, row.kind, 0)?,
             DiscrepancyKind::JournalBehind => {
@@ -214,9 +224,13 @@ pub(crate) fn slot_scanned(tx: &mut Tx<'_>, cabinet: CabinetId, slot: i32) -> Re
 }
 
 /// The cabinet was replaced or enrolled again: it starts a new journal, and its first hello reports
-/// its contents.
-pub(crate) fn reset_for_new_epoch(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
-    for row in store::discrepancies_of(tx.conn, cabinet)? {
+/// its contents. `open` are the discrepancies until then.
+pub(crate) fn reset_for_new_epoch(
+    tx: &mut Tx<'_>,
+    cabinet: CabinetId,
+    open: &[DiscrepancyRow],
+) -> Result<(), Failure> {
+    for row in open {
         settle(tx, cabinet, row.kind, row.slot_no)?;
     }
     Ok(())

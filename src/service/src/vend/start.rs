@@ -18,10 +18,10 @@ use domain::{
 };
 use storage::{
     order::OrderRow,
-    stock::{self as store, StockedSlot},
+    stock::FilledSlot,
     vend::{
         attempt::AttemptRow,
-        journal::{CabinetRow, cabinet_lock_heard, cabinet_standing},
+        journal::{CabinetRow, cabinet_lock_heard, standing_with_slots},
     },
 };
 
@@ -40,14 +40,18 @@ pub fn start(
 ) -> Result<Grant, Failure> {
     let cabinet = cabinet_lock_heard(tx.conn, caller.cabinet, tx.now)?.ok_or(Code::NotFound)?;
     let mut orders = Orders::default();
-    orders.read_attempts(tx, &[id])?;
+    let prescription = orders.read_attempt_prescribed(tx, id)?;
     let attempt = orders.attempt(id)?.clone();
     if attempt.row.cabinet_id != cabinet.id {
         return Err(Code::NotFound.into());
     }
     let order = orders.order(attempt.row.order_id)?.clone();
-    let standing = cabinet_standing(tx.conn, cabinet.id)?;
-    let slot = store::slot_fetch(tx.conn, cabinet.id, attempt.row.slot_no)?;
+    let (standing, mut slots) = standing_with_slots(tx.conn, cabinet.id, &[attempt.row.slot_no])?;
+    let slot = slots.pop();
+    let prescribed = match prescription.filter(|_| order.row.state == OrderState::Paid) {
+        Some((row, lines)) => dispense::vendable(tx.app, &row, &lines, tx.now)?,
+        None => None,
+    };
     let pause = pickup::pause_left(tx, standing.hatch_try.as_ref(), &request.pickup_code);
     let gate = StartGate {
         pickup: pickup::check(tx, &order.row, &request.pickup_code, pause)?,
@@ -58,14 +62,15 @@ pub fn start(
         reconciled: standing.discrepancies.is_empty(),
         slot_open: slot.as_ref().is_some_and(|slot| is_open_for(slot, &attempt.row)),
         lot_ok: lot_ok(tx, &cabinet, &order.row, slot.as_ref()),
-        prescription_ok: paid_and_prescribed(tx, &order.row)?,
+        prescription_ok: order.row.state == OrderState::Paid
+            && (prescribed.is_some() || order.row.prescription_id.is_none()),
     };
     let asked = Command::Start { boot: request.boot_id, epoch: Epoch(caller.epoch), gate };
     match decide(attempt.attempt(), asked, tx.now) {
         Ok(events) => {
             // A repeated GRANT is not a new START: the pack may be moving already.
             if !events.is_empty()
-                && let Some(refusal) = recheck::contraindication(tx, &order)?
+                && let Some(refusal) = recheck::contraindication(tx, &order, prescribed.as_ref())?
             {
                 // The withdrawal and refund are committed although START is refused.
                 tx.commit_on_refusal();
@@ -88,14 +93,14 @@ pub fn start(
     }
 }
 
-fn is_open_for(slot: &StockedSlot, row: &AttemptRow) -> bool {
+fn is_open_for(slot: &FilledSlot, row: &AttemptRow) -> bool {
     slot.row.closed_reason.is_none()
         && slot.row.product_code.as_deref() == Some(row.product_code.as_str())
         && slot.row.lot_no.as_deref() == Some(row.lot_no.as_str())
 }
 
 /// About the lot in the slot: where it is not the attempt's, the slot is not open for it.
-fn lot_ok(tx: &Tx<'_>, cabinet: &CabinetRow, order: &OrderRow, slot: Option<&StockedSlot>) -> bool {
+fn lot_ok(tx: &Tx<'_>, cabinet: &CabinetRow, order: &OrderRow, slot: Option<&FilledSlot>) -> bool {
     let Some(lot) = slot.and_then(|slot| slot.lot.as_ref()) else { return false };
     let formulary = tx.app.formulary();
     // An older order may contain a product that has left the catalogue since, or is on the
@@ -112,14 +117,4 @@ fn lot_ok(tx: &Tx<'_>, cabinet: &CabinetRow, order: &OrderRow, slot: Option<&Sto
 /// Whether a cabinet of this lane may vend this class, with or without a prescription.
 pub(crate) fn lane_permits(lane: CabinetLane, class: SaleClass, prescribed: bool) -> bool {
     if prescribed { may_vend(lane, class) } else { may_sell_without_prescription(lane, class) }
-}
-
-fn paid_and_prescribed(tx: &mut Tx<'_>, order: &OrderRow) -> Result<bool, Failure> {
-    if order.state != OrderState::Paid {
-        return Ok(false);
-    }
-    match order.prescription_id {
-        Some(prescription) => dispense::verify_for_start(tx.conn, tx.app, prescription, tx.now),
-        None => Ok(true),
-    }
 }

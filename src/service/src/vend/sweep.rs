@@ -94,15 +94,17 @@ fn expire(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, OrderId)) -> Result<usiz
 }
 
 /// A cabinet was replaced or enrolled again: attempts that have not started are withdrawn, started
-/// ones are in doubt. Called in the transaction that raises the epoch.
+/// ones are in doubt. Called in the transaction that raises the epoch, which has locked the cabinet.
 pub fn epoch_replaced(tx: &mut Tx<'_>, cabinet: CabinetId) -> Result<(), Failure> {
-    lock_cabinet(tx, cabinet)?;
-    reconcile::reset_for_new_epoch(tx, cabinet)?;
     // Attempts that have not started come first: a doubt closes its slot, and would move the packs
     // that wait there to another slot of a cabinet that was replaced.
+    let states = [AttemptState::Issued, AttemptState::Started];
+    let (attempts, open) = storage::vend::attempt::attempts_and_discrepancies(tx.conn, cabinet, &states)?;
+    reconcile::reset_for_new_epoch(tx, cabinet, &open)?;
     let mut orders = Orders::default();
-    for state in [AttemptState::Issued, AttemptState::Started] {
-        let ids = storage::vend::attempt::attempts_of_cabinet(tx.conn, cabinet, &[state])?;
+    for state in states {
+        let of_state = attempts.iter().filter(|(_, is)| *is == state);
+        let ids: Vec<AttemptId> = of_state.map(|(id, _)| *id).collect();
         closing::command_each(tx, &mut orders, &ids, Command::NewEpoch)?;
     }
     Ok(())

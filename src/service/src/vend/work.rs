@@ -1,12 +1,15 @@
 //! The work list of a cabinet: authorizations, withdrawals, recalls. Delivery is not stored and may
 //! happen twice; only START decides.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
-use crate::{AppState, Failure, caller::CabinetCaller};
+use crate::{Actor, AppState, Failure, caller::CabinetCaller};
 use crypto::digest;
 use domain::{
     ids::CabinetId,
+    refusal::Code,
     vend::{AttemptState, messages::WorkItem},
 };
 use storage::Conn;
@@ -33,17 +36,25 @@ pub fn cursor_of(items: &[WorkItem]) -> Result<i64, Failure> {
 }
 
 /// The current work list of this cabinet.
-pub fn work(conn: &mut Conn, app: &AppState, caller: CabinetCaller) -> Result<Vec<WorkItem>, Failure> {
+///
+/// # Errors
+/// `DeviceRevoked`: the statement that reads the list checks it.
+pub async fn work(app: &Arc<AppState>, caller: CabinetCaller) -> Result<Vec<WorkItem>, Failure> {
+    app.read(Actor::Anyone, move |conn, app| list(conn, app, caller)).await
+}
+
+fn list(conn: &mut Conn, app: &AppState, caller: CabinetCaller) -> Result<Vec<WorkItem>, Failure> {
     let now = app.now();
-    let mut items = Vec::new();
-    for (product_code, lot_no) in storage::stock::lots_recalled_in(conn, caller.cabinet)? {
-        items.push(WorkItem::Recall { product_code, lot_no });
-    }
     // A cabinet may still store an authorization that was withdrawn before its expiry.
     let since = now - TimeDelta::minutes(i64::from(app.policy.vending.authorization_minutes));
-    let attempts = storage::vend::attempt::attempts_for_work(conn, caller.cabinet, since)?;
+    let device = (caller.device, caller.epoch);
+    let work = storage::vend::attempt::work_of(conn, device, caller.cabinet, since)?;
+    let work = work.ok_or(Code::DeviceRevoked)?;
+    let recalled =
+        work.recalled.into_iter().map(|(product_code, lot_no)| WorkItem::Recall { product_code, lot_no });
+    let mut items: Vec<WorkItem> = recalled.collect();
     let (voided, issued): (Vec<_>, Vec<_>) =
-        attempts.into_iter().partition(|row| row.state == AttemptState::Voided);
+        work.attempts.into_iter().partition(|row| row.state == AttemptState::Voided);
     items.extend(voided.into_iter().take(VOIDS_PER_ANSWER).map(|row| WorkItem::Void { attempt: row.id }));
     let current = issued.into_iter().filter(|row| row.epoch == caller.epoch && row.expires_at > now);
     items

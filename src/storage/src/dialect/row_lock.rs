@@ -20,6 +20,14 @@ pub(crate) trait RowLockDsl: Sized {
     fn lock_consultation(self) -> Locked<Self, ForNoKeyUpdateOfConsultation> {
         Locked(self, ForNoKeyUpdateOfConsultation)
     }
+    /// As [`lock_consultation`](Self::lock_consultation), of the prescription's row.
+    fn lock_prescription(self) -> Locked<Self, ForNoKeyUpdateOfPrescription> {
+        Locked(self, ForNoKeyUpdateOfPrescription)
+    }
+    /// As [`lock_consultation`](Self::lock_consultation), of the cabinet's row.
+    fn lock_cabinet(self) -> Locked<Self, ForNoKeyUpdateOfCabinet> {
+        Locked(self, ForNoKeyUpdateOfCabinet)
+    }
     /// FOR KEY SHARE: other transactions may change the rows, but not delete them or change their
     /// keys.
     fn lock_for_key_share(self) -> Locked<Self, ForKeyShare> {
@@ -75,6 +83,8 @@ macro_rules! locking {
 locking! {
     ForNoKeyUpdate = " FOR NO KEY UPDATE",
     ForNoKeyUpdateOfConsultation = " FOR NO KEY UPDATE OF consultation",
+    ForNoKeyUpdateOfPrescription = " FOR NO KEY UPDATE OF prescription",
+    ForNoKeyUpdateOfCabinet = " FOR NO KEY UPDATE OF cabinet",
     ForKeyShare = " FOR KEY SHARE",
     ForUpdate = " FOR UPDATE",
     ForNoKeyUpdateSkipLocked = " FOR NO KEY UPDATE SKIP LOCKED",

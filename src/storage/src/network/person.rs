@@ -29,33 +29,70 @@ struct Known {
     merged_into: Option<WorkerId>,
 }
 
+/// The rows near `who`: their own, those merged into it, those with the same phone; the newest, in
+/// the order in which they are locked.
+macro_rules! near {
+    ($who:expr) => {{
+        let (own, near) = diesel::alias!(worker as own_worker, worker as near_worker);
+        // One value, not a set: so both databases look it up in the index.
+        let phone = own
+            .filter(own.field(worker::id).eq($who))
+            .filter(own.field(worker::phone_index).ne(Vec::new()))
+            .select(own.field(worker::phone_index))
+            .single_value();
+        let is_near = near
+            .field(worker::id)
+            .eq($who)
+            .or(near.field(worker::merged_into).eq(Some($who)).assume_not_null())
+            .or(near.field(worker::phone_index).nullable().eq(phone).assume_not_null());
+        let newest = near
+            .filter(is_near)
+            .order(near.field(worker::id).desc())
+            .limit(MOST_ROWS)
+            .select(near.field(worker::id));
+        worker::table.filter(worker::id.eq_any(newest)).order(worker::id).select((
+            worker::id,
+            worker::card_index,
+            worker::phone_index,
+            worker::merged_into,
+        ))
+    }};
+}
+
 /// The rows of the person that `who` belongs to, in the order in which they are locked. One
 /// statement, unless a record of theirs was merged.
 pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
-    let own = diesel::alias!(worker as own_worker);
-    let phone = own
-        .filter(own.field(worker::id).eq(who))
-        .filter(own.field(worker::phone_index).ne(Vec::new()))
-        .select(own.field(worker::phone_index));
-    let near = worker::id
-        .eq(who)
-        .or(worker::merged_into.eq(Some(who)).assume_not_null())
-        .or(worker::phone_index.eq_any(phone));
-    let rows = on_backend!(conn, c => worker::table
-        .filter(near)
-        .order(worker::id.desc())
-        .limit(MOST_ROWS)
-        .select((worker::id, worker::card_index, worker::phone_index, worker::merged_into))
-        .load::<Known>(c))?;
+    let rows = on_backend!(conn, c => near!(who).load::<Known>(c))?;
+    match person_near(&rows, who) {
+        Some(person) => Ok(person),
+        None => person_with_merged(conn, who),
+    }
+}
+
+/// As [`person_of`], and locks the rows, always in the same order: of two orders of one person the
+/// second waits for the end of the first.
+pub fn person_of_lock(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
+    // This may lock rows of others with the same phone as well, who then wait for nothing.
+    let rows = on_backend!(conn, c => near!(who).lock_for_no_key_update().load::<Known>(c))?;
+    if let Some(person) = person_near(&rows, who) {
+        return Ok(person);
+    }
+    let person = person_with_merged(conn, who)?;
+    person_lock(conn, &person)?;
+    Ok(person)
+}
+
+/// The person, unless one of these rows was merged into another.
+fn person_near(rows: &[Known], who: WorkerId) -> Option<Vec<WorkerId>> {
     if rows.iter().any(|row| row.merged_into.is_some()) {
-        return person_with_merged(conn, who);
+        return None;
     }
     let has_card = rows.iter().any(|row| row.id == who && row.card_index.is_some());
-    let others = rows.into_iter().filter(|row| !(has_card && row.card_index.is_some())).map(|row| row.id);
+    let others = rows.iter().filter(|row| !(has_card && row.card_index.is_some())).map(|row| row.id);
     let mut person: Vec<WorkerId> = others.chain([who]).collect();
     person.sort_unstable();
     person.dedup();
-    Ok(person)
+    Some(person)
 }
 
 fn person_with_merged(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
@@ -92,8 +129,7 @@ fn person_with_merged(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerI
     Ok(person)
 }
 
-/// Locks the rows of a person, always in the same order: of two orders of one person the second
-/// waits for the end of the first.
+/// Locks the rows of a person, in the order of [`person_of_lock`].
 pub fn person_lock(conn: &mut Conn, person: &[WorkerId]) -> QueryResult<()> {
     on_backend!(conn, c => worker::table
         .filter(worker::id.eq_any(padded(person)))

@@ -1,5 +1,6 @@
 //! Orders and their packs. A state changes only from the state that was read.
 
+pub mod prescribed;
 pub mod station_sales;
 
 use diesel::prelude::*;
@@ -129,6 +130,7 @@ fn grouped(rows: Vec<(OrderRow, UnitRow, Option<AttemptRow>)>) -> Vec<WholeOrder
     }
     for order in &mut all {
         order.attempts.sort_by_key(|attempt| attempt.id);
+        order.attempts.dedup_by_key(|attempt| attempt.id);
     }
     all
 }

@@ -72,6 +72,14 @@ const FIGURES: (
     slot_stock::discarded,
 );
 
+/// A slot and the lot in it.
+#[derive(Debug, Clone)]
+pub struct FilledSlot {
+    pub row: SlotRow,
+    /// None for a slot that was never filled.
+    pub lot: Option<LotRow>,
+}
+
 /// A slot, the lot in it, and the figures of that lot there.
 #[derive(Debug, Clone)]
 pub struct StockedSlot {
@@ -211,20 +219,6 @@ pub fn slots_with_lot(conn: &mut Conn, product_code: &str, lot_no: &str) -> Quer
         .filter(slot::lot_no.eq(Some(lot_no)))
         .order((slot::cabinet_id, slot::slot_no))
         .select(SlotRow::as_select())
-        .load(c))
-}
-
-/// The recalled lots in a cabinet.
-pub fn lots_recalled_in(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<Vec<(String, String)>> {
-    on_backend!(conn, c => slot::table
-        .inner_join(lot::table.on(
-            lot::product_code.nullable().eq(slot::product_code).and(lot::lot_no.nullable().eq(slot::lot_no)),
-        ))
-        .filter(slot::cabinet_id.eq(cabinet))
-        .filter(lot::recalled_at.is_not_null())
-        .order((lot::product_code, lot::lot_no))
-        .select((lot::product_code, lot::lot_no))
-        .distinct()
         .load(c))
 }
 

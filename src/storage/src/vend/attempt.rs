@@ -1,18 +1,21 @@
 //! Attempts: this is where vending is exactly-once. Each change repeats the state that it moves
 //! from; the partial unique index is the last safeguard.
 
-use diesel::prelude::*;
+use std::collections::BTreeSet;
+
+use diesel::{dsl::exists, prelude::*};
 
 use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{insert_few, on_backend},
     prepared::PreparedDsl,
-    schema::{attempt, orders},
+    schema::{attempt, cabinet, cabinet_discrepancy, device, lot, orders, slot},
     sql_types::At,
+    vend::reconcile::DiscrepancyRow,
 };
 use domain::{
-    ids::{AttemptId, CabinetId, OrderId, OrderUnitId, WorkerId},
+    ids::{AttemptId, CabinetId, DeviceId, OrderId, OrderUnitId, WorkerId},
     time::Timestamp,
     vend::{AttemptState, Outcome},
 };
@@ -69,37 +72,54 @@ pub fn attempt_fetch(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<Attem
     on_backend!(conn, c => attempt::table.find(id).select(AttemptRow::as_select()).first(c)).optional()
 }
 
-/// The attempts of a cabinet that are in one of `states`, all of them live.
+/// The attempts of a cabinet that are in one of `states`, all of them live, and their states.
 pub fn attempts_of_cabinet(
     conn: &mut Conn,
     cabinet: CabinetId,
     states: &[AttemptState],
-) -> QueryResult<Vec<AttemptId>> {
+) -> QueryResult<Vec<(AttemptId, AttemptState)>> {
     on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
         // The partial index covers live attempts only.
         .filter(attempt::state.of_code(AttemptState::is_live))
         .filter(attempt::state.eq_any_code(states))
         .order(attempt::id)
-        .select(attempt::id)
+        .select((attempt::id, attempt::state))
         .load(c))
 }
 
-/// Whether a cabinet has a started attempt whose outcome is not known.
-pub fn attempt_is_unresolved(conn: &mut Conn, cabinet: CabinetId) -> QueryResult<bool> {
-    let found = on_backend!(conn, c => attempt::table
-        .filter(attempt::cabinet_id.eq(cabinet))
+/// As [`attempts_of_cabinet`], and the open discrepancies of the cabinet.
+pub fn attempts_and_discrepancies(
+    conn: &mut Conn,
+    cabinet: CabinetId,
+    states: &[AttemptState],
+) -> QueryResult<(Vec<(AttemptId, AttemptState)>, Vec<DiscrepancyRow>)> {
+    let in_states = attempt::cabinet_id
+        .eq(cabinet::id)
         // The partial index covers live attempts only.
-        .filter(attempt::state.of_code(AttemptState::is_live))
-        .filter(attempt::state.of_code(AttemptState::is_unresolved))
-        .select(attempt::id)
-        .first::<AttemptId>(c))
-    .optional()?;
-    Ok(found.is_some())
+        .and(attempt::state.of_code(AttemptState::is_live))
+        .and(attempt::state.eq_any_code(states));
+    let differing = cabinet_discrepancy::cabinet_id.eq(cabinet::id);
+    let rows: Vec<(Option<(AttemptId, AttemptState)>, Option<DiscrepancyRow>)> = on_backend!(conn, c => cabinet::table
+            .left_join(attempt::table.on(in_states))
+            .left_join(cabinet_discrepancy::table.on(differing))
+            .filter(cabinet::id.eq(cabinet))
+            .order((attempt::id, cabinet_discrepancy::slot_no, cabinet_discrepancy::kind))
+            .select(((attempt::id, attempt::state).nullable(), Option::<DiscrepancyRow>::as_select()))
+            .load(c))?;
+    let (mut attempts, mut discrepancies): (Vec<_>, Vec<DiscrepancyRow>) = (Vec::new(), Vec::new());
+    for (attempt, discrepancy) in rows {
+        attempts.extend(attempt);
+        // Each comes with each attempt.
+        discrepancies.extend(discrepancy.filter(|one| !discrepancies.contains(one)));
+    }
+    attempts.dedup();
+    Ok((attempts, discrepancies))
 }
 
 /// An attempt on the work list of its cabinet.
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = attempt)]
 pub struct WorkRow {
     pub id: AttemptId,
     pub state: AttemptState,
@@ -108,9 +128,24 @@ pub struct WorkRow {
     pub expires_at: Timestamp,
 }
 
-/// The attempts of a cabinet that wait for START, and those that were withdrawn since `since`,
-/// of these the newest first.
-pub fn attempts_for_work(conn: &mut Conn, cabinet: CabinetId, since: Timestamp) -> QueryResult<Vec<WorkRow>> {
+/// What a cabinet has to be told.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// The recalled lots in it: product and lot.
+    pub recalled: BTreeSet<(String, String)>,
+    /// The attempts that wait for START, and those that were withdrawn lately, of these the newest
+    /// first.
+    pub attempts: Vec<WorkRow>,
+}
+
+/// What a cabinet has to be told, with the attempts that were withdrawn since `since`; `None` when
+/// `device` may not act with this epoch now. One statement, because cabinets poll.
+pub fn work_of(
+    conn: &mut Conn,
+    (device, epoch): (DeviceId, i64),
+    cabinet: CabinetId,
+    since: Timestamp,
+) -> QueryResult<Option<Work>> {
     let of_cabinet = || attempt::cabinet_id.eq(cabinet);
     let issued = of_cabinet()
         // The partial index covers live attempts only.
@@ -119,17 +154,35 @@ pub fn attempts_for_work(conn: &mut Conn, cabinet: CabinetId, since: Timestamp) 
     let voided = of_cabinet()
         .and(attempt::state.eq_code(AttemptState::Voided))
         .and(attempt::ended_at.gt(Some(At(since))).assume_not_null());
-    on_backend!(conn, c => attempt::table
-        .filter(issued.or(voided))
+    let recalled = lot::table
+        .filter(lot::product_code.nullable().eq(slot::product_code))
+        .filter(lot::lot_no.nullable().eq(slot::lot_no))
+        .filter(lot::recalled_at.is_not_null());
+    type Row = (Option<String>, Option<String>, Option<WorkRow>);
+    // There is hardly ever more than one recalled lot, so the rows are hardly ever repeated.
+    let rows: Vec<Row> = on_backend!(conn, c => device::table
+        .left_join(slot::table.on(slot::cabinet_id.eq(cabinet).and(exists(recalled))))
+        .left_join(attempt::table.on(issued.or(voided)))
+        .filter(device::id.eq(device))
+        .filter(device::revoked_at.is_null())
+        .filter(device::epoch.eq(epoch))
         .order((attempt::ended_at.desc(), attempt::id))
         .select((
-            attempt::id,
-            attempt::state,
-            attempt::epoch,
-            attempt::vend_authorization,
-            attempt::expires_at,
+            slot::product_code.nullable(),
+            slot::lot_no.nullable(),
+            Option::<WorkRow>::as_select(),
         ))
-        .load(c))
+        .load(c))?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut work = Work::default();
+    for (product_code, lot_no, row) in rows {
+        work.recalled.extend(product_code.zip(lot_no));
+        work.attempts.extend(row);
+    }
+    work.attempts.dedup_by_key(|row| row.id);
+    Ok(Some(work))
 }
 
 /// Writes what may change of an attempt, if its state is still `from`.

@@ -5,9 +5,10 @@ use diesel::prelude::*;
 use crate::{
     conn::Conn,
     dialect::{RowLockDsl, insert_few, on_backend},
-    prepared::PreparedDsl,
-    schema::{attempt, cabinet, cabinet_discrepancy, device, hatch_try, journal, orders},
+    prepared::{PreparedDsl, padded},
+    schema::{attempt, cabinet, cabinet_discrepancy, device, hatch_try, journal, lot, orders, slot},
     sql_types::At,
+    stock::{FilledSlot, LotRow, SlotRow},
     vend::{pickup::HatchTryRow, reconcile::DiscrepancyRow},
 };
 use domain::{
@@ -34,6 +35,8 @@ pub struct CabinetRow {
     pub tampered: bool,
     /// When it last sent something.
     pub heard_at: Option<Timestamp>,
+    /// The last seq of its current epoch's stored journal; 0 while that is empty.
+    pub acked_seq: i64,
 }
 
 /// One journal entry to be inserted, and as stored.
@@ -80,6 +83,57 @@ pub fn cabinet_fetch(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<Cabin
 /// from it. So are its orders and their attempts: what is read after it stays as it was read.
 pub fn cabinet_lock(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetRow>> {
     on_backend!(conn, c => cabinet::table.find(id).select(CabinetRow::as_select()).lock_for_no_key_update().get_result(c)).optional()
+}
+
+/// A locked cabinet with what its journal is compared with.
+#[derive(Debug, Clone)]
+pub struct CabinetJournal {
+    pub row: CabinetRow,
+    /// The end of its current epoch's stored journal.
+    pub last: Option<LastEntry>,
+    /// Its open discrepancies.
+    pub discrepancies: Vec<DiscrepancyRow>,
+}
+
+/// As [`cabinet_lock`], and reads the end of its stored journal and its open discrepancies.
+pub fn cabinet_lock_with_journal(conn: &mut Conn, id: CabinetId) -> QueryResult<Option<CabinetJournal>> {
+    let seen = diesel::alias!(cabinet as seen);
+    let end = journal::cabinet_id
+        .eq(cabinet::id)
+        .and(journal::epoch.eq(cabinet::epoch))
+        .and(journal::seq.eq(cabinet::acked_seq));
+    type Seen = (Option<Timestamp>, i64, i64);
+    let rows: Vec<(CabinetRow, Seen, Option<LastEntry>, Option<DiscrepancyRow>)> = on_backend!(conn, c => cabinet::table
+        .inner_join(seen.on(seen.field(cabinet::id).eq(cabinet::id)))
+        .left_join(journal::table.on(end))
+        .left_join(cabinet_discrepancy::table.on(cabinet_discrepancy::cabinet_id.eq(cabinet::id)))
+        .filter(cabinet::id.eq(id))
+        .order((cabinet_discrepancy::slot_no, cabinet_discrepancy::kind))
+        .select((
+            CabinetRow::as_select(),
+            seen.fields((cabinet::heard_at, cabinet::acked_seq, cabinet::epoch)),
+            Option::<LastEntry>::as_select(),
+            Option::<DiscrepancyRow>::as_select(),
+        ))
+        .lock_cabinet()
+        .load(c))?;
+    let mut found: Option<(CabinetJournal, Seen)> = None;
+    for (row, seen, last, discrepancy) in rows {
+        let (whole, _) =
+            found.get_or_insert_with(|| (CabinetJournal { row, last, discrepancies: Vec::new() }, seen));
+        whole.discrepancies.extend(discrepancy);
+    }
+    let Some((mut whole, seen)) = found else { return Ok(None) };
+    // Who changes the journal or the discrepancies of a cabinet changes its row as well. If that
+    // happened while this statement waited for the lock, only the locked row is new.
+    let row = &whole.row;
+    let is_end = whole.last.as_ref().map_or(0, |last| last.seq) == row.acked_seq;
+    if !is_end || seen != (row.heard_at, row.acked_seq, row.epoch) {
+        let (id, epoch) = (row.id, row.epoch);
+        whole.last = journal_last(conn, id, epoch)?;
+        whole.discrepancies = super::reconcile::discrepancies_of(conn, id)?;
+    }
+    Ok(Some(whole))
 }
 
 /// As [`cabinet_lock`], and records that the cabinet was heard of now.
@@ -142,32 +196,63 @@ pub struct CabinetStanding {
 
 /// Read it after the cabinet was locked.
 pub fn cabinet_standing(conn: &mut Conn, id: CabinetId) -> QueryResult<CabinetStanding> {
+    standing_with_slots(conn, id, &[]).map(|(standing, _)| standing)
+}
+
+/// As [`cabinet_standing`], and the slots of the cabinet with these numbers.
+pub fn standing_with_slots(
+    conn: &mut Conn,
+    id: CabinetId,
+    numbers: &[i32],
+) -> QueryResult<(CabinetStanding, Vec<FilledSlot>)> {
     let live =
         device::table.on(device::cabinet_id.eq(cabinet::id.nullable()).and(device::revoked_at.is_null()));
     let typed = hatch_try::table.on(hatch_try::cabinet_id.eq(cabinet::id));
-    type Row = (bool, Option<(DeviceId, i64)>, Option<DiscrepancyRow>, Option<HatchTryRow>);
+    let numbered =
+        slot::table.on(slot::cabinet_id.eq(cabinet::id).and(slot::slot_no.eq_any(padded(numbers))));
+    let filled = lot::table
+        .on(lot::product_code.nullable().eq(slot::product_code).and(lot::lot_no.nullable().eq(slot::lot_no)));
+    type Row = (
+        bool,
+        Option<(DeviceId, i64)>,
+        Option<DiscrepancyRow>,
+        Option<HatchTryRow>,
+        Option<SlotRow>,
+        Option<LotRow>,
+    );
     let rows: Vec<Row> = on_backend!(conn, c => cabinet::table
         .left_join(live)
         .left_join(cabinet_discrepancy::table)
         .left_join(typed)
+        .left_join(numbered)
+        .left_join(filled)
         .filter(cabinet::id.eq(id))
-        .order((cabinet_discrepancy::slot_no, cabinet_discrepancy::kind))
+        .order((cabinet_discrepancy::slot_no, cabinet_discrepancy::kind, slot::slot_no))
         .select((
             cabinet::tampered,
             (device::id, device::epoch).nullable(),
             Option::<DiscrepancyRow>::as_select(),
             Option::<HatchTryRow>::as_select(),
+            Option::<SlotRow>::as_select(),
+            Option::<LotRow>::as_select(),
         ))
+        .prepared()
         .load(c))?;
     let mut standing =
         CabinetStanding { tampered: false, device: None, discrepancies: Vec::new(), hatch_try: None };
-    for (tampered, device, discrepancy, hatch_try) in rows {
+    let mut slots: Vec<FilledSlot> = Vec::new();
+    for (tampered, device, discrepancy, hatch_try, slot, lot) in rows {
         standing.tampered = tampered;
         standing.device = device;
         standing.discrepancies.extend(discrepancy);
         standing.hatch_try = hatch_try;
+        slots.extend(slot.map(|row| FilledSlot { row, lot }));
     }
-    Ok(standing)
+    // Each discrepancy comes with each slot.
+    standing.discrepancies.dedup();
+    slots.sort_by_key(|slot| slot.row.slot_no);
+    slots.dedup_by_key(|slot| slot.row.slot_no);
+    Ok((standing, slots))
 }
 
 /// Cabinets after an id.

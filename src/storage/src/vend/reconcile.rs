@@ -107,13 +107,22 @@ pub fn boot_fetch(conn: &mut Conn, id: CabinetId, boot: &str) -> QueryResult<Opt
         .optional()
 }
 
-/// Records a new boot; `false` when it is known.
-pub fn boot_add(conn: &mut Conn, id: CabinetId, boot: &str, now: Timestamp) -> QueryResult<bool> {
+/// Records a new boot, with its monotonic time and the issue time of its token; `false` when it is
+/// known.
+pub fn boot_add(
+    conn: &mut Conn,
+    id: CabinetId,
+    boot: &str,
+    (mono_ms, token_at): (i64, Option<Timestamp>),
+    now: Timestamp,
+) -> QueryResult<bool> {
     on_backend!(conn, c => diesel::insert_into(cabinet_boot::table)
         .values((
             cabinet_boot::cabinet_id.eq(id),
             cabinet_boot::boot_id.eq(boot),
             cabinet_boot::first_heard_at.eq(At(now)),
+            cabinet_boot::mono_ms.eq(Some(mono_ms)),
+            cabinet_boot::token_at.eq(token_at.map(At)),
         ))
         .on_conflict_do_nothing()
         .execute(c))

@@ -69,8 +69,7 @@ pub struct CounterLine {
 /// # Errors
 /// Faults of the storage.
 pub(crate) fn lock_person(tx: &mut Tx<'_>, caller: WorkerCaller) -> Result<Person, Failure> {
-    let rows = store::person_of(tx.conn, caller.worker)?;
-    store::person_lock(tx.conn, &rows)?;
+    let rows = store::person_of_lock(tx.conn, caller.worker)?;
     Ok(Person { worker: caller.worker, check_in: caller.check_in, station: caller.station, rows })
 }
 
@@ -208,9 +207,12 @@ fn has_fever(tx: &Tx<'_>, newest: Option<facts::NewestReading>) -> bool {
 ///
 /// # Errors
 /// `SafetyBlocked`, or `SafetyRecheckNeeded` with the findings that are new.
-pub fn prescribed(tx: &mut Tx<'_>, person: &Person, id: PrescriptionId) -> Result<(), Failure> {
-    let row = storage::prescription::prescription_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let body = Body::open(tx.app, &row)?;
+pub(crate) fn prescribed(
+    tx: &mut Tx<'_>,
+    person: &Person,
+    id: PrescriptionId,
+    body: &Body,
+) -> Result<(), Failure> {
     let whose =
         Whose { worker: person.worker, person: &[person.worker], prescription: Some(id), order: None };
     let input =

@@ -13,6 +13,7 @@ use crate::{
     Failure, Tx,
     network::me,
     order::{sale, write::LoadedOrder},
+    prescription::body::Body,
 };
 use domain::refusal::{Code, Refusal};
 use storage::{order::OrderRow, safety as facts};
@@ -21,22 +22,28 @@ use storage::{order::OrderRow, safety as facts};
 /// longer than any transaction waits.
 const MAY_HAVE_WAITED: TimeDelta = TimeDelta::seconds(60);
 
-/// Why this paid order must no longer be dispensed. A warning over the counter is on the label,
+/// Why this paid order must no longer be dispensed; `body` contains its prescription. A warning over the counter is on the label,
 /// which the buyer reads; any other refusal of the sale's check counts, and so does a new warning
 /// for a prescription: its doctor has not seen it.
 ///
 /// # Errors
 /// Faults of the storage.
-pub(crate) fn contraindication(tx: &mut Tx<'_>, order: &LoadedOrder) -> Result<Option<Refusal>, Failure> {
+pub(crate) fn contraindication(
+    tx: &mut Tx<'_>,
+    order: &LoadedOrder,
+    body: Option<&Body>,
+) -> Result<Option<Refusal>, Failure> {
     if !changed(tx, &order.row)? {
         return Ok(None);
     }
-    let checked = match order.row.prescription_id {
-        Some(prescription) => {
+    let checked = match (order.row.prescription_id, body) {
+        (Some(prescription), Some(body)) => {
             let person = person_of(&order.row, vec![order.row.worker_id]);
-            sale::prescribed(tx, &person, prescription)
+            sale::prescribed(tx, &person, prescription, body)
         }
-        None => over_the_counter(tx, order),
+        // START has refused a prescription that does not verify.
+        (Some(_), None) => return Err(Failure::inconsistent("a prescription was not verified")),
+        (None, _) => over_the_counter(tx, order),
     };
     match checked {
         Ok(()) => Ok(None),
