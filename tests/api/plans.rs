@@ -85,9 +85,9 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::triage::recent::readings_lately(conn, &[worker], now)?;
     storage::triage::recent::alerts_lately(conn, &[worker], now)?;
     storage::triage::recent::completed_lately(conn, &[worker], now)?;
-    storage::safety::readings_newest(conn, worker, &[ReadingKind::Weight], now)?;
+    storage::safety::person_now(conn, worker, &[ReadingKind::Weight], now)?;
     storage::safety::units_taken(conn, &[worker], now)?;
-    storage::safety::other_lines(conn, &[worker], None, now)?;
+    storage::safety::courses_of(conn, &[worker; 2], None, now, now)?;
     storage::triage::facts::worker_and_profile(conn, worker)?;
     storage::safety::same_phone(conn, worker)?;
     storage::safety::facts_since(conn, worker, now)?;
