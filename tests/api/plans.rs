@@ -93,6 +93,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::safety::facts_since(conn, worker, now)?;
     storage::network::listing::figures(conn, now, now)?;
     storage::matching::doctor::candidates(conn, now, 200)?;
+    storage::matching::offer::clock_and_open_offers(conn)?;
     storage::order::orders_overdue(conn, now, 100)?;
     storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
     storage::prescription::lines_with_taken(conn, PrescriptionId::generate())?;
