@@ -22,6 +22,15 @@ pub(crate) trait RowLockDsl: Sized {
     fn lock_consultation(self) -> Locked<Self, ForNoKeyUpdateOfConsultation> {
         Locked(self, ForNoKeyUpdateOfConsultation)
     }
+    /// FOR NO KEY UPDATE of the prescription's row alone, in a statement that joins other tables.
+    fn lock_prescription(self) -> Locked<Self, ForNoKeyUpdateOfPrescription> {
+        Locked(self, ForNoKeyUpdateOfPrescription)
+    }
+    /// FOR NO KEY UPDATE of the consent's row and then of the consultation's, in this order, in a
+    /// statement that joins other tables.
+    fn lock_consent_and_consultation(self) -> Locked<Self, ForNoKeyUpdateOfConsentAndConsultation> {
+        Locked(self, ForNoKeyUpdateOfConsentAndConsultation)
+    }
     /// FOR KEY SHARE: other transactions may change the rows, but not delete them or change their
     /// keys.
     fn lock_for_key_share(self) -> Locked<Self, ForKeyShare> {
@@ -110,6 +119,8 @@ macro_rules! locking {
 locking! {
     ForNoKeyUpdate = " FOR NO KEY UPDATE",
     ForNoKeyUpdateOfConsultation = " FOR NO KEY UPDATE OF consultation",
+    ForNoKeyUpdateOfPrescription = " FOR NO KEY UPDATE OF prescription",
+    ForNoKeyUpdateOfConsentAndConsultation = " FOR NO KEY UPDATE OF consent, consultation",
     ForKeyShare = " FOR KEY SHARE",
     ForUpdate = " FOR UPDATE",
     ForNoKeyUpdateSkipLocked = " FOR NO KEY UPDATE SKIP LOCKED",
