@@ -94,14 +94,15 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::triage::recent::readings_lately(conn, &[worker], now)?;
     storage::triage::recent::alerts_lately(conn, &[worker], now)?;
     storage::triage::recent::completed_lately(conn, &[worker], now)?;
-    storage::safety::readings_newest(conn, worker, &[ReadingKind::Weight], now)?;
+    storage::safety::person_now(conn, worker, &[ReadingKind::Weight], now)?;
     storage::safety::units_taken(conn, &[worker], now)?;
-    storage::safety::other_lines(conn, &[worker], None, now)?;
+    storage::safety::courses_of(conn, &[worker; 2], None, now, now)?;
     storage::triage::facts::worker_and_profile(conn, worker)?;
     storage::safety::same_phone(conn, worker)?;
     storage::safety::facts_since(conn, worker, now)?;
     storage::network::listing::figures(conn, now, now)?;
     storage::matching::doctor::candidates(conn, now, 200)?;
+    storage::matching::offer::clock_and_open_offers(conn)?;
     storage::matching::doctor::doctor_on_shift(conn, live, doctor, now)?;
     let account = AccountRef::WorkerSubsidy(worker);
     let granted = Some((TransferReason::AllowanceGranted, "2026-11"));
@@ -112,7 +113,10 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
     storage::prescription::prescription_lock_with_taken(conn, PrescriptionId::generate())?;
     storage::prescription::prescription_lock_with_fulfilment(conn, PrescriptionId::generate())?;
-    storage::prescription::consultation_and_licence(conn, ConsultationId::generate())?;
+    storage::prescription::consultation_and_consent(conn, ConsultationId::generate())?;
+    storage::prescription::consultation_lock_with_consent(conn, ConsultationId::generate(), doctor)?;
+    storage::prescription::prescription_lock_with_consultation(conn, PrescriptionId::generate())?;
+    storage::prescription::prescription_lock_with_pharmacist(conn, PrescriptionId::generate(), doctor)?;
     storage::prescription::prescriptions_due(conn, now, 100)?;
     storage::prescription::reviews_waiting(conn, live, now, 50)?;
     Ok(())

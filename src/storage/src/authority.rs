@@ -152,47 +152,44 @@ pub fn authority_is_live(conn: &mut Conn, authority: Authority) -> QueryResult<b
 }
 
 /// Records that the caller was active, and so locks the row of their authority; `false` when it has
-/// ended, or another transaction has locked the row. `in_person`: certainly a member of staff.
+/// ended, or another transaction has locked the row. `in_person`: certainly a member of staff. One
+/// statement.
 pub fn authority_touch(
     conn: &mut Conn,
     authority: Authority,
     now: Timestamp,
     in_person: bool,
 ) -> QueryResult<bool> {
-    match authority {
+    // The inner query locks the row, or leaves it out; the update then changes the row that it returns.
+    let touched = match authority {
         Authority::CheckIn(id) => {
-            let free = on_backend!(conn, c => check_in::table
+            let free = check_in::table
                 .find(id)
                 .filter(check_in::ended_at.is_null())
                 .select(check_in::id)
                 .lock_for_no_key_update_skip_locked()
-                .get_result::<CheckInId>(c))
-            .optional()?;
-            let row = diesel::update(check_in::table.find(id));
-            if free.is_some() {
-                row.set(check_in::active_at.eq(At(now))).prepared().execute(conn)?;
-            }
-            Ok(free.is_some())
+                .value();
+            diesel::update(check_in::table)
+                .filter(check_in::id.nullable().eq(free))
+                .set(check_in::active_at.eq(At(now)))
+                .prepared()
+                .execute(conn)?
         }
         Authority::Session { id, version, oldest } => {
-            let free = on_backend!(conn, c => live_session!(id, version, oldest)
+            let free = live_session!(id, version, oldest)
                 .select(session::id)
                 .lock_for_no_key_update_skip_locked()
-                .get_result::<SessionId>(c))
-            .optional()?;
-            let row = diesel::update(session::table.find(id));
-            match (free, in_person) {
-                (None, _) => return Ok(false),
-                (_, true) => row
-                    .set((session::active_at.eq(At(now)), session::attended_at.eq(Some(At(now)))))
-                    .prepared()
-                    .execute(conn)?,
-                (_, false) => row.set(session::active_at.eq(At(now))).prepared().execute(conn)?,
-            };
-            Ok(true)
+                .value();
+            let row = diesel::update(session::table).filter(session::id.nullable().eq(free));
+            let active = session::active_at.eq(At(now));
+            match in_person {
+                true => row.set((active, session::attended_at.eq(Some(At(now))))).prepared().execute(conn)?,
+                false => row.set(active).prepared().execute(conn)?,
+            }
         }
-        Authority::Device { .. } => Ok(false),
-    }
+        Authority::Device { .. } => 0,
+    };
+    Ok(touched == 1)
 }
 
 /// Records activity of a member of staff or of their program.

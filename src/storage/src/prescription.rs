@@ -10,12 +10,16 @@ use super::{
     conn::Conn,
     dialect::{RowLockDsl, insert_few, on_backend},
     prepared::{PreparedDsl, padded},
-    schema::{consultation, doctor, order_unit, orders, prescription, prescription_line},
+    schema::{
+        consent, consultation, doctor, order_unit, orders, pharmacist, prescription, prescription_line,
+    },
     sql_types::At,
+    staff::change::PharmacistDetails,
 };
 use domain::{
     consultation::ConsultationState,
-    ids::{ConsultationId, HospitalId, OrderId, PrescriptionId, StaffId, WorkerId},
+    ids::{ConsentId, ConsultationId, HospitalId, OrderId, PrescriptionId, StaffId, WorkerId},
+    network::ConsentPurpose,
     order::{OrderState, UnitState},
     prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
     time::Timestamp,
@@ -140,35 +144,45 @@ pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Op
         .optional()
 }
 
-/// The facts of a consultation, with its row locked: completing it waits, and then sees what was
-/// written meanwhile.
-pub fn consultation_facts_lock(
-    conn: &mut Conn,
-    id: ConsultationId,
-) -> QueryResult<Option<ConsultationFacts>> {
-    on_backend!(conn, c => consultation::table
-        .find(id)
-        .select(ConsultationFacts::as_select())
-        .lock_for_no_key_update()
-        .get_result(c))
-    .optional()
+/// Joins the consent to care, if it is in force, to the consultation.
+macro_rules! consent_to_care {
+    () => {
+        consent::table.on(consent::worker_id
+            .eq(consultation::worker_id)
+            .and(consent::purpose.eq(ConsentPurpose::HealthCare.as_str()))
+            .and(consent::withdrawn_at.is_null()))
+    };
 }
 
-/// A doctor's licence.
-pub fn licence_fetch(conn: &mut Conn, staff: StaffId) -> QueryResult<Option<LicenceRow>> {
-    on_backend!(conn, c => doctor::table.find(staff).select(LicenceRow::as_select()).first(c)).optional()
-}
-
-/// The facts of a consultation, and the licence of its doctor.
-pub fn consultation_and_licence(
+/// The facts of a consultation, and whether its worker consents to care now.
+pub fn consultation_and_consent(
     conn: &mut Conn,
     id: ConsultationId,
+) -> QueryResult<Option<(ConsultationFacts, bool)>> {
+    let found: Option<(ConsultationFacts, Option<ConsentId>)> = on_backend!(conn, c => consultation::table
+        .left_join(consent_to_care!())
+        .filter(consultation::id.eq(id))
+        .select((ConsultationFacts::as_select(), consent::id.nullable()))
+        .first(c))
+    .optional()?;
+    Ok(found.map(|(facts, consent)| (facts, consent.is_some())))
+}
+
+/// The facts of a consultation whose worker consents to care, and the licence of `doctor_id`; `None`
+/// without that consent. Locks both rows: a withdrawal of the consent waits; completing the
+/// consultation waits, and then sees what was written meanwhile.
+pub fn consultation_lock_with_consent(
+    conn: &mut Conn,
+    id: ConsultationId,
+    doctor_id: StaffId,
 ) -> QueryResult<Option<(ConsultationFacts, Option<LicenceRow>)>> {
     on_backend!(conn, c => consultation::table
-        .left_join(doctor::table.on(consultation::doctor_id.eq(doctor::staff_id.nullable())))
+        .inner_join(consent_to_care!())
+        .left_join(doctor::table.on(doctor::staff_id.eq(doctor_id)))
         .filter(consultation::id.eq(id))
         .select((ConsultationFacts::as_select(), Option::<LicenceRow>::as_select()))
-        .first(c))
+        .lock_consent_and_consultation()
+        .get_result(c))
     .optional()
 }
 
@@ -212,6 +226,41 @@ pub fn prescription_fetch(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Op
 pub fn prescription_lock(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<PrescriptionRow>> {
     on_backend!(conn, c => prescription::table.find(id).select(PrescriptionRow::as_select()).lock_for_no_key_update().get_result(c))
         .optional()
+}
+
+/// As [`prescription_lock`], with the facts of its consultation and the licence of its doctor. When
+/// it has waited for the row, these are as they were before; nothing locks them anyway.
+pub fn prescription_lock_with_consultation(
+    conn: &mut Conn,
+    id: PrescriptionId,
+) -> QueryResult<Option<(PrescriptionRow, ConsultationFacts, Option<LicenceRow>)>> {
+    on_backend!(conn, c => prescription::table
+        .inner_join(consultation::table)
+        .left_join(doctor::table.on(doctor::staff_id.eq(prescription::doctor_id)))
+        .filter(prescription::id.eq(id))
+        .select((
+            PrescriptionRow::as_select(),
+            ConsultationFacts::as_select(),
+            Option::<LicenceRow>::as_select(),
+        ))
+        .lock_prescription()
+        .get_result(c))
+    .optional()
+}
+
+/// As [`prescription_lock`], with the licence of a pharmacist.
+pub fn prescription_lock_with_pharmacist(
+    conn: &mut Conn,
+    id: PrescriptionId,
+    pharmacist_id: StaffId,
+) -> QueryResult<Option<(PrescriptionRow, Option<PharmacistDetails>)>> {
+    on_backend!(conn, c => prescription::table
+        .left_join(pharmacist::table.on(pharmacist::staff_id.eq(pharmacist_id)))
+        .filter(prescription::id.eq(id))
+        .select((PrescriptionRow::as_select(), Option::<PharmacistDetails>::as_select()))
+        .lock_prescription()
+        .get_result(c))
+    .optional()
 }
 
 /// The lines of one prescription, in their order.

@@ -1,5 +1,5 @@
-//! Data of the safety check besides the profile: the newest readings of a worker, packs that are or
-//! may still be taken, prescriptions in effect.
+//! Data of the safety check: a worker with profile and newest readings, packs that are or may still
+//! be taken, prescriptions in effect.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,14 @@ use super::{
     conn::Conn,
     dialect::on_backend,
     events::AnyId,
+    network::worker::WorkerRow,
     prepared::{PreparedDsl, padded},
-    schema::{alert, event, order_unit, prescription, prescription_line, reading, worker},
-    sql_types::At,
+    profile::ProfileRow,
+    schema::{alert, event, health_profile, order_unit, prescription, prescription_line, reading, worker},
+    sql_types::{At, Integer, Nullable, Text, Timestamptz, Uuid},
 };
 use domain::{
-    ids::{OrderId, PrescriptionId, WorkerId},
+    ids::{OrderId, OrderUnitId, PrescriptionId, WorkerId},
     order::UnitState,
     prescription::PrescriptionState,
     time::Timestamp,
@@ -29,24 +31,50 @@ const MOST_UNITS: i64 = 500;
 /// device's range.
 pub type NewestReading = (Option<i64>, Option<i64>, Option<Beyond>);
 
-/// The newest reading of each of these kinds since `since`.
-pub fn readings_newest(
+/// A worker with their profile, and the newest reading of each kind.
+#[derive(Debug, Clone)]
+pub struct PersonNow {
+    pub worker: WorkerRow,
+    /// `None` when none was ever written.
+    pub profile: Option<ProfileRow>,
+    pub newest: HashMap<ReadingKind, NewestReading>,
+}
+
+/// A worker, their profile, and the newest reading of each of these kinds since `since`. One
+/// statement: a worker has few such readings.
+pub fn person_now(
     conn: &mut Conn,
-    worker: WorkerId,
+    who: WorkerId,
     kinds: &[ReadingKind],
     since: Timestamp,
-) -> QueryResult<HashMap<ReadingKind, NewestReading>> {
-    type Row = (ReadingKind, Option<i64>, Option<i64>, Option<Beyond>);
-    let rows: Vec<Row> = on_backend!(conn, c => reading::table
-        .filter(reading::worker_id.eq(worker))
-        .filter(reading::kind.eq_any_code(kinds))
-        .filter(reading::measured_at.ge(At(since)))
-        // Nothing is recorded before it was measured; this is what the index knows.
-        .filter(reading::recorded_at.ge(At(since)))
+) -> QueryResult<Option<PersonNow>> {
+    type Measured = (ReadingKind, Option<i64>, Option<i64>, Option<Beyond>);
+    type Row = (WorkerRow, Option<ProfileRow>, Option<Measured>);
+    let rows: Vec<Row> = on_backend!(conn, c => worker::table
+        .left_join(health_profile::table.on(health_profile::worker_id.eq(worker::id)))
+        .left_join(
+            reading::table.on(reading::worker_id
+                .eq(worker::id)
+                .and(reading::kind.eq_any_code(kinds))
+                .and(reading::measured_at.ge(At(since)))
+                // Nothing is recorded before it was measured; this is what the index knows.
+                .and(reading::recorded_at.ge(At(since)))),
+        )
+        .filter(worker::id.eq(who))
         .order((reading::measured_at, reading::id))
-        .select((reading::kind, reading::value, reading::second, reading::beyond))
+        .select((
+            WorkerRow::as_select(),
+            Option::<ProfileRow>::as_select(),
+            (reading::kind, reading::value, reading::second, reading::beyond).nullable(),
+        ))
         .load(c))?;
-    Ok(rows.into_iter().map(|(kind, value, second, beyond)| (kind, (value, second, beyond))).collect())
+    let mut newest = HashMap::new();
+    let mut person = None;
+    for (worker, profile, measured) in rows {
+        newest.extend(measured.map(|(kind, value, second, beyond)| (kind, (value, second, beyond))));
+        person = Some((worker, profile));
+    }
+    Ok(person.map(|(worker, profile)| PersonNow { worker, profile, newest }))
 }
 
 /// One pack of a worker.
@@ -65,24 +93,29 @@ pub struct TakenUnit {
     pub ended_at: Option<Timestamp>,
 }
 
+/// Packs of a person that were dispensed since `$since`, and those that may still be dispensed; the
+/// newest first.
+macro_rules! packs_taken {
+    ($person:expr, $since:expr) => {{
+        let open = order_unit::ended_at.is_null().and(order_unit::state.of_code(UnitState::is_open));
+        let dispensed =
+            order_unit::ended_at.ge(Some(At($since))).and(order_unit::state.eq_code(UnitState::Dispensed));
+        order_unit::table
+            .filter(order_unit::worker_id.eq_any(padded($person)))
+            .filter(open.or(dispensed.assume_not_null()))
+            .order(order_unit::id.desc())
+            .limit(MOST_UNITS)
+    }};
+}
+
 /// Packs of a person that were dispensed since `since`, and those that may still be dispensed; the
 /// newest first.
 pub fn units_taken(conn: &mut Conn, person: &[WorkerId], since: Timestamp) -> QueryResult<Vec<TakenUnit>> {
-    let open = order_unit::ended_at.is_null().and(order_unit::state.of_code(UnitState::is_open));
-    let dispensed =
-        order_unit::ended_at.ge(Some(At(since))).and(order_unit::state.eq_code(UnitState::Dispensed));
-    on_backend!(conn, c => order_unit::table
-        .filter(order_unit::worker_id.eq_any(padded(person)))
-        .filter(open.or(dispensed.assume_not_null()))
-        .order(order_unit::id.desc())
-        .limit(MOST_UNITS)
-        .select(TakenUnit::as_select())
-        .prepared()
-        .load(c))
+    on_backend!(conn, c => packs_taken!(person, since).select(TakenUnit::as_select()).prepared().load(c))
 }
 
 /// A line of another prescription in effect.
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone)]
 pub struct OtherLine {
     pub prescription_id: PrescriptionId,
     pub line_no: i32,
@@ -93,30 +126,102 @@ pub struct OtherLine {
     pub days: i32,
 }
 
-/// The lines of a person's signed and approved prescriptions, except those of `except`.
-pub fn other_lines(
+/// The courses of a person.
+#[derive(Debug, Clone, Default)]
+pub struct Courses {
+    /// The lines of signed and approved prescriptions.
+    pub prescribed: Vec<OtherLine>,
+    /// Packs as [`units_taken`] returns them.
+    pub taken: Vec<TakenUnit>,
+}
+
+/// The lines of a person's signed and approved prescriptions, except those of `except`; and the packs
+/// that were dispensed to them since `since` or may still be. One statement.
+pub fn courses_of(
     conn: &mut Conn,
     person: &[WorkerId],
     except: Option<PrescriptionId>,
     now: Timestamp,
-) -> QueryResult<Vec<OtherLine>> {
-    let lines: Vec<OtherLine> = on_backend!(conn, c => prescription_line::table
-        .inner_join(prescription::table)
-        .filter(prescription::worker_id.eq_any(padded(person)))
-        .filter(prescription::state.eq_any_code(&[PrescriptionState::Signed, PrescriptionState::Approved]))
-        .filter(prescription::valid_until.ge(Some(At(now))))
-        .order((prescription_line::prescription_id, prescription_line::line_no))
-        .select((
-            prescription_line::prescription_id,
-            prescription_line::line_no,
-            prescription_line::product_code,
-            prescription_line::dose_units_thousandths,
-            prescription_line::times_per_day,
-            prescription_line::days,
+    since: Timestamp,
+) -> QueryResult<Courses> {
+    /// A pack, or a line of a prescription: its first three members are then `None`.
+    type Row = (
+        (Option<OrderUnitId>, Option<OrderId>, Option<UnitState>),
+        (Option<PrescriptionId>, Option<i32>, String),
+        (i64, i32, i32),
+        Option<Timestamp>,
+    );
+    let prescribed = || {
+        prescription_line::table
+            .inner_join(prescription::table)
+            .filter(prescription::worker_id.eq_any(padded(person)))
+            .filter(
+                prescription::state.eq_any_code(&[PrescriptionState::Signed, PrescriptionState::Approved]),
+            )
+            .filter(prescription::valid_until.ge(Some(At(now))))
+            .select((
+                (
+                    None::<OrderUnitId>.into_sql::<Nullable<Uuid>>(),
+                    None::<OrderId>.into_sql::<Nullable<Uuid>>(),
+                    None::<UnitState>.into_sql::<Nullable<Text>>(),
+                ),
+                (
+                    prescription_line::prescription_id.nullable(),
+                    prescription_line::line_no.nullable(),
+                    prescription_line::product_code,
+                ),
+                (
+                    prescription_line::dose_units_thousandths,
+                    prescription_line::times_per_day,
+                    prescription_line::days,
+                ),
+                None::<At>.into_sql::<Nullable<Timestamptz>>(),
+            ))
+    };
+    let taken = || {
+        packs_taken!(person, since).select((
+            (order_unit::id.nullable(), order_unit::order_id.nullable(), order_unit::state.nullable()),
+            (order_unit::prescription_id, order_unit::line_no, order_unit::product_code),
+            (order_unit::daily_units_thousandths, 1_i32.into_sql::<Integer>(), order_unit::days),
+            order_unit::ended_at,
         ))
-        .prepared()
-        .load(c))?;
-    Ok(lines.into_iter().filter(|line| Some(line.prescription_id) != except).collect())
+    };
+    let rows: Vec<Row> = on_backend!(conn, c => prescribed().union_all(taken()).prepared().load(c))?;
+    let mut prescribed = Vec::new();
+    let mut taken = Vec::new();
+    for ((unit, order, state), (prescription_id, line_no, product_code), amount, ended_at) in rows {
+        let (units_thousandths, times_per_day, days) = amount;
+        match (unit.zip(order).zip(state), prescription_id.zip(line_no)) {
+            (Some(((unit, order_id), state)), _) => {
+                let daily_units_thousandths = units_thousandths;
+                let pack = TakenUnit {
+                    order_id,
+                    prescription_id,
+                    line_no,
+                    product_code,
+                    daily_units_thousandths,
+                    days,
+                    state,
+                    ended_at,
+                };
+                taken.push((unit, pack));
+            }
+            (None, Some((prescription_id, line_no))) if Some(prescription_id) != except => {
+                prescribed.push(OtherLine {
+                    prescription_id,
+                    line_no,
+                    product_code,
+                    dose_units_thousandths: units_thousandths,
+                    times_per_day,
+                    days,
+                });
+            }
+            (None, _) => {}
+        }
+    }
+    // The rows of a union have no order.
+    taken.sort_by_key(|(unit, _)| std::cmp::Reverse(*unit));
+    Ok(Courses { prescribed, taken: taken.into_iter().map(|(_, pack)| pack).collect() })
 }
 
 /// The workers with the phone of `who`, and `who`: walk-ins are a new row at every visit.

@@ -217,9 +217,7 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
             }
         }
         ConsultationEvent::Accepted { hospital, .. } => {
-            let (weight, clock) = doctor::hospital_turn(tx.conn, *hospital)?;
-            let turn = turns(1, u32::try_from(weight).unwrap_or(1));
-            doctor::hospital_turn_add(tx.conn, *hospital, clock, turn)?;
+            doctor::hospital_turn_take(tx.conn, *hospital, turns(1, 1))?;
         }
         ConsultationEvent::Declined { doctor, .. }
         | ConsultationEvent::OfferWithdrawn { doctor, .. }

@@ -32,7 +32,7 @@ use storage::{
 /// How many consultations at the front of the queue one round considers.
 const FRONT: i64 = 50;
 /// How many candidate doctors one round considers, at most.
-const CANDIDATES: i64 = 200;
+const CANDIDATES: usize = 200;
 /// A doctor who declined is not offered the same consultation again for this long.
 const REOFFER_AFTER: TimeDelta = TimeDelta::minutes(2);
 
@@ -234,8 +234,8 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<Vec<Plan>,
     if candidates.is_empty() {
         return Ok(Vec::new());
     }
-    let system = storage::matching::doctor::matching_clock(conn)?;
-    let starts = align_virtual_times(conn, &mut candidates, system)?;
+    let (system, open) = storage::matching::offer::clock_and_open_offers(conn)?;
+    let starts = align_virtual_times(&mut candidates, system, &open);
     let history = History::read(conn, &waiting, now, policy)?;
     let mut reached = system;
     let mut plans = Vec::new();
@@ -258,11 +258,10 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<Vec<Plan>,
 /// Raises each hospital's virtual time to at least the system's, and counts open offers as
 /// turns. Returns the start time of each hospital without these turns.
 fn align_virtual_times(
-    conn: &mut Conn,
     candidates: &mut [LocatedCandidate],
     system: i64,
-) -> Result<HashMap<HospitalId, i64>, Failure> {
-    let open: HashMap<HospitalId, i64> = store::offers_open_by_hospital(conn)?.into_iter().collect();
+    open: &HashMap<HospitalId, i64>,
+) -> HashMap<HospitalId, i64> {
     let mut starts = HashMap::new();
     for known in candidates {
         let hospital = known.candidate.hospital;
@@ -271,7 +270,7 @@ fn align_virtual_times(
         let pending = turns(open.get(&hospital).copied().unwrap_or(0), known.weight);
         known.candidate.hospital_virtual_time = start.saturating_add(pending);
     }
-    Ok(starts)
+    starts
 }
 
 /// The candidates from a station's view: hospitals of other districts are neighbouring.

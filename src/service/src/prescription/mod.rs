@@ -57,12 +57,7 @@ pub fn draft(
     consultation: ConsultationId,
     input: &PrescriptionInput,
 ) -> Result<PrescriptionView, Failure> {
-    let facts = own_consultation(store::consultation_facts_lock(tx.conn, consultation)?, caller.staff)?;
-    if facts.state != ConsultationState::Active {
-        return Err(Refusal::moved_on(facts.state).into());
-    }
-    me::lock_care_consent(tx, facts.worker_id)?;
-    let licence = store::licence_fetch(tx.conn, caller.staff)?;
+    let (facts, licence) = lock_active(tx, caller.staff, consultation)?;
     let doctor = standing(caller.staff, consultation, licence, false);
     let drafted = prescription::draft(&doctor, facts.lane, tx.now, &tx.app.policy.prescribing)?;
     let id = PrescriptionId::generate();
@@ -95,11 +90,10 @@ pub fn edit(
     expected: &Expected,
     input: &PrescriptionInput,
 ) -> Result<(i64, PrescriptionView), Failure> {
-    let mut before = own(tx, caller.staff, id)?;
+    let (mut before, facts, _) = own(tx, caller.staff, id)?;
     let events = before.decide(tx.app, &Command::Edit { by: caller.staff })?;
     expected.resolve(before.row.version)?;
-    let facts = store::consultation_facts(tx.conn, before.row.consultation_id)?;
-    let facts = own_consultation(facts, caller.staff)?;
+    let facts = own_consultation(Some(facts), caller.staff)?;
     me::lock_care_consent(tx, facts.worker_id)?;
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, before.body.revision.saturating_add(1), input)?;
@@ -228,12 +222,38 @@ pub(super) fn moved_on(conn: &mut Conn, id: PrescriptionId) -> Result<Refusal, F
     Ok(Refusal::moved_on(row.state))
 }
 
-/// A prescription of the doctor, with its row locked.
-pub(super) fn own(tx: &mut Tx<'_>, doctor: StaffId, id: PrescriptionId) -> Result<Loaded, Failure> {
-    match Loaded::lock(tx, id)? {
-        Some(prescription) if prescription.row.doctor_id == doctor => Ok(prescription),
-        _ => Err(Code::NotFound.into()),
+/// A prescription of the doctor, with its row locked; the facts of its consultation, and the doctor's
+/// licence.
+pub(super) fn own(
+    tx: &mut Tx<'_>,
+    doctor: StaffId,
+    id: PrescriptionId,
+) -> Result<(Loaded, ConsultationFacts, Option<LicenceRow>), Failure> {
+    let found = store::prescription_lock_with_consultation(tx.conn, id)?;
+    let own = found.filter(|(row, ..)| row.doctor_id == doctor);
+    let (row, facts, licence) = own.ok_or(Code::NotFound)?;
+    Ok((Loaded::open(tx.app, row, tx.now)?, facts, licence))
+}
+
+/// An active consultation of the doctor and the consent to care of its worker, both locked; with the
+/// doctor's licence.
+fn lock_active(
+    tx: &mut Tx<'_>,
+    doctor: StaffId,
+    id: ConsultationId,
+) -> Result<(ConsultationFacts, Option<LicenceRow>), Failure> {
+    let found = store::consultation_lock_with_consent(tx.conn, id, doctor)?;
+    let consents = found.is_some();
+    let (facts, licence) = match found {
+        Some((facts, licence)) => (Some(facts), licence),
+        // The other reasons to refuse come first.
+        None => (store::consultation_facts(tx.conn, id)?, None),
+    };
+    let facts = own_consultation(facts, doctor)?;
+    if facts.state != ConsultationState::Active {
+        return Err(Refusal::moved_on(facts.state).into());
     }
+    if consents { Ok((facts, licence)) } else { Err(Code::ConsentMissing.into()) }
 }
 
 /// Whether the doctor wrote it, or took over the consultation from the doctor who wrote it: the new

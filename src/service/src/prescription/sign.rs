@@ -71,13 +71,12 @@ pub fn sign(
     id: PrescriptionId,
     input: &SignInput,
 ) -> Result<PrescriptionView, Failure> {
-    let mut before = own(tx, caller.staff, id)?;
+    let (mut before, facts, licence) = own(tx, caller.staff, id)?;
     if before.row.state != PrescriptionState::Draft {
         return Err(Refusal::moved_on(before.row.state).into());
     }
     let consultation = before.row.consultation_id;
-    let (facts, licence) = store::consultation_and_licence(tx.conn, consultation)?.unzip();
-    let facts = own_consultation(facts, caller.staff)?;
+    let facts = own_consultation(Some(facts), caller.staff)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     me::lock_care_consent(tx, facts.worker_id)?;
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
@@ -96,7 +95,7 @@ pub fn sign(
     let events = before.decide(
         tx.app,
         &Command::Sign(Signing {
-            doctor: &standing(caller.staff, consultation, licence.flatten(), true),
+            doctor: &standing(caller.staff, consultation, licence, true),
             draft: &body.draft,
             age_years: checked.profile.age_on(checked.on),
             report: &body.report,

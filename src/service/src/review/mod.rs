@@ -87,9 +87,8 @@ pub fn approve(
     id: PrescriptionId,
     input: &ApproveInput,
 ) -> Result<PrescriptionView, Failure> {
-    let mut before = reviewable(tx, id)?;
+    let (mut before, pharmacist) = reviewable(tx, caller.staff, id)?;
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
-    let pharmacist = standing(tx.conn, caller.staff)?;
     let digest = before.digest().unwrap_or_default();
     let events = before.decide(tx.app, &Command::Approve { by: &pharmacist, digest })?;
     signing::ensure_signing(tx, caller, &input.pin)?;
@@ -122,8 +121,7 @@ pub fn send_back(
     input: &ReturnInput,
 ) -> Result<PrescriptionView, Failure> {
     let reason = input.reason.trim();
-    let mut before = reviewable(tx, id)?;
-    let pharmacist = standing(tx.conn, caller.staff)?;
+    let (mut before, pharmacist) = reviewable(tx, caller.staff, id)?;
     let command = Command::Return { by: &pharmacist, reason: input.code.unwrap_or(ReturnReason::Other) };
     let events = before.decide(tx.app, &command)?;
     if !events.is_empty() {
@@ -133,19 +131,20 @@ pub fn send_back(
     view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Pharmacist, tx.now)
 }
 
-fn reviewable(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<Loaded, Failure> {
-    match Loaded::lock(tx, id)? {
-        Some(found) if found.row.signed_at.is_some() => Ok(found),
-        _ => Err(Code::NotFound.into()),
-    }
-}
-
-/// The pharmacist's licence, as an operator has recorded it.
-fn standing(conn: &mut Conn, staff: StaffId) -> Result<PharmacistStanding, Failure> {
-    let licence = storage::staff::change::pharmacist_details(conn, staff)?;
-    Ok(PharmacistStanding {
+/// A prescription that was signed, with its row locked; and the licence of the pharmacist, as an
+/// operator has recorded it.
+fn reviewable(
+    tx: &mut Tx<'_>,
+    staff: StaffId,
+    id: PrescriptionId,
+) -> Result<(Loaded, PharmacistStanding), Failure> {
+    let found = store::prescription_lock_with_pharmacist(tx.conn, id, staff)?;
+    let signed = found.filter(|(row, _)| row.signed_at.is_some());
+    let (row, licence) = signed.ok_or(Code::NotFound)?;
+    let standing = PharmacistStanding {
         staff,
         licence_verified: licence.as_ref().is_some_and(|row| row.licence_verified_at.is_some()),
         licence_valid_until: licence.map(|row| row.licence_valid_until),
-    })
+    };
+    Ok((Loaded::open(tx.app, row, tx.now)?, standing))
 }

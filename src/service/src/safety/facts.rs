@@ -18,7 +18,7 @@ use domain::{
     network::Job,
     order::UnitState,
     prescription::PrescribingPolicy,
-    refusal::{FieldProblem, Refusal},
+    refusal::{Code, FieldProblem, Refusal},
     safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
     spelling,
     time::{Timestamp, civil_day},
@@ -28,7 +28,7 @@ use domain::{
 use storage::{
     Conn,
     network::worker::WorkerRow,
-    safety::{self as store, NewestReading},
+    safety::{self as store, NewestReading, PersonNow},
 };
 
 /// The readings that count.
@@ -184,9 +184,10 @@ pub(crate) fn gather_for(
     lines: Vec<DraftLine>,
     now: Timestamp,
 ) -> Result<Gathered, Failure> {
-    let (row, known) = profile::person(conn, app, whose.worker)?;
     let since = now - TimeDelta::hours(i64::from(app.policy.prescribing.reading_hours));
-    let newest = store::readings_newest(conn, whose.worker, READ, since)?;
+    let found = store::person_now(conn, whose.worker, READ, since)?;
+    let PersonNow { worker: row, profile, newest } = found.ok_or(Code::NotFound)?;
+    let known = profile::opened(app, whose.worker, profile.as_ref())?;
     // The rules ask whether a limit is reached. HI of a cuff or of a breath tester
     // reaches every limit that the device can measure; LO reaches none.
     let value_of = |kind: ReadingKind| -> Option<(i64, Option<i64>)> {
@@ -239,8 +240,10 @@ fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Take
     let (person, except) = (whose.person, whose.prescription);
     let today = civil_day(now);
     let last_day = |from: NaiveDate, days: i32| from + TimeDelta::days(i64::from(days.max(1)) - 1);
+    let since = now - TimeDelta::days(i64::from(PrescribingPolicy::LONGEST_COURSE_DAYS) + 1);
+    let known = store::courses_of(conn, person, except, now, since)?;
     let mut courses: HashMap<_, Taken> = HashMap::new();
-    for line in store::other_lines(conn, person, except, now)? {
+    for line in known.prescribed {
         let course = Taken::Vended {
             product: code_of(&line.product_code)?,
             units_per_day_thousandths: line
@@ -252,9 +255,8 @@ fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Take
         let key = (line.prescription_id.uuid(), Some(line.line_no), line.product_code);
         courses.insert(key, course);
     }
-    let since = now - TimeDelta::days(i64::from(PrescribingPolicy::LONGEST_COURSE_DAYS) + 1);
     // The newest pack of a course comes last and so determines how long it is taken.
-    for unit in store::units_taken(conn, person, since)?.into_iter().rev() {
+    for unit in known.taken.into_iter().rev() {
         let from = unit.ended_at.filter(|_| unit.state == UnitState::Dispensed).map_or(today, civil_day);
         let ours = (except.is_some() && unit.prescription_id == except) || whose.order == Some(unit.order_id);
         if ours || last_day(from, unit.days) < today {

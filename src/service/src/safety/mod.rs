@@ -8,7 +8,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{AppState, Failure, HealthAccess, Part, caller::StaffCaller, consultation::in_care};
-use crate::network::me;
 use domain::{
     formulary::{Condition, ProductCode},
     ids::ConsultationId,
@@ -128,8 +127,8 @@ pub fn check_only(
     let lines = lines_of(&input.lines)?;
     let input = match (input.consultation_id, input.profile) {
         (Some(consultation), None) if input.taking.is_empty() => {
-            let facts =
-                storage::prescription::consultation_facts(conn, consultation)?.ok_or(Code::NotFound)?;
+            let found = storage::prescription::consultation_and_consent(conn, consultation)?;
+            let (facts, consents) = found.ok_or(Code::NotFound)?;
             let theirs = match caller.role {
                 Role::Doctor => {
                     facts.doctor_id == Some(caller.staff)
@@ -141,7 +140,9 @@ pub fn check_only(
             if !theirs {
                 return Err(Code::NotFound.into());
             }
-            me::need_care_consent(conn, facts.worker_id)?;
+            if !consents {
+                return Err(Code::ConsentMissing.into());
+            }
             shown.note(facts.worker_id, Part::SafetyCheck, consultation);
             gather(conn, app, facts.worker_id, lines, None, app.now())?.input
         }

@@ -25,7 +25,7 @@ use domain::{
 };
 
 pub use crate::matching::offer::{
-    OfferRow, offer_add, offer_is_of, offer_store, offers_expired, offers_open_by_hospital, offers_refused,
+    OfferRow, offer_add, offer_is_of, offer_store, offers_expired, offers_refused,
 };
 pub use full::FullConsultation;
 
@@ -263,29 +263,25 @@ pub fn rating_comment_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) ->
         .map(|_| ())
 }
 
-/// The front of the queue: emergencies, then by the static sort key. Without consultations whose
-/// worker has left. Each with the district of its station.
+/// The front of the queue: up to `limit` emergencies and up to `limit` others, by their sort keys, in
+/// no order. Without consultations whose worker has left. Each with the district of its station.
 pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<(ConsultationRow, String)>> {
-    let waiting = || {
-        consultation::table
-            .inner_join(station::table)
-            .filter(consultation::state.eq_code(ConsultationState::Waiting))
-            .filter(consultation::left_at.is_null())
-    };
-    let mut front: Vec<(ConsultationRow, String)> = on_backend!(conn, c => waiting()
-        .filter(consultation::triage.eq_code(TriageLevel::Emergency))
-        .order(consultation::requested_at)
-        .limit(limit)
-        .select((ConsultationRow::as_select(), station::district))
-        .load(c))?;
-    let rest: Vec<(ConsultationRow, String)> = on_backend!(conn, c => waiting()
-        .filter(consultation::triage.ne_code(TriageLevel::Emergency))
-        .order(consultation::ranked_since)
-        .limit(limit)
-        .select((ConsultationRow::as_select(), station::district))
-        .load(c))?;
-    front.extend(rest);
-    Ok(front)
+    macro_rules! waiting {
+        ($triage:expr, $order:expr) => {
+            consultation::table
+                .inner_join(station::table)
+                .filter(consultation::state.eq_code(ConsultationState::Waiting))
+                .filter(consultation::left_at.is_null())
+                .filter($triage)
+                .order($order)
+                .limit(limit)
+                .select((ConsultationRow::as_select(), station::district))
+        };
+    }
+    let emergency = TriageLevel::Emergency;
+    on_backend!(conn, c => waiting!(consultation::triage.eq_code(emergency), consultation::requested_at)
+        .union_all(waiting!(consultation::triage.ne_code(emergency), consultation::ranked_since))
+        .load(c))
 }
 
 /// Number of waiting consultations before `row`.

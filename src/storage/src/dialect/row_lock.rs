@@ -2,9 +2,11 @@
 
 use diesel::{
     backend::Backend,
+    expression::{AppearsOnTable, TypedExpressionType, ValidGrouping, is_aggregate},
     pg::Pg,
     prelude::*,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::IntoNullable,
     sqlite::Sqlite,
 };
 
@@ -23,6 +25,11 @@ pub(crate) trait RowLockDsl: Sized {
     /// As [`lock_consultation`](Self::lock_consultation), of the prescription's row.
     fn lock_prescription(self) -> Locked<Self, ForNoKeyUpdateOfPrescription> {
         Locked(self, ForNoKeyUpdateOfPrescription)
+    }
+    /// FOR NO KEY UPDATE of the consent's row and then of the consultation's, in this order, in a
+    /// statement that joins other tables.
+    fn lock_consent_and_consultation(self) -> Locked<Self, ForNoKeyUpdateOfConsentAndConsultation> {
+        Locked(self, ForNoKeyUpdateOfConsentAndConsultation)
     }
     /// As [`lock_consultation`](Self::lock_consultation), of the cabinet's row.
     fn lock_cabinet(self) -> Locked<Self, ForNoKeyUpdateOfCabinet> {
@@ -60,6 +67,39 @@ impl<Q: Query, L> Query for Locked<Q, L> {
 }
 impl<Q, L, C> RunQueryDsl<C> for Locked<Q, L> {}
 
+impl<Q: QueryId, L: QueryId> Locked<Q, L> {
+    /// The one column of the one row that is found and locked, as a value in another statement; NULL
+    /// without a row. The row is locked before the other statement looks for its own rows.
+    pub(crate) fn value(self) -> LockedValue<Self> {
+        LockedValue(self)
+    }
+}
+
+/// `(SELECT .. FOR ..)`
+#[derive(Debug, Clone, Copy, QueryId)]
+pub struct LockedValue<Q>(Q);
+
+impl<Q> Expression for LockedValue<Q>
+where
+    Q: Query,
+    Q::SqlType: IntoNullable,
+    <Q::SqlType as IntoNullable>::Nullable: TypedExpressionType,
+{
+    type SqlType = <Q::SqlType as IntoNullable>::Nullable;
+}
+impl<Q, S> AppearsOnTable<S> for LockedValue<Q> where Self: Expression {}
+impl<Q, G> ValidGrouping<G> for LockedValue<Q> {
+    type IsAggregate = is_aggregate::Never;
+}
+impl<DB: Backend, Q: QueryFragment<DB>> QueryFragment<DB> for LockedValue<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("(");
+        self.0.walk_ast(out.reborrow())?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
 /// The locking clauses on PostgreSQL; empty on SQLite.
 macro_rules! locking {
     ($($(#[$doc:meta])* $name:ident = $sql:literal),+ $(,)?) => {$(
@@ -85,6 +125,7 @@ locking! {
     ForNoKeyUpdateOfConsultation = " FOR NO KEY UPDATE OF consultation",
     ForNoKeyUpdateOfPrescription = " FOR NO KEY UPDATE OF prescription",
     ForNoKeyUpdateOfCabinet = " FOR NO KEY UPDATE OF cabinet",
+    ForNoKeyUpdateOfConsentAndConsultation = " FOR NO KEY UPDATE OF consent, consultation",
     ForKeyShare = " FOR KEY SHARE",
     ForUpdate = " FOR UPDATE",
     ForNoKeyUpdateSkipLocked = " FOR NO KEY UPDATE SKIP LOCKED",

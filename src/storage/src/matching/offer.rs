@@ -1,5 +1,7 @@
 //! Offers: one consultation put to one doctor, with an expiry and a fence.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use crate::{
@@ -7,8 +9,8 @@ use crate::{
     conn::Conn,
     dialect::on_backend,
     prepared::{PreparedDsl, padded},
-    schema::offer,
-    sql_types::At,
+    schema::{matching_clock, offer},
+    sql_types::{At, Nullable, Uuid},
 };
 use domain::{
     consultation::{Offer, OfferState},
@@ -73,13 +75,25 @@ pub fn offer_is_of(conn: &mut Conn, id: OfferId, doctor: StaffId) -> QueryResult
     on_backend!(conn, c => diesel::select(diesel::dsl::exists(own)).get_result(c))
 }
 
-/// How many offers are open, by hospital.
-pub fn offers_open_by_hospital(conn: &mut Conn) -> QueryResult<Vec<(HospitalId, i64)>> {
-    on_backend!(conn, c => offer::table
-        .filter(offer::state.eq_code(OfferState::Open))
-        .group_by(offer::hospital_id)
-        .select((offer::hospital_id, diesel::dsl::count_star()))
-        .load(c))
+/// The system's virtual time, and how many offers are open, by hospital. One statement.
+pub fn clock_and_open_offers(conn: &mut Conn) -> QueryResult<(i64, HashMap<HospitalId, i64>)> {
+    let clock = matching_clock::table
+        .select((None::<HospitalId>.into_sql::<Nullable<Uuid>>(), matching_clock::virtual_time));
+    let open = || {
+        offer::table
+            .filter(offer::state.eq_code(OfferState::Open))
+            .group_by(offer::hospital_id)
+            .select((offer::hospital_id.nullable(), diesel::dsl::count_star()))
+    };
+    let rows: Vec<(Option<HospitalId>, i64)> = on_backend!(conn, c => clock.union_all(open()).load(c))?;
+    let (mut system, mut open) = (0, HashMap::new());
+    for (hospital, number) in rows {
+        match hospital {
+            Some(hospital) => drop(open.insert(hospital, number)),
+            None => system = number,
+        }
+    }
+    Ok((system, open))
 }
 
 /// Open offers that have expired.
