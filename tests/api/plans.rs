@@ -112,7 +112,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::order::orders_overdue(conn, now, 100)?;
     storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
     storage::prescription::prescription_lock_with_taken(conn, PrescriptionId::generate())?;
-    storage::prescription::prescription_lock_with_fulfilment(conn, PrescriptionId::generate())?;
+    storage::prescription::fulfilment_of(conn, PrescriptionId::generate())?;
     storage::prescription::consultation_and_consent(conn, ConsultationId::generate())?;
     storage::prescription::consultation_lock_with_consent(conn, ConsultationId::generate(), doctor)?;
     storage::prescription::prescription_lock_with_consultation(conn, PrescriptionId::generate())?;

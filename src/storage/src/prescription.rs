@@ -316,28 +316,17 @@ pub fn prescription_lock_with_taken(
     Ok(whole.map(|row| (row, lines)))
 }
 
-/// A prescription with its row locked for update, packs prescribed and packs dispensed. Its packs
-/// are those of one cabinet, which the caller has locked: others are not vended meanwhile.
-pub fn prescription_lock_with_fulfilment(
-    conn: &mut Conn,
-    id: PrescriptionId,
-) -> QueryResult<Option<(PrescriptionRow, i64, i64)>> {
-    let prescribed = prescription_line::table.filter(prescription_line::prescription_id.eq(prescription::id));
+/// Packs prescribed and packs dispensed of a prescription. To be read after its row is locked: packs
+/// of two orders may come out of two cabinets at once, and the later of the two must see both.
+pub fn fulfilment_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<(i64, i64)> {
     let dispensed = order_unit::table
-        .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
+        .filter(order_unit::prescription_id.eq(Some(id)))
         .filter(order_unit::state.eq_code(UnitState::Dispensed));
-    let found: Option<(PrescriptionRow, Option<i64>, Option<i64>)> =
-        on_backend!(conn, c => prescription::table
-        .find(id)
-        .select((
-            PrescriptionRow::as_select(),
-            prescribed.select(sum(prescription_line::packs)).single_value(),
-            dispensed.count().single_value(),
-        ))
-        .lock_for_no_key_update()
-        .get_result(c))
-        .optional()?;
-    Ok(found.map(|(row, prescribed, dispensed)| (row, prescribed.unwrap_or(0), dispensed.unwrap_or(0))))
+    let found: (Option<i64>, Option<i64>) = on_backend!(conn, c => prescription_line::table
+        .filter(prescription_line::prescription_id.eq(id))
+        .select((sum(prescription_line::packs), dispensed.count().single_value()))
+        .first(c))?;
+    Ok((found.0.unwrap_or(0), found.1.unwrap_or(0)))
 }
 
 /// The open prescription of a consultation, and its state.
