@@ -266,8 +266,9 @@ pub fn prescription_lock_with_taken(
     Ok(whole.map(|row| (row, lines)))
 }
 
-/// A prescription with its row locked for update, packs prescribed and packs dispensed. Its packs
-/// are those of one cabinet, which the caller has locked: others are not vended meanwhile.
+/// A prescription with its row locked for update, packs prescribed and packs dispensed. Only
+/// one order of it is live, and the caller has locked that one's cabinet: nothing else is vended on
+/// it meanwhile.
 pub fn prescription_lock_with_fulfilment(
     conn: &mut Conn,
     id: PrescriptionId,

@@ -98,11 +98,6 @@ pub(crate) fn restarted(
     closing::command_each(tx, orders, &ids, Command::SameBoot { boot: boot_id })
 }
 
-/// Stores a later clock value of a boot, from an entry of its journal.
-pub fn heard(tx: &mut Tx<'_>, cabinet: CabinetId, boot: BootId, mono_ms: i64) -> Result<(), Failure> {
-    Ok(store::boot_moved(tx.conn, cabinet, &boot.to_string(), mono_ms)?)
-}
-
 fn doubt_started(
     tx: &mut Tx<'_>,
     orders: &mut Orders,

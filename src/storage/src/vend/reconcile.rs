@@ -139,15 +139,23 @@ pub fn boot_present(conn: &mut Conn, id: CabinetId, boot: &str, booted_at: Times
 }
 
 /// Records a later monotonic time of a boot that the server knows.
+macro_rules! moved_boot {
+    ($id:expr, $boot:expr, $mono_ms:expr) => {
+        diesel::update(cabinet_boot::table.find(($id, $boot)))
+            .filter(
+                cabinet_boot::mono_ms
+                    .is_null()
+                    .or(cabinet_boot::mono_ms.lt(Some($mono_ms)).assume_not_null()),
+            )
+            .set(cabinet_boot::mono_ms.eq(Some($mono_ms)))
+    };
+}
+
+pub(super) use moved_boot;
+
+/// Records a later monotonic time of a boot that the server knows.
 pub fn boot_moved(conn: &mut Conn, id: CabinetId, boot: &str, mono_ms: i64) -> QueryResult<()> {
-    let earlier =
-        cabinet_boot::mono_ms.is_null().or(cabinet_boot::mono_ms.lt(Some(mono_ms)).assume_not_null());
-    diesel::update(cabinet_boot::table.find((id, boot)))
-        .filter(earlier)
-        .set(cabinet_boot::mono_ms.eq(Some(mono_ms)))
-        .prepared()
-        .execute(conn)
-        .map(drop)
+    moved_boot!(id, boot, mono_ms).prepared().execute(conn).map(drop)
 }
 
 /// Records a boot's monotonic time, and the issue time of its token.
