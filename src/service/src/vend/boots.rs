@@ -50,10 +50,9 @@ pub(crate) fn accept_boot(
         BootVerdict::Restarted => restarted(tx, orders, cabinet, boot_id, unresolved)?,
         BootVerdict::Late => return Err(Refusal::new(Code::BootUnknown).into()),
         BootVerdict::Fresh => {
-            if !store::boot_add(tx.conn, cabinet.id, &boot, (mono_ms, newest), tx.now)? {
+            if !store::boot_begin(tx.conn, cabinet.id, &boot, (mono_ms, newest), tx.now)? {
                 return Err(Refusal::new(Code::BootUnknown).into());
             }
-            store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
             let event = CabinetEvent::Booted { boot_id, epoch: cabinet.epoch, same_boot_id: false };
             tx.record(cabinet.id, event, Recipients::nobody())?;
             return doubt_started(tx, orders, unresolved, boot_id);
