@@ -26,6 +26,7 @@ use domain::{
 };
 use storage::{
     Conn, DatabaseUrl, Live, authority::Authority, conn::Purpose, events::Audience, idempotency::AnswerId,
+    order::MovedUnits,
 };
 
 /// Tables that only grow.
@@ -134,7 +135,8 @@ fn run_frequent_writes(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::vend::journal::cabinet_lock_heard(conn, CabinetId::generate(), now)?;
     storage::network::person::person_lock(conn, &[WorkerId::generate(); 2])?;
     let units = [OrderUnitId::generate(); 3];
-    storage::order::units_move(conn, &units, UnitState::Reserved, UnitState::Authorised, now)?;
+    let moved = MovedUnits { ids: &units, from: UnitState::Reserved, to: UnitState::Authorised };
+    storage::order::units_move(conn, moved, now)?;
     storage::ledger::account_move(conn, AccountRef::NetworkFund, Fen(-1))?;
     storage::ledger::account_move(conn, AccountRef::WorkerSubsidy(WorkerId::generate()), Fen(-1))?;
     Ok(())

@@ -176,22 +176,25 @@ pub fn enrol(tx: &mut Tx<'_>, kind: DeviceKind, input: &EnrolInput) -> Result<En
     };
     let epoch = known.max(cabinet.map_or(0, |(_, epoch)| epoch)) + 1;
     let cabinet_id = cabinet.map(|(id, _)| id);
-    if let Some((id, from)) = cabinet {
-        advance_epoch(tx, id, from, epoch)?;
-    }
     let id = DeviceId::generate();
-    devices_add(
-        tx.conn,
-        &[NewDevice {
-            id,
-            kind: kind.as_str().to_owned(),
-            station_id: code.station_id,
-            cabinet_id,
-            epoch,
-            public_key: key.to_string(),
-            enrolled_at: At(tx.now),
-        }],
-    )?;
+    let new = NewDevice {
+        id,
+        kind: kind.as_str().to_owned(),
+        station_id: code.station_id,
+        cabinet_id,
+        epoch,
+        public_key: key.to_string(),
+        enrolled_at: At(tx.now),
+    };
+    match cabinet {
+        None => devices_add(tx.conn, &[new])?,
+        Some(cabinet) => {
+            let start = digest::hex(&digest::CHAIN_START);
+            if !store::cabinet_device_add(tx.conn, cabinet, &new, &start)? {
+                return Err(Code::EnrolmentCodeInvalid.into());
+            }
+        }
+    }
     if let Some(cabinet) = cabinet_id.filter(|_| epoch > 1) {
         epoch_replaced(tx, cabinet, epoch)?;
     }
@@ -347,15 +350,6 @@ fn retired(tx: &mut Tx<'_>, row: &DeviceRow, reason: RetireReason) -> Result<(),
             RetireReason::Revoked => EndReason::ScreenRevoked,
         };
         check_in::end_at_station(tx, row.station_id, why)?;
-    }
-    Ok(())
-}
-
-/// A cabinet switches to its next epoch, and starts a new journal.
-fn advance_epoch(tx: &mut Tx<'_>, cabinet: CabinetId, from: i64, to: i64) -> Result<(), Failure> {
-    let start = digest::hex(&digest::CHAIN_START);
-    if !store::cabinet_epoch_advance(tx.conn, cabinet, from, to, &start)? {
-        return Err(Code::EnrolmentCodeInvalid.into());
     }
     Ok(())
 }

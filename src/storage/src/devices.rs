@@ -5,7 +5,8 @@ use diesel::prelude::*;
 
 use super::{
     conn::Conn,
-    dialect::{RowLockDsl, on_backend},
+    dialect::{RowLockDsl, change_both, on_backend},
+    network::NewDevice,
     prepared::PreparedDsl,
     schema::{cabinet, device, enrolment_code, station, used_assertion},
     sql_types::At,
@@ -154,27 +155,23 @@ pub fn cabinet_at_locked(conn: &mut Conn, station_id: StationId) -> QueryResult<
     .optional()
 }
 
-/// Moves a cabinet from one epoch to the next: its journal starts again, and it must send a hello
-/// before anything else. `false` when another transaction changed it first.
-pub fn cabinet_epoch_advance(
+/// Adds the device of a cabinet, which moves from one epoch to that of the device: its journal
+/// starts again, and it must send a hello before anything else. `false` when another transaction
+/// changed it first. The caller has locked the cabinet.
+pub fn cabinet_device_add(
     conn: &mut Conn,
-    id: CabinetId,
-    from: i64,
-    to: i64,
+    (id, from): (CabinetId, i64),
+    new: &NewDevice,
     journal_start: &str,
 ) -> QueryResult<bool> {
-    diesel::update(cabinet::table.find(id))
-        .filter(cabinet::epoch.eq(from))
-        .set((
-            cabinet::epoch.eq(to),
-            cabinet::boot_id.eq(None::<String>),
-            cabinet::booted_at.eq(None::<At>),
-            cabinet::acked_seq.eq(0_i64),
-            cabinet::journal_head.eq(journal_start),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+    let advanced = diesel::update(cabinet::table.find(id)).filter(cabinet::epoch.eq(from)).set((
+        cabinet::epoch.eq(new.epoch),
+        cabinet::boot_id.eq(None::<String>),
+        cabinet::booted_at.eq(None::<At>),
+        cabinet::acked_seq.eq(0_i64),
+        cabinet::journal_head.eq(journal_start),
+    ));
+    change_both(conn, advanced, diesel::insert_into(device::table).values(new)).map(|rows| rows == (1, 1))
 }
 
 /// Uses a client assertion; `false` when it was used before.

@@ -21,7 +21,7 @@ use domain::{
     time::Timestamp,
 };
 use storage::{
-    order::{self as store, OrderRow, UnitRow},
+    order::{self as store, MovedUnits, OrderRow, UnitRow},
     stock::StockKey,
 };
 
@@ -109,8 +109,8 @@ impl LoadedOrder {
         self.record(reserved, tx)
     }
 
-    /// The packs are written first, in one statement for all that change alike.
-    fn write_units(&self, after: &Self, tx: &mut Tx<'_>) -> Result<bool, Failure> {
+    /// One statement for all packs that change alike; the last of these writes the order's row too.
+    fn write_rows(&self, after: &Self, tx: &mut Tx<'_>) -> Result<bool, Failure> {
         let mut moved: BTreeMap<(UnitState, UnitState), Vec<OrderUnitId>> = BTreeMap::new();
         for (was, is) in self.units.iter().zip(&after.units) {
             let relocated = was.slot_no != is.slot_no;
@@ -121,12 +121,22 @@ impl LoadedOrder {
                 moved.entry((was.state, is.state)).or_default().push(was.id);
             }
         }
-        for ((from, to), ids) in moved {
-            if !store::units_move(tx.conn, &ids, from, to, tx.now)? {
+        let mut moved: Vec<MovedUnits<'_>> =
+            moved.iter().map(|((from, to), ids)| MovedUnits { ids, from: *from, to: *to }).collect();
+        let changed = (self.row.state, self.row.expires_at) != (after.row.state, after.row.expires_at);
+        let with_order = if changed { moved.pop() } else { None };
+        for alike in moved {
+            if !store::units_move(tx.conn, alike, tx.now)? {
                 return Ok(false);
             }
         }
-        Ok(true)
+        Ok(match with_order {
+            Some(alike) => {
+                let order = (self.row.state, &after.row);
+                store::order_replace_with_units(tx.conn, order, alike, tx.now)?
+            }
+            None => !changed || store::order_replace(tx.conn, self.row.state, &after.row)?,
+        })
     }
 
     /// Each pack leaves its place in the stock for another, which may be in another slot.
@@ -223,11 +233,7 @@ impl Machine for LoadedOrder {
     }
 
     fn write(&self, after: &Self, events: &[OrderEvent], tx: &mut Tx<'_>) -> Result<bool, Failure> {
-        if !self.write_units(after, tx)? {
-            return Ok(false);
-        }
-        let changed = (self.row.state, self.row.expires_at) != (after.row.state, after.row.expires_at);
-        if changed && !store::order_replace(tx.conn, self.row.state, &after.row)? {
+        if !self.write_rows(after, tx)? {
             return Ok(false);
         }
         self.move_packs(after, tx)?;

@@ -50,10 +50,9 @@ pub(crate) fn accept_boot(
         BootVerdict::Restarted => restarted(tx, orders, cabinet, boot_id, unresolved)?,
         BootVerdict::Late => return Err(Refusal::new(Code::BootUnknown).into()),
         BootVerdict::Fresh => {
-            if !store::boot_add(tx.conn, cabinet.id, &boot, (mono_ms, newest), tx.now)? {
+            if !store::boot_begin(tx.conn, cabinet.id, &boot, (mono_ms, newest), tx.now)? {
                 return Err(Refusal::new(Code::BootUnknown).into());
             }
-            store::boot_present(tx.conn, cabinet.id, &boot, tx.now)?;
             let event = CabinetEvent::Booted { boot_id, epoch: cabinet.epoch, same_boot_id: false };
             tx.record(cabinet.id, event, Recipients::nobody())?;
             return doubt_started(tx, orders, unresolved, boot_id);
@@ -96,11 +95,6 @@ pub(crate) fn restarted(
     tx.record(cabinet.id, event, Recipients::nobody())?;
     let ids: Vec<AttemptId> = unresolved.iter().map(|(id, _)| *id).collect();
     closing::command_each(tx, orders, &ids, Command::SameBoot { boot: boot_id })
-}
-
-/// Stores a later clock value of a boot, from an entry of its journal.
-pub fn heard(tx: &mut Tx<'_>, cabinet: CabinetId, boot: BootId, mono_ms: i64) -> Result<(), Failure> {
-    Ok(store::boot_moved(tx.conn, cabinet, &boot.to_string(), mono_ms)?)
 }
 
 fn doubt_started(

@@ -24,6 +24,7 @@ use storage::{
     vend::{
         incident as incident_store,
         journal::{self as store, CabinetRow, LastEntry, NewEntry},
+        reconcile::boot_moved,
     },
 };
 
@@ -68,9 +69,6 @@ pub fn accept(
                 }
                 last = Some((entry.boot_id, entry.mono_ms));
                 apply_entry(tx, &mut orders, &cabinet, request.epoch.0, entry)?;
-            }
-            if let Some((boot, mono_ms)) = last.filter(|_| !fresh.is_empty()) {
-                boots::heard(tx, cabinet.id, boot, mono_ms)?;
             }
             Ok(EventsAnswer { acked_seq: head.seq })
         }
@@ -128,7 +126,7 @@ fn stored_hashes(
     rows.into_iter().map(|(seq, hash)| Ok((seq, parse_hash(&hash)?))).collect()
 }
 
-/// Stores new entries, and that the cabinet was heard of.
+/// Stores new entries, and that the cabinet and the boot that wrote the last one were heard of.
 fn store_entries(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,
@@ -152,8 +150,12 @@ fn store_entries(
         })
         .collect();
     store::journal_append(tx.conn, &rows)?;
-    match rows.last().filter(|_| epoch == cabinet.epoch) {
-        Some(last) => store::cabinet_acked(tx.conn, last, tx.now)?,
+    match rows.last() {
+        Some(last) if epoch == cabinet.epoch => store::cabinet_acked(tx.conn, last, tx.now)?,
+        Some(last) => {
+            store::cabinet_heard(tx.conn, cabinet.id, tx.now)?;
+            boot_moved(tx.conn, cabinet.id, &last.boot_id, last.mono_ms)?;
+        }
         None => store::cabinet_heard(tx.conn, cabinet.id, tx.now)?,
     }
     Ok(())

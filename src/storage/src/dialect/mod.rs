@@ -1,5 +1,6 @@
 //! Everything that differs between the two databases. No other code depends on which one is in use.
 
+mod both;
 mod events_insert;
 mod row_lock;
 mod transfer_insert;
@@ -55,6 +56,7 @@ macro_rules! insert_few {
         }
     };
 }
+pub(crate) use both::change_both;
 pub(crate) use events_insert::EventsInsert;
 pub use events_insert::events_append;
 pub(crate) use insert_few;

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use super::{
     code_literals::CodeDsl,
     conn::Conn,
-    dialect::{insert_few, on_backend},
+    dialect::{change_both, insert_few, on_backend},
     prepared::{PreparedDsl, padded},
     schema::{attempt, order_unit, orders},
     sql_types::At,
@@ -218,37 +218,56 @@ pub fn orders_reserving_lot(
         .load(c))
 }
 
-/// Writes what may change of an order, if its state is still `from`.
-pub fn order_replace(conn: &mut Conn, from: OrderState, row: &OrderRow) -> QueryResult<bool> {
-    diesel::update(orders::table.find(row.id))
-        .filter(orders::state.eq_code(from))
-        .set((
-            orders::state.eq(row.state),
-            orders::expires_at.eq(At(row.expires_at)),
-            orders::paid_at.eq(row.paid_at.map(At)),
-            orders::ended_at.eq(row.ended_at.map(At)),
-            orders::pickup_sealed.eq(&row.pickup_sealed),
+/// Writes what may change of an order, if its state is `$from`.
+macro_rules! replaced_order {
+    ($from:expr, $row:expr) => {
+        diesel::update(orders::table.find($row.id)).filter(orders::state.eq_code($from)).set((
+            orders::state.eq($row.state),
+            orders::expires_at.eq(At($row.expires_at)),
+            orders::paid_at.eq($row.paid_at.map(At)),
+            orders::ended_at.eq($row.ended_at.map(At)),
+            orders::pickup_sealed.eq(&$row.pickup_sealed),
         ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+    };
 }
 
-/// Changes the state of packs; `false` unless all of them are still `from`.
-pub fn units_move(
+/// Changes the state of packs, of those that are `$from`.
+macro_rules! moved_units {
+    ($moved:expr, $now:expr) => {{
+        let ended_at = (!$moved.to.is_open()).then_some(At($now));
+        diesel::update(order_unit::table.filter(order_unit::id.eq_any(padded($moved.ids))))
+            .filter(order_unit::state.eq_code($moved.from))
+            .set((order_unit::state.eq($moved.to), order_unit::ended_at.eq(ended_at)))
+    }};
+}
+
+/// Packs that change their state alike.
+#[derive(Debug, Clone, Copy)]
+pub struct MovedUnits<'a> {
+    pub ids: &'a [OrderUnitId],
+    pub from: UnitState,
+    pub to: UnitState,
+}
+
+/// Writes what may change of an order, if its state is still `from`.
+pub fn order_replace(conn: &mut Conn, from: OrderState, row: &OrderRow) -> QueryResult<bool> {
+    replaced_order!(from, row).prepared().execute(conn).map(|rows| rows == 1)
+}
+
+/// Changes the state of packs; `false` unless all of them are still what they were.
+pub fn units_move(conn: &mut Conn, moved: MovedUnits<'_>, now: Timestamp) -> QueryResult<bool> {
+    moved_units!(moved, now).prepared().execute(conn).map(|rows| rows == moved.ids.len())
+}
+
+/// [`order_replace`] and [`units_move`] at once. The caller has locked the order's cabinet.
+pub fn order_replace_with_units(
     conn: &mut Conn,
-    ids: &[OrderUnitId],
-    from: UnitState,
-    to: UnitState,
+    (from, row): (OrderState, &OrderRow),
+    moved: MovedUnits<'_>,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    let ended_at = (!to.is_open()).then_some(At(now));
-    diesel::update(order_unit::table.filter(order_unit::id.eq_any(padded(ids))))
-        .filter(order_unit::state.eq_code(from))
-        .set((order_unit::state.eq(to), order_unit::ended_at.eq(ended_at)))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == ids.len())
+    change_both(conn, replaced_order!(from, row), moved_units!(moved, now))
+        .map(|rows| rows == (1, moved.ids.len()))
 }
 
 /// Moves a pack to another slot, if its state is still `from`.

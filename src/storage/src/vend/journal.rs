@@ -4,12 +4,17 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::{RowLockDsl, insert_few, on_backend},
+    dialect::{RowLockDsl, change_both, insert_few, on_backend},
     prepared::{PreparedDsl, padded},
-    schema::{attempt, cabinet, cabinet_discrepancy, device, hatch_try, journal, lot, orders, slot},
+    schema::{
+        attempt, cabinet, cabinet_boot, cabinet_discrepancy, device, hatch_try, journal, lot, orders, slot,
+    },
     sql_types::At,
     stock::{FilledSlot, LotRow, SlotRow},
-    vend::{pickup::HatchTryRow, reconcile::DiscrepancyRow},
+    vend::{
+        pickup::HatchTryRow,
+        reconcile::{DiscrepancyRow, moved_boot},
+    },
 };
 use domain::{
     ids::{AttemptId, CabinetId, DeviceId, OrderId, StationId, WorkerId},
@@ -341,17 +346,15 @@ pub fn journal_append(conn: &mut Conn, rows: &[NewEntry]) -> QueryResult<()> {
     insert_few!(conn, journal::table, rows).map(drop)
 }
 
-/// Records that a cabinet was heard of, and the end of its current epoch's stored journal.
+/// Records that a cabinet was heard of, the end of its current epoch's stored journal, and the time
+/// of the boot that wrote it. The caller has locked the cabinet.
 pub fn cabinet_acked(conn: &mut Conn, last: &NewEntry, now: Timestamp) -> QueryResult<()> {
-    diesel::update(cabinet::table.find(last.cabinet_id))
-        .set((
-            cabinet::heard_at.eq(Some(At(now))),
-            cabinet::acked_seq.eq(last.seq),
-            cabinet::journal_head.eq(last.hash.as_str()),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(drop)
+    let acked = diesel::update(cabinet::table.find(last.cabinet_id)).set((
+        cabinet::heard_at.eq(Some(At(now))),
+        cabinet::acked_seq.eq(last.seq),
+        cabinet::journal_head.eq(last.hash.as_str()),
+    ));
+    change_both(conn, acked, moved_boot!(last.cabinet_id, last.boot_id.as_str(), last.mono_ms)).map(drop)
 }
 
 /// The newest entries of some kinds, newest first: seq, boot, kind and body.

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::{
     conn::Conn,
-    dialect::on_backend,
+    dialect::{change_both, on_backend},
     prepared::{PreparedDsl, padded},
     schema::{cabinet, cabinet_boot, cabinet_discrepancy},
     sql_types::At,
@@ -107,16 +107,16 @@ pub fn boot_fetch(conn: &mut Conn, id: CabinetId, boot: &str) -> QueryResult<Opt
         .optional()
 }
 
-/// Records a new boot, with its monotonic time and the issue time of its token; `false` when it is
-/// known.
-pub fn boot_add(
+/// Records a new boot as the cabinet's current one, with its monotonic time and the issue time of its
+/// token; `false` when it is known. The caller has locked the cabinet.
+pub fn boot_begin(
     conn: &mut Conn,
     id: CabinetId,
     boot: &str,
     (mono_ms, token_at): (i64, Option<Timestamp>),
     now: Timestamp,
 ) -> QueryResult<bool> {
-    on_backend!(conn, c => diesel::insert_into(cabinet_boot::table)
+    let added = diesel::insert_into(cabinet_boot::table)
         .values((
             cabinet_boot::cabinet_id.eq(id),
             cabinet_boot::boot_id.eq(boot),
@@ -124,9 +124,10 @@ pub fn boot_add(
             cabinet_boot::mono_ms.eq(Some(mono_ms)),
             cabinet_boot::token_at.eq(token_at.map(At)),
         ))
-        .on_conflict_do_nothing()
-        .execute(c))
-    .map(|rows| rows == 1)
+        .on_conflict_do_nothing();
+    let present = diesel::update(cabinet::table.find(id))
+        .set((cabinet::boot_id.eq(Some(boot)), cabinet::booted_at.eq(Some(At(now)))));
+    change_both(conn, added, present).map(|rows| rows == (1, 1))
 }
 
 /// Sets the cabinet's current boot, which the server first heard of at `booted_at`.
@@ -139,15 +140,23 @@ pub fn boot_present(conn: &mut Conn, id: CabinetId, boot: &str, booted_at: Times
 }
 
 /// Records a later monotonic time of a boot that the server knows.
+macro_rules! moved_boot {
+    ($id:expr, $boot:expr, $mono_ms:expr) => {
+        diesel::update(cabinet_boot::table.find(($id, $boot)))
+            .filter(
+                cabinet_boot::mono_ms
+                    .is_null()
+                    .or(cabinet_boot::mono_ms.lt(Some($mono_ms)).assume_not_null()),
+            )
+            .set(cabinet_boot::mono_ms.eq(Some($mono_ms)))
+    };
+}
+
+pub(super) use moved_boot;
+
+/// Records a later monotonic time of a boot that the server knows.
 pub fn boot_moved(conn: &mut Conn, id: CabinetId, boot: &str, mono_ms: i64) -> QueryResult<()> {
-    let earlier =
-        cabinet_boot::mono_ms.is_null().or(cabinet_boot::mono_ms.lt(Some(mono_ms)).assume_not_null());
-    diesel::update(cabinet_boot::table.find((id, boot)))
-        .filter(earlier)
-        .set(cabinet_boot::mono_ms.eq(Some(mono_ms)))
-        .prepared()
-        .execute(conn)
-        .map(drop)
+    moved_boot!(id, boot, mono_ms).prepared().execute(conn).map(drop)
 }
 
 /// Records a boot's monotonic time, and the issue time of its token.
