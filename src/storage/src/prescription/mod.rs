@@ -1,14 +1,16 @@
 //! Prescriptions and their lines, and related rows: the consultation, the doctor's licence, the
 //! orders against a prescription.
 
+mod list;
+
 use chrono::NaiveDate;
 use diesel::{dsl::sum, prelude::*};
 
-use super::{
+use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{RowLockDsl, insert_few, on_backend},
-    prepared::{PreparedDsl, padded},
+    prepared::PreparedDsl,
     schema::{
         consent, consultation, doctor, order_unit, orders, pharmacist, prescription, prescription_line,
     },
@@ -23,6 +25,8 @@ use domain::{
     prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
     time::Timestamp,
 };
+
+pub use list::{PrescriptionFilter, prescriptions_list, reviews_waiting};
 
 /// Packs in these states are taken from a prescription.
 const TAKEN: &[UnitState] =
@@ -124,17 +128,6 @@ impl PrescriptionRow {
             ended_at: None,
         }
     }
-}
-
-/// Filter of a list of prescriptions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrescriptionFilter {
-    /// Those of one worker.
-    Worker(WorkerId),
-    /// Those of one doctor.
-    Doctor(StaffId),
-    /// All that were ever signed: for pharmacists.
-    Signed,
 }
 
 /// The facts of a consultation.
@@ -334,45 +327,6 @@ pub fn prescription_open_of(
         .select((prescription::id, prescription::state))
         .first(c))
     .optional()
-}
-
-/// Prescriptions that match the filter, the newest first, older than `before`.
-pub fn prescriptions_list(
-    conn: &mut Conn,
-    filter: PrescriptionFilter,
-    before: Option<PrescriptionId>,
-    limit: i64,
-) -> QueryResult<Vec<PrescriptionRow>> {
-    let before = before.unwrap_or(PrescriptionId::from_uuid(uuid::Uuid::max()));
-    let workers = match filter {
-        PrescriptionFilter::Worker(worker) => {
-            padded(&crate::network::worker::worker_with_merged(conn, worker)?)
-        }
-        PrescriptionFilter::Doctor(_) | PrescriptionFilter::Signed => Vec::new(),
-    };
-    on_backend!(conn, c => {
-        let base = prescription::table
-            .filter(prescription::id.lt(before))
-            .order(prescription::id.desc())
-            .limit(limit)
-            .select(PrescriptionRow::as_select());
-        match filter {
-            PrescriptionFilter::Worker(_) => base.filter(prescription::worker_id.eq_any(workers)).prepared().load(c),
-            PrescriptionFilter::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(c),
-            PrescriptionFilter::Signed => base.filter(prescription::signed_at.is_not_null()).load(c),
-        }
-    })
-}
-
-/// Signed prescriptions that are still valid, the oldest first.
-pub fn reviews_waiting(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionRow>> {
-    on_backend!(conn, c => prescription::table
-        .filter(prescription::state.eq_code(PrescriptionState::Signed))
-        .filter(prescription::valid_until.ge(Some(At(now))))
-        .order((prescription::signed_at, prescription::id))
-        .limit(limit)
-        .select(PrescriptionRow::as_select())
-        .load(c))
 }
 
 /// Writes `after` over `before`; `false` when version or state of the row are others by now.
