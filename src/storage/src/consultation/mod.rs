@@ -205,12 +205,13 @@ pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Op
     .optional()
 }
 
-/// Writes `after` and its sort key in the queue, if the row still equals `before` in state, fence
-/// and rating.
+/// Writes `after`, its sort key in the queue, and the doctor's summary and diagnoses as in `row`, if
+/// the stored row still equals `before` in state, fence and rating.
 pub fn consultation_store(
     conn: &mut Conn,
     before: &Consultation,
     after: &Consultation,
+    row: &ConsultationRow,
     ranked_since: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(consultation::table.find(before.id))
@@ -231,6 +232,8 @@ pub fn consultation_store(
             consultation::rating.eq(after.rating.map(i32::from)),
             consultation::triage.eq(after.triage),
             consultation::ranked_since.eq(At(ranked_since)),
+            consultation::summary_sealed.eq(&row.summary_sealed),
+            consultation::diagnoses.eq(&row.diagnoses),
         ))
         .prepared()
         .execute(conn)
