@@ -24,7 +24,10 @@ use domain::{
     vend::AttemptState,
     vitals::ReadingKind,
 };
-use storage::{Conn, DatabaseUrl, authority::Authority, conn::Purpose, idempotency::AnswerId};
+use storage::{
+    Conn, DatabaseUrl, authority::Authority, conn::Purpose, idempotency::AnswerId,
+    prescription::PrescriptionFilter,
+};
 
 /// Tables that only grow.
 const HISTORY: &[&str] = &[
@@ -77,6 +80,10 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::offers_expired(conn, now, 200)?;
     storage::consultation::offers_refused(conn, &[ConsultationId::generate(); 3], now)?;
     storage::consultation::doctors_of_visits(conn, &[worker], now)?;
+    storage::consultation::full::full_with_earlier(conn, ConsultationId::generate(), 11)?;
+    storage::consultation::message::messages_after(conn, ConsultationId::generate(), None, 50)?;
+    storage::prescription::prescriptions_list(conn, PrescriptionFilter::Worker(worker), None, 21)?;
+    storage::triage::facts::worker_and_last_visit(conn, worker, now, now)?;
     storage::triage::facts::visit_facts(conn, CheckInId::generate(), now)?;
     storage::alert::alerts_after(conn, true, None, 50)?;
     storage::alert::alerts_of_check_in(conn, CheckInId::generate())?;

@@ -202,6 +202,25 @@ pub fn full_of_worker(
     Ok(rows.into_iter().map(full).collect())
 }
 
+/// A consultation, followed by the earlier ones of its worker, newest first: `limit` rows at most.
+pub fn full_with_earlier(
+    conn: &mut Conn,
+    id: ConsultationId,
+    limit: i64,
+) -> QueryResult<Vec<FullConsultation>> {
+    let worker = other
+        .filter(other.field(consultation::id).eq(id))
+        .select(other.field(consultation::worker_id))
+        .single_value();
+    let rows: Vec<Row> = on_backend!(conn, c => full_consultations!()
+        .filter(consultation::worker_id.nullable().eq(worker))
+        .filter(consultation::id.le(id))
+        .order(consultation::id.desc())
+        .limit(limit)
+        .load(c))?;
+    Ok(rows.into_iter().map(full).collect())
+}
+
 /// The active consultations of a doctor, oldest first.
 pub fn full_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<FullConsultation>> {
     let rows: Vec<Row> = on_backend!(conn, c => full_consultations!()
