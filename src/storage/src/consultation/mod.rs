@@ -27,7 +27,7 @@ use domain::{
 pub use crate::matching::offer::{
     OfferRow, offer_add, offer_is_of, offer_store, offers_expired, offers_refused,
 };
-pub use full::FullConsultation;
+pub use full::{FullConsultation, NewConsultation, consultation_add};
 
 /// A consultation as stored.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -111,83 +111,6 @@ pub fn snapshots_all(conn: &mut Conn) -> QueryResult<Vec<Consultation>> {
         .select((ConsultationRow::as_select(), Option::<OfferRow>::as_select()))
         .load(c))?;
     Ok(rows.iter().map(|(row, last)| row.snapshot(last.as_ref())).collect())
-}
-
-/// Columns of a new consultation in addition to its snapshot.
-#[derive(Debug)]
-pub struct NewConsultation {
-    pub check_in: CheckInId,
-    pub station: StationId,
-    pub lane: EncounterLane,
-    pub department: Department,
-    /// What the worker speaks.
-    pub language: Language,
-    pub complaint_sealed: Vec<u8>,
-    /// Symptom codes, as a JSON list.
-    pub symptoms: String,
-    /// The queue's static sort key.
-    pub ranked_since: Timestamp,
-    /// Codes of red flags, as a JSON list.
-    pub red_flags: String,
-}
-
-/// Adds a consultation. Fails on a second live one of the same worker.
-pub fn consultation_add(
-    conn: &mut Conn,
-    snapshot: &Consultation,
-    new: NewConsultation,
-) -> QueryResult<ConsultationRow> {
-    on_backend!(conn, c => diesel::insert_into(consultation::table)
-        .values((
-            (
-                consultation::id.eq(snapshot.id),
-                consultation::worker_id.eq(snapshot.worker),
-                consultation::check_in_id.eq(new.check_in),
-                consultation::station_id.eq(new.station),
-                consultation::lane.eq(new.lane),
-                consultation::department.eq(new.department),
-                consultation::language.eq(new.language),
-                consultation::state.eq(snapshot.state),
-            ),
-            (
-                consultation::complaint_sealed.eq(&new.complaint_sealed),
-                consultation::symptoms.eq(&new.symptoms),
-                consultation::triage.eq(snapshot.triage),
-                consultation::requested_at.eq(At(snapshot.waiting_since)),
-                consultation::ranked_since.eq(At(new.ranked_since)),
-                consultation::fence.eq(snapshot.fence),
-                consultation::red_flags.eq(Some(new.red_flags.as_str())),
-            ),
-        ))
-        .execute(c))?;
-    Ok(ConsultationRow {
-        id: snapshot.id,
-        worker_id: snapshot.worker,
-        check_in_id: new.check_in,
-        station_id: new.station,
-        lane: new.lane,
-        department: new.department,
-        language: new.language,
-        state: snapshot.state,
-        complaint_sealed: new.complaint_sealed,
-        symptoms: new.symptoms,
-        triage: snapshot.triage,
-        requested_at: snapshot.waiting_since,
-        ranked_since: new.ranked_since,
-        requeued_at: None,
-        fence: snapshot.fence,
-        offer_id: None,
-        doctor_id: None,
-        hospital_id: None,
-        accepted_at: None,
-        ended_at: None,
-        summary_sealed: None,
-        diagnoses: None,
-        rating: None,
-        red_flags: Some(new.red_flags),
-        left_at: None,
-        cancel_reason: None,
-    })
 }
 
 pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
@@ -285,25 +208,6 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<(Co
     on_backend!(conn, c => waiting!(consultation::triage.eq_code(emergency), consultation::requested_at)
         .union_all(waiting!(consultation::triage.ne_code(emergency), consultation::ranked_since))
         .load(c))
-}
-
-/// Number of waiting consultations before `row`.
-pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
-    let waiting = consultation::table
-        .filter(consultation::state.eq_code(ConsultationState::Waiting))
-        .filter(consultation::left_at.is_null());
-    if row.triage == TriageLevel::Emergency {
-        return on_backend!(conn, c => waiting
-            .filter(consultation::triage.eq_code(TriageLevel::Emergency))
-            .filter(consultation::requested_at.lt(At(row.requested_at)))
-            .count()
-            .get_result(c));
-    }
-    let earlier = consultation::ranked_since.lt(At(row.ranked_since));
-    on_backend!(conn, c => waiting
-        .filter(earlier.or(consultation::triage.eq_code(TriageLevel::Emergency)))
-        .count()
-        .get_result(c))
 }
 
 /// Waiting consultations that were requested before `before`.
