@@ -90,11 +90,13 @@ pub fn edit(
     expected: &Expected,
     input: &PrescriptionInput,
 ) -> Result<(i64, PrescriptionView), Failure> {
-    let (mut before, facts, _) = own(tx, caller.staff, id)?;
+    let Own { prescription: mut before, facts, consents, .. } = own(tx, caller.staff, id)?;
     let events = before.decide(tx.app, &Command::Edit { by: caller.staff })?;
     expected.resolve(before.row.version)?;
     let facts = own_consultation(Some(facts), caller.staff)?;
-    me::lock_care_consent(tx, facts.worker_id)?;
+    if !consents {
+        return Err(Code::ConsentMissing.into());
+    }
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, before.body.revision.saturating_add(1), input)?;
     let (old_lines, lines) = (before.body.rows(id)?, body.rows(id)?);
@@ -222,17 +224,21 @@ pub(super) fn moved_on(conn: &mut Conn, id: PrescriptionId) -> Result<Refusal, F
     Ok(Refusal::moved_on(row.state))
 }
 
-/// A prescription of the doctor, with its row locked; the facts of its consultation, and the doctor's
-/// licence.
-pub(super) fn own(
-    tx: &mut Tx<'_>,
-    doctor: StaffId,
-    id: PrescriptionId,
-) -> Result<(Loaded, ConsultationFacts, Option<LicenceRow>), Failure> {
+/// A prescription of a doctor as [`own`] locks it.
+pub(super) struct Own {
+    pub prescription: Loaded,
+    pub facts: ConsultationFacts,
+    pub licence: Option<LicenceRow>,
+    /// Whether the worker consents to care; the consent is locked, too.
+    pub consents: bool,
+}
+
+/// A prescription of the doctor, with its row locked.
+pub(super) fn own(tx: &mut Tx<'_>, doctor: StaffId, id: PrescriptionId) -> Result<Own, Failure> {
     let found = store::prescription_lock_with_consultation(tx.conn, id)?;
-    let own = found.filter(|(row, ..)| row.doctor_id == doctor);
-    let (row, facts, licence) = own.ok_or(Code::NotFound)?;
-    Ok((Loaded::open(tx.app, row, tx.now)?, facts, licence))
+    let own = found.filter(|((row, ..), _)| row.doctor_id == doctor);
+    let ((row, facts, licence), consents) = own.ok_or(Code::NotFound)?;
+    Ok(Own { prescription: Loaded::open(tx.app, row, tx.now)?, facts, licence, consents })
 }
 
 /// An active consultation of the doctor and the consent to care of its worker, both locked; with the

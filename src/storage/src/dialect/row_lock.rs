@@ -31,6 +31,11 @@ pub(crate) trait RowLockDsl: Sized {
     fn lock_consent_and_consultation(self) -> Locked<Self, ForNoKeyUpdateOfConsentAndConsultation> {
         Locked(self, ForNoKeyUpdateOfConsentAndConsultation)
     }
+    /// FOR NO KEY UPDATE of the consent's row and then of the prescription's, in this order, in a
+    /// statement that joins other tables.
+    fn lock_consent_and_prescription(self) -> Locked<Self, ForNoKeyUpdateOfConsentAndPrescription> {
+        Locked(self, ForNoKeyUpdateOfConsentAndPrescription)
+    }
     /// FOR KEY SHARE: other transactions may change the rows, but not delete them or change their
     /// keys.
     fn lock_for_key_share(self) -> Locked<Self, ForKeyShare> {
@@ -121,6 +126,7 @@ locking! {
     ForNoKeyUpdateOfConsultation = " FOR NO KEY UPDATE OF consultation",
     ForNoKeyUpdateOfPrescription = " FOR NO KEY UPDATE OF prescription",
     ForNoKeyUpdateOfConsentAndConsultation = " FOR NO KEY UPDATE OF consent, consultation",
+    ForNoKeyUpdateOfConsentAndPrescription = " FOR NO KEY UPDATE OF consent, prescription",
     ForKeyShare = " FOR KEY SHARE",
     ForUpdate = " FOR UPDATE",
     ForNoKeyUpdateSkipLocked = " FOR NO KEY UPDATE SKIP LOCKED",

@@ -220,24 +220,40 @@ pub fn prescription_lock(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Opt
         .optional()
 }
 
-/// As [`prescription_lock`], with the facts of its consultation and the licence of its doctor. When
-/// it has waited for the row, these are as they were before; nothing locks them anyway.
+/// A prescription with the facts of its consultation, and the licence of its doctor.
+pub type InConsultation = (PrescriptionRow, ConsultationFacts, Option<LicenceRow>);
+
+/// As [`prescription_lock`], with the facts of its consultation and the licence of its doctor: when it
+/// has waited for the row, these are as they were before; nothing locks them anyway. The consent to
+/// care is locked, too, and a withdrawal waits; `false` without it.
 pub fn prescription_lock_with_consultation(
     conn: &mut Conn,
     id: PrescriptionId,
-) -> QueryResult<Option<(PrescriptionRow, ConsultationFacts, Option<LicenceRow>)>> {
-    on_backend!(conn, c => prescription::table
-        .inner_join(consultation::table)
-        .left_join(doctor::table.on(doctor::staff_id.eq(prescription::doctor_id)))
-        .filter(prescription::id.eq(id))
-        .select((
-            PrescriptionRow::as_select(),
-            ConsultationFacts::as_select(),
-            Option::<LicenceRow>::as_select(),
-        ))
-        .lock_prescription()
+) -> QueryResult<Option<(InConsultation, bool)>> {
+    macro_rules! in_consultation {
+        () => {
+            prescription::table
+                .inner_join(consultation::table)
+                .left_join(doctor::table.on(doctor::staff_id.eq(prescription::doctor_id)))
+                .filter(prescription::id.eq(id))
+                .select((
+                    PrescriptionRow::as_select(),
+                    ConsultationFacts::as_select(),
+                    Option::<LicenceRow>::as_select(),
+                ))
+        };
+    }
+    let consented: Option<InConsultation> = on_backend!(conn, c => in_consultation!()
+        .inner_join(consent_to_care!())
+        .lock_consent_and_prescription()
         .get_result(c))
-    .optional()
+    .optional()?;
+    if let Some(found) = consented {
+        return Ok(Some((found, true)));
+    }
+    let found: Option<InConsultation> =
+        on_backend!(conn, c => in_consultation!().lock_prescription().get_result(c)).optional()?;
+    Ok(found.map(|found| (found, false)))
 }
 
 /// As [`prescription_lock`], with the licence of a pharmacist.
