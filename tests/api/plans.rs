@@ -108,7 +108,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::prescription::consultation_and_consent(conn, ConsultationId::generate())?;
     storage::prescription::consultation_lock_with_consent(conn, ConsultationId::generate(), doctor)?;
     storage::prescription::prescription_lock_with_consultation(conn, PrescriptionId::generate())?;
-    storage::prescription::prescription_lock_with_pharmacist(conn, PrescriptionId::generate(), doctor)?;
+    storage::prescription::prescription_lock_for_review(conn, PrescriptionId::generate(), doctor)?;
     storage::prescription::prescriptions_due(conn, now, 100)?;
     storage::prescription::reviews_waiting(conn, now, 50)?;
     Ok(())

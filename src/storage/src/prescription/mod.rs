@@ -256,19 +256,32 @@ pub fn prescription_lock_with_consultation(
     Ok(found.map(|found| (found, false)))
 }
 
-/// As [`prescription_lock`], with the licence of a pharmacist.
-pub fn prescription_lock_with_pharmacist(
+/// As [`prescription_lock`], with the licence of a pharmacist and the lines in their order. When it has
+/// waited for the row, the lines are those of before.
+pub fn prescription_lock_for_review(
     conn: &mut Conn,
     id: PrescriptionId,
     pharmacist_id: StaffId,
-) -> QueryResult<Option<(PrescriptionRow, Option<PharmacistDetails>)>> {
-    on_backend!(conn, c => prescription::table
+) -> QueryResult<Option<(PrescriptionRow, Option<PharmacistDetails>, Vec<LineRow>)>> {
+    let rows: Vec<(PrescriptionRow, Option<PharmacistDetails>, LineRow)> = on_backend!(conn, c => prescription::table
+        .inner_join(prescription_line::table)
         .left_join(pharmacist::table.on(pharmacist::staff_id.eq(pharmacist_id)))
         .filter(prescription::id.eq(id))
-        .select((PrescriptionRow::as_select(), Option::<PharmacistDetails>::as_select()))
+        .order(prescription_line::line_no)
+        .select((
+            PrescriptionRow::as_select(),
+            Option::<PharmacistDetails>::as_select(),
+            LineRow::as_select(),
+        ))
         .lock_prescription()
-        .get_result(c))
-    .optional()
+        .get_results(c))?;
+    let mut found = None;
+    let mut lines = Vec::with_capacity(rows.len());
+    for (row, licence, line) in rows {
+        lines.push(line);
+        found = Some((row, licence));
+    }
+    Ok(found.map(|(row, licence)| (row, licence, lines)))
 }
 
 /// The lines of one prescription, in their order.
