@@ -73,13 +73,12 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::full::full_of_worker(conn, worker, None, 50)?;
     storage::consultation::full::full_lock_live_of(conn, worker)?;
     storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
-    storage::consultation::consultations_waiting(conn, 50)?;
+    storage::consultation::consultations_waiting(conn, now, 50)?;
     storage::consultation::consultations_unserved(conn, now, 100)?;
     storage::consultation::doctor_of_last_visit(conn, worker, now, now)?;
     storage::consultation::full::full_offered_to(conn, doctor)?;
     storage::consultation::offers_expired(conn, now, 200)?;
     storage::consultation::offers_refused(conn, &[ConsultationId::generate(); 3], now)?;
-    storage::consultation::doctors_of_visits(conn, &[worker], now)?;
     storage::consultation::full::full_with_earlier(conn, ConsultationId::generate(), 11)?;
     storage::consultation::message::messages_after(conn, ConsultationId::generate(), None, 50)?;
     storage::prescription::prescriptions_list(conn, PrescriptionFilter::Worker(worker), None, 21)?;

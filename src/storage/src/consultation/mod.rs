@@ -10,7 +10,7 @@ use super::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
-    prepared::{PreparedDsl, padded},
+    prepared::PreparedDsl,
     schema::{check_in, consultation, offer, station},
     sql_types::At,
 };
@@ -189,9 +189,39 @@ pub fn rating_comment_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) ->
         .map(|_| ())
 }
 
+/// A consultation at the front of the queue.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pub row: ConsultationRow,
+    /// The district of its station.
+    pub district: String,
+    /// The doctor who saw the worker last, and when that consultation ended.
+    pub last_visit: Option<(StaffId, Timestamp)>,
+}
+
+diesel::alias!(consultation as earlier: Earlier);
+
 /// The front of the queue: up to `limit` emergencies and up to `limit` others, by their sort keys, in
-/// no order. Without consultations whose worker has left. Each with the district of its station.
-pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<(ConsultationRow, String)>> {
+/// no order. Without consultations whose worker has left. Earlier visits count since `visited_since`.
+/// One statement.
+pub fn consultations_waiting(
+    conn: &mut Conn,
+    visited_since: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<Waiting>> {
+    macro_rules! last_visit {
+        ($column:expr) => {
+            earlier
+                .filter(earlier.field(consultation::worker_id).eq(consultation::worker_id))
+                .filter(earlier.field(consultation::state).eq_code(ConsultationState::Completed))
+                .filter(earlier.field(consultation::ended_at).gt(Some(At(visited_since))))
+                .filter(earlier.field(consultation::doctor_id).is_not_null())
+                .order(earlier.field(consultation::id).desc())
+                .limit(1)
+                .select(earlier.field($column))
+                .single_value()
+        };
+    }
     macro_rules! waiting {
         ($triage:expr, $order:expr) => {
             consultation::table
@@ -201,13 +231,25 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<(Co
                 .filter($triage)
                 .order($order)
                 .limit(limit)
-                .select((ConsultationRow::as_select(), station::district))
+                .select((
+                    ConsultationRow::as_select(),
+                    station::district,
+                    last_visit!(consultation::doctor_id),
+                    last_visit!(consultation::ended_at),
+                ))
         };
     }
     let emergency = TriageLevel::Emergency;
-    on_backend!(conn, c => waiting!(consultation::triage.eq_code(emergency), consultation::requested_at)
-        .union_all(waiting!(consultation::triage.ne_code(emergency), consultation::ranked_since))
-        .load(c))
+    let rows: Vec<(ConsultationRow, String, Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c =>
+        waiting!(consultation::triage.eq_code(emergency), consultation::requested_at)
+            .union_all(waiting!(consultation::triage.ne_code(emergency), consultation::ranked_since))
+            .load(c))?;
+    let waiting = |(row, district, doctor, at): (_, _, Option<StaffId>, Option<Timestamp>)| Waiting {
+        row,
+        district,
+        last_visit: doctor.zip(at),
+    };
+    Ok(rows.into_iter().map(waiting).collect())
 }
 
 /// Waiting consultations that were requested before `before`.
@@ -266,23 +308,6 @@ pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64
         .filter(consultation::requested_at.gt(At(since)))
         .count()
         .get_result(c))
-}
-
-/// The doctors who saw these workers since `since`, and when each consultation ended; newest first.
-pub fn doctors_of_visits(
-    conn: &mut Conn,
-    workers: &[WorkerId],
-    since: Timestamp,
-) -> QueryResult<Vec<(WorkerId, StaffId, Timestamp)>> {
-    let rows: Vec<(WorkerId, Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c => consultation::table
-        .filter(consultation::worker_id.eq_any(padded(workers)))
-        .filter(consultation::state.eq_code(ConsultationState::Completed))
-        .filter(consultation::ended_at.gt(Some(At(since))))
-        .order(consultation::id.desc())
-        .select((consultation::worker_id, consultation::doctor_id, consultation::ended_at))
-        .prepared()
-        .load(c))?;
-    Ok(rows.into_iter().filter_map(|(worker, doctor, at)| Some((worker, doctor?, at?))).collect())
 }
 
 /// The doctor who saw this worker last, after `since` and not after `until`.
