@@ -29,7 +29,7 @@ use domain::{
 use draft::{PrescriptionInput, body_of};
 use machine::Loaded;
 use storage::{
-    Conn,
+    Conn, StoreError,
     prescription::{self as store, ConsultationFacts, LicenceRow, PrescriptionFilter, PrescriptionRow},
 };
 use view::{PrescriptionPage, PrescriptionView, Reader, view, views};
@@ -95,7 +95,7 @@ pub fn edit(
     expected.resolve(before.row.version)?;
     let facts = own_consultation(Some(facts), caller.staff)?;
     if !consents {
-        return Err(Code::ConsentMissing.into());
+        return Err(without_consent(tx.conn, facts.worker_id));
     }
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, before.body.revision.saturating_add(1), input)?;
@@ -241,6 +241,16 @@ pub(super) fn own(tx: &mut Tx<'_>, doctor: StaffId, id: PrescriptionId) -> Resul
     Ok(Own { prescription: Loaded::open(tx.app, row, tx.now)?, facts, licence, consents })
 }
 
+/// The refusal when no consent to care could be locked with another row. If there is one after all,
+/// the statement had waited for a transaction that changed the consent or merged the worker: run again.
+pub(super) fn without_consent(conn: &mut Conn, worker: WorkerId) -> Failure {
+    match me::consents_to_care(conn, worker) {
+        Ok(true) => StoreError::Contended.into(),
+        Ok(false) => Code::ConsentMissing.into(),
+        Err(failure) => failure,
+    }
+}
+
 /// An active consultation of the doctor and the consent to care of its worker, both locked; with the
 /// doctor's licence.
 fn lock_active(
@@ -259,7 +269,7 @@ fn lock_active(
     if facts.state != ConsultationState::Active {
         return Err(Refusal::moved_on(facts.state).into());
     }
-    if consents { Ok((facts, licence)) } else { Err(Code::ConsentMissing.into()) }
+    if consents { Ok((facts, licence)) } else { Err(without_consent(tx.conn, facts.worker_id)) }
 }
 
 /// Whether the doctor wrote it, or took over the consultation from the doctor who wrote it: the new

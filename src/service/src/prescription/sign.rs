@@ -10,6 +10,7 @@ use super::{
     draft::in_wire_terms,
     own, own_consultation, standing,
     view::{PrescriptionView, Reader, view},
+    without_consent,
 };
 use crate::{Failure, Part, Tx, caller::StaffCaller, machine::commit, safety::facts, staff::signing};
 use crypto::{
@@ -19,7 +20,7 @@ use crypto::{
 use domain::{
     ids::PrescriptionId,
     prescription::{Command, Override, PrescriptionState, Signing, valid_until},
-    refusal::{Code, Refusal},
+    refusal::Refusal,
     safety::{Finding, SafetyInput, SafetyReport},
     spelling,
 };
@@ -78,7 +79,7 @@ pub fn sign(
     let facts = own_consultation(Some(facts), caller.staff)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     if !consents {
-        return Err(Code::ConsentMissing.into());
+        return Err(without_consent(tx.conn, facts.worker_id));
     }
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let lines = before.body.draft.lines.clone();
