@@ -26,7 +26,7 @@ use domain::{
 };
 use storage::{
     Conn, DatabaseUrl, Live, authority::Authority, conn::Purpose, events::Audience, idempotency::AnswerId,
-    order::MovedUnits,
+    order::MovedUnits, prescription::PrescriptionFilter,
 };
 
 /// Tables that only grow.
@@ -80,13 +80,16 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::full::full_of_worker(conn, worker, None, 50)?;
     storage::consultation::full::full_lock_live_of(conn, worker)?;
     storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
-    storage::consultation::consultations_waiting(conn, 50)?;
+    storage::consultation::consultations_waiting(conn, now, 50)?;
     storage::consultation::consultations_unserved(conn, now, 100)?;
     storage::consultation::doctor_of_last_visit(conn, worker, now, now)?;
     storage::consultation::full::full_offered_to(conn, live, doctor)?;
     storage::consultation::offers_expired(conn, now, 200)?;
     storage::consultation::offers_refused(conn, &[ConsultationId::generate(); 3], now)?;
-    storage::consultation::doctors_of_visits(conn, &[worker], now)?;
+    storage::consultation::full::full_with_earlier(conn, ConsultationId::generate(), 11)?;
+    storage::consultation::message::messages_after(conn, ConsultationId::generate(), None, 50)?;
+    storage::prescription::prescriptions_list(conn, PrescriptionFilter::Worker(worker), None, 21)?;
+    storage::triage::facts::worker_and_last_visit(conn, worker, now, now)?;
     storage::triage::facts::visit_facts(conn, CheckInId::generate(), now)?;
     storage::alert::alerts_after(conn, true, None, 50)?;
     storage::alert::alerts_of_check_in(conn, CheckInId::generate())?;
@@ -113,11 +116,11 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::order::orders_overdue(conn, now, 100)?;
     storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
     storage::prescription::prescription_lock_with_taken(conn, PrescriptionId::generate())?;
-    storage::prescription::fulfilment_of(conn, PrescriptionId::generate())?;
+    storage::prescription::prescription_lock_with_fulfilment(conn, PrescriptionId::generate())?;
     storage::prescription::consultation_and_consent(conn, ConsultationId::generate())?;
     storage::prescription::consultation_lock_with_consent(conn, ConsultationId::generate(), doctor)?;
     storage::prescription::prescription_lock_with_consultation(conn, PrescriptionId::generate())?;
-    storage::prescription::prescription_lock_with_pharmacist(conn, PrescriptionId::generate(), doctor)?;
+    storage::prescription::prescription_lock_for_review(conn, PrescriptionId::generate(), doctor)?;
     storage::prescription::prescriptions_due(conn, now, 100)?;
     storage::prescription::reviews_waiting(conn, live, now, 50)?;
     Ok(())

@@ -18,11 +18,8 @@ use crate::{
     network::me::{self, MeView},
     prescription::view::PrescriptionView,
 };
-use domain::{
-    ids::{ConsultationId, StationId},
-    refusal::Code,
-};
-use storage::Conn;
+use domain::ids::{ConsultationId, StationId};
+use storage::{Conn, triage::facts::StationNames};
 
 /// The maximum number of items of each kind in one visit.
 const MOST: u32 = 20;
@@ -80,8 +77,8 @@ pub fn of_visit(
     caller: WorkerCaller,
 ) -> Result<ReportView, Failure> {
     let actor = Actor::Worker(caller);
-    let visit = storage::check_in::check_in_fetch(conn, caller.check_in)?.ok_or(Code::NotFound)?;
-    let since = visit.started_at;
+    let known = triage::known(conn, app, caller.visit())?;
+    let since = known.facts.started_at;
     let of_visit = |ended: Option<DateTime<Utc>>| ended.is_none_or(|ended| ended >= since);
     let mut own = consultation::list_for_worker(conn, app, caller.worker, None, MOST)?.items;
     own.retain(|known| of_visit(known.ended_at));
@@ -101,14 +98,14 @@ pub fn of_visit(
     // Symptoms count as they did when the doctor was requested.
     let symptoms: Vec<_> =
         consultations.iter().flat_map(|seen| seen.consultation.symptoms.iter().copied()).collect();
-    let (code, name_zh, name_en) = storage::network::places::station_names(conn, caller.station)?;
+    let StationNames { code, name_zh, name_en } = known.facts.station.clone();
     Ok(ReportView {
         made_at: app.now(),
         started_at: since,
         station: StationBrief { id: caller.station, code, name_zh, name_en },
         worker: me::fetch(conn, app, caller)?,
         readings: vitals::list(conn, caller.check_in)?.items,
-        triage: triage::assess_visit(conn, app, caller, &symptoms)?,
+        triage: known.triage(conn, app, &symptoms)?,
         consultations,
         prescriptions,
         orders,

@@ -182,9 +182,10 @@ pub fn authority_touch(
                 .value();
             let row = diesel::update(session::table).filter(session::id.nullable().eq(free));
             let active = session::active_at.eq(At(now));
-            match in_person {
-                true => row.set((active, session::attended_at.eq(Some(At(now))))).prepared().execute(conn)?,
-                false => row.set(active).prepared().execute(conn)?,
+            if in_person {
+                row.set((active, session::attended_at.eq(Some(At(now))))).prepared().execute(conn)?
+            } else {
+                row.set(active).prepared().execute(conn)?
             }
         }
         Authority::Device { .. } => 0,

@@ -80,17 +80,20 @@ pub fn complete(
     if !problems.is_empty() {
         return Err(Refusal::fields(problems).into());
     }
-    let known = lock_of_doctor(tx, caller.staff, id)?;
-    let mut completed = known.act(tx, &Command::Complete { doctor: caller.staff })?;
+    let mut known = lock_of_doctor(tx, caller.staff, id)?;
+    let sealed = tx.app.seal("consultation", "summary_sealed", id, input.summary.trim())?;
+    let diagnoses = serde_json::to_string(&input.diagnoses)?;
+    let row = &mut known.full.row;
+    (row.summary_sealed, row.diagnoses) = (Some(sealed.clone()), Some(diagnoses.clone()));
+    let completed = known.act(tx, &Command::Complete { doctor: caller.staff })?;
     // Drafting locks the consultation's row, too: completing and drafting cannot overtake each other.
     if prescription::has_open_draft(tx.conn, id)? {
         return Err(Code::PrescriptionOpen.into());
     }
-    let sealed = tx.app.seal("consultation", "summary_sealed", id, input.summary.trim())?;
-    let diagnoses = serde_json::to_string(&input.diagnoses)?;
-    store::summary_set(tx.conn, id, &sealed, &diagnoses)?;
-    let row = &mut completed.full.row;
-    (row.summary_sealed, row.diagnoses) = (Some(sealed), Some(diagnoses));
+    if known.snapshot.state == completed.snapshot.state {
+        // It was complete already: only the summary is new.
+        store::summary_set(tx.conn, id, &sealed, &diagnoses)?;
+    }
     view(tx.conn, tx.app, &completed)
 }
 

@@ -14,14 +14,14 @@ use crate::{
 use domain::{
     consultation::ConsultationState,
     event::care::ConsultationNote,
-    ids::{ConsultationId, Id, MessageId, WorkerId},
+    ids::{ConsultationId, Id, MessageId, StaffId, WorkerId},
     refusal::{Code, Refusal},
     spelling,
     staff::role::Role,
 };
 use storage::{
     Conn,
-    consultation::{self as store, ConsultationRow, message::MessageRow},
+    consultation::message::{self as store, MessageRow},
     events::AnyId,
 };
 
@@ -58,13 +58,13 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
     let text = input.text.trim();
     // The lock prevents a message in a consultation that ends concurrently.
     let row = Loaded::lock(tx, id)?.full.row;
-    let sender = party(&row, tx.actor)?;
+    let sender = party(row.worker_id, row.doctor_id, tx.actor)?;
     if row.state != ConsultationState::Active {
         return Err(Refusal::moved_on(row.state).into());
     }
     let message = MessageId::generate();
     let sealed = tx.app.seal("message", "body_sealed", message, text)?;
-    storage::consultation::message::message_add(tx.conn, message, id, sender, &sealed, tx.now)?;
+    store::message_add(tx.conn, message, id, sender, &sealed, tx.now)?;
     let event = ConsultationNote::Message { message, sender: sender.0 };
     tx.record(id, event, Recipients::both(row.worker_id, row.doctor_id))?;
     Ok(MessageView { id: message, sender_role: sender.0, text: text.to_owned(), sent_at: tx.now })
@@ -82,19 +82,24 @@ pub fn list(
     id: ConsultationId,
     page: (Option<MessageId>, u32),
 ) -> Result<MessagesView, Failure> {
-    let known = store::full::full_fetch(conn, id)?.ok_or(Code::NotFound)?;
-    let row = &known.row;
-    let (sender, _) = party(row, actor)?;
+    let (after, limit) = page;
+    let mut known = None;
+    let read = |most| -> Result<Vec<MessageRow>, Failure> {
+        let found = store::messages_after(conn, id, after, most)?;
+        let (parties, consents, messages) = found.ok_or(Code::NotFound)?;
+        known = Some((parties, consents));
+        Ok(messages)
+    };
+    let page = Rows::read(limit, read, |row| row.id)?;
+    let (row, consents) = known.ok_or(Code::NotFound)?;
+    let (sender, _) = party(row.worker_id, row.doctor_id, actor)?;
     if sender == Role::Doctor && !in_care(conn, app, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
     }
-    if sender == Role::Doctor && !known.consents {
+    if sender == Role::Doctor && !consents {
         return Err(Code::ConsentMissing.into());
     }
     shown.note(row.worker_id, Part::Messages, id);
-    let (after, limit) = page;
-    let read = |most| storage::consultation::message::messages_after(conn, id, after, most);
-    let page = Rows::read(limit, read, |row| row.id)?;
     Ok(page.show(|rows| rows.iter().map(|row| view(app, row)).collect())?.into())
 }
 
@@ -114,7 +119,7 @@ pub fn of_worker(
     for id in consultations {
         shown.note(worker, Part::Messages, *id);
     }
-    for (id, row) in storage::consultation::message::messages_of(conn, consultations)? {
+    for (id, row) in store::messages_of(conn, consultations)? {
         let messages = all.entry(id).or_default();
         if messages.len() < limit {
             messages.push(view(app, &row)?);
@@ -133,12 +138,12 @@ fn view(app: &AppState, row: &MessageRow) -> Result<MessageView, Failure> {
 }
 
 /// The caller's part in the consultation; `NotFound` for anybody else.
-fn party(row: &ConsultationRow, actor: Actor) -> Result<(Role, AnyId), Failure> {
+fn party(worker_id: WorkerId, doctor_id: Option<StaffId>, actor: Actor) -> Result<(Role, AnyId), Failure> {
     match actor {
-        Actor::Worker(worker) if row.worker_id == worker.worker => {
+        Actor::Worker(worker) if worker_id == worker.worker => {
             Ok((Role::Worker, Id::from_uuid(worker.worker.uuid())))
         }
-        Actor::Staff(staff) if row.doctor_id == Some(staff.staff) => {
+        Actor::Staff(staff) if doctor_id == Some(staff.staff) => {
             Ok((Role::Doctor, Id::from_uuid(staff.staff.uuid())))
         }
         _ => Err(Code::NotFound.into()),

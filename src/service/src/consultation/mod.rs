@@ -49,7 +49,8 @@ use storage::consultation::{self as store, FullConsultation};
 /// A consultation as it was loaded, with what a verb has decided since.
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
-    /// The rows as they were read.
+    /// The rows as they were read. The summary and diagnoses may be replaced before a decision is
+    /// committed; the decision writes them.
     pub full: FullConsultation,
     pub snapshot: Consultation,
 }
@@ -111,7 +112,7 @@ impl Machine for Loaded {
         };
         // An offer's row must exist before the consultation can reference it.
         if !write_offer(tx, is.id, was.offer.as_ref(), is.offer.as_ref())?
-            || !store::consultation_store(tx.conn, was, is, rank)?
+            || !store::consultation_store(tx.conn, was, is, &after.full.row, rank)?
         {
             return Ok(false);
         }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     attendance::{WorkerPresence, presence},
-    view::{ConsultationView, known_of_doctor, list_for_worker},
+    view::{ConsultationView, known_with_earlier, view},
 };
 use crate::{
     AppState, Failure, HealthAccess, Part,
@@ -25,6 +25,9 @@ use domain::{
     words::Language,
 };
 use storage::Conn;
+
+/// Most earlier consultations in a record.
+const MOST_EARLIER: i64 = 10;
 
 /// Who the worker is, as far as care needs it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,7 +76,7 @@ pub fn read(
     caller: StaffCaller,
     id: ConsultationId,
 ) -> Result<RecordView, Failure> {
-    let known = known_of_doctor(conn, caller.staff, id)?;
+    let (known, earlier) = known_with_earlier(conn, caller.staff, id, MOST_EARLIER)?;
     let row = &known.full.row;
     if !in_care(conn, app, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
@@ -81,10 +84,10 @@ pub fn read(
     if !known.full.consents {
         return Err(Code::ConsentMissing.into());
     }
-    let (worker, profile) = profile::person(conn, app, row.worker_id)?;
-    let (triage, rows) = triage::of_person(conn, app, row, &worker, &profile)?;
+    let (worker, profile, seen) = triage::person_in_care(conn, app, row)?;
+    let (triage, rows) = triage::of_person(conn, app, row, &worker, &profile, seen)?;
     let readings = rows.iter().map(vitals::view).collect();
-    let previous = list_for_worker(conn, app, row.worker_id, Some(id), 10)?.items;
+    let previous = earlier.iter().map(|known| view(conn, app, known)).collect::<Result<_, _>>()?;
     shown.note(row.worker_id, Part::Record, id);
     let today = civil_day(app.now());
     let who = profile::stated(&worker, &profile);

@@ -81,10 +81,9 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
         ranked_since: ranked_since(triage.level, tx.now, &tx.app.policy.matching),
         red_flags: serde_json::to_string(&red_flags)?,
     };
-    let row = store::consultation_add(tx.conn, &snapshot, new)?;
+    let (row, ahead) = store::consultation_add(tx.conn, &snapshot, new)?;
     let active_at = known.facts.active_at;
     let here = Some((caller.station, active_at));
-    let ahead = Some(store::consultations_ahead(tx.conn, &row)?);
     let full = FullConsultation { row, offer: None, doctor: None, here, active_at, consents: true, ahead };
     let requested = Loaded { full, snapshot };
     requested.record(&event, tx)?;

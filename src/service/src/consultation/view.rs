@@ -141,15 +141,20 @@ fn doctors(doctor: StaffId, found: Option<FullConsultation>) -> Result<Loaded, F
     if has { Ok(known) } else { Err(Code::NotFound.into()) }
 }
 
-pub(super) fn known_of_doctor(
+/// A consultation as [`doctors`] allows it, and up to `earlier` consultations that its worker had
+/// before, newest first.
+pub(super) fn known_with_earlier(
     conn: &mut Conn,
     doctor: StaffId,
     id: ConsultationId,
-) -> Result<Loaded, Failure> {
-    doctors(doctor, store::full::full_fetch(conn, id)?)
+    earlier: i64,
+) -> Result<(Loaded, Vec<Loaded>), Failure> {
+    let mut found = store::full::full_with_earlier(conn, id, earlier + 1)?.into_iter();
+    let known = doctors(doctor, found.next())?;
+    Ok((known, found.map(Loaded::from).collect()))
 }
 
-/// As [`known_of_doctor`], with its row locked, to be shown to the doctor.
+/// As [`doctors`], with its row locked, to be shown to the doctor.
 pub(super) fn lock_of_doctor(
     tx: &mut Tx<'_>,
     doctor: StaffId,

@@ -16,16 +16,16 @@ use crate::jobs::rounds::{self, Done, Job};
 use coordination::LivenessKey;
 use domain::{
     consultation::Command,
-    ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
+    ids::{ConsultationId, HospitalId, OfferId, StaffId},
     matching::{
-        Candidate, Choice, ChoiceReason, MatchRequest, MatchingPolicy, PreviousDoctor, QueueKey,
-        choose_doctor, start_time, turns,
+        Candidate, Choice, ChoiceReason, MatchRequest, PreviousDoctor, QueueKey, choose_doctor, start_time,
+        turns,
     },
     time::Timestamp,
 };
 use storage::{
     Conn,
-    consultation::{self as store, ConsultationRow},
+    consultation::{self as store, Waiting},
     matching::{doctor::LocatedCandidate, offer::OfferRow},
 };
 
@@ -223,12 +223,14 @@ async fn requeues_of_lost(
 fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<Vec<Plan>, Failure> {
     let now = app.now();
     let policy = &app.policy.matching;
-    let mut waiting = store::consultations_waiting(conn, FRONT)?;
-    waiting.retain(|(row, _)| !skipped.consultations.contains(&row.id));
+    let visited_since = now - TimeDelta::days(i64::from(policy.continuity_days));
+    let mut waiting = store::consultations_waiting(conn, visited_since, FRONT)?;
+    waiting.retain(|one| !skipped.consultations.contains(&one.row.id));
     if waiting.is_empty() {
         return Ok(Vec::new());
     }
-    waiting.sort_by_key(|(row, _)| QueueKey::of(row.triage, row.requested_at, row.id, now, policy));
+    waiting
+        .sort_by_key(|Waiting { row, .. }| QueueKey::of(row.triage, row.requested_at, row.id, now, policy));
     let mut candidates = storage::matching::doctor::candidates(conn, now, CANDIDATES)?;
     candidates.retain(|known| !skipped.doctors.contains(&known.candidate.doctor));
     if candidates.is_empty() {
@@ -236,21 +238,21 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<Vec<Plan>,
     }
     let (system, open) = storage::matching::offer::clock_and_open_offers(conn)?;
     let starts = align_virtual_times(&mut candidates, system, &open);
-    let history = History::read(conn, &waiting, now, policy)?;
+    let refused = refused_lately(conn, &waiting, now)?;
     let mut reached = system;
     let mut plans = Vec::new();
-    for (row, district) in &waiting {
+    for one in &waiting {
         if candidates.iter().all(|known| known.candidate.live >= known.candidate.capacity) {
             break;
         }
-        let seen = seen_from(&candidates, district);
-        let Some(choice) = choose_doctor(&history.request(row), &seen, now, policy) else { continue };
+        let seen = seen_from(&candidates, &one.district);
+        let Some(choice) = choose_doctor(&request(one, &refused), &seen, now, policy) else { continue };
         // A choice for continuity of care is made out of turn.
         let start = starts.get(&choice.hospital).filter(|_| choice.reason == ChoiceReason::Fairness);
         let clock = start.copied().filter(|start| *start > reached);
         reached = clock.unwrap_or(reached);
         take_place(&mut candidates, &choice);
-        plans.push(Plan { consultation: row.id, fence: row.fence, choice, clock });
+        plans.push(Plan { consultation: one.row.id, fence: one.row.fence, choice, clock });
     }
     Ok(plans)
 }
@@ -291,43 +293,30 @@ fn take_place(candidates: &mut [LocatedCandidate], choice: &Choice) {
     }
 }
 
-/// What happened before to the consultations that wait.
-struct History {
-    /// By whom their workers were seen lately, newest first.
-    visits: Vec<(WorkerId, StaffId, Timestamp)>,
-    /// Who did not take them lately.
-    refused: Vec<(ConsultationId, StaffId)>,
+/// Who did not take these consultations lately.
+fn refused_lately(
+    conn: &mut Conn,
+    waiting: &[Waiting],
+    now: Timestamp,
+) -> Result<Vec<(ConsultationId, StaffId)>, Failure> {
+    let offered = waiting.iter().filter(|one| one.row.fence > 0);
+    let offered: Vec<ConsultationId> = offered.map(|one| one.row.id).collect();
+    if offered.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(store::offers_refused(conn, &offered, now - REOFFER_AFTER)?)
 }
 
-impl History {
-    fn read(
-        conn: &mut Conn,
-        waiting: &[(ConsultationRow, String)],
-        now: Timestamp,
-        policy: &MatchingPolicy,
-    ) -> Result<Self, Failure> {
-        let workers: Vec<WorkerId> = waiting.iter().map(|(row, _)| row.worker_id).collect();
-        let since = now - TimeDelta::days(i64::from(policy.continuity_days));
-        let offered = waiting.iter().filter(|(row, _)| row.fence > 0);
-        let offered: Vec<ConsultationId> = offered.map(|(row, _)| row.id).collect();
-        let refused = match &offered[..] {
-            [] => Vec::new(),
-            offered => store::offers_refused(conn, offered, now - REOFFER_AFTER)?,
-        };
-        Ok(Self { visits: store::doctors_of_visits(conn, &workers, since)?, refused })
-    }
-
-    fn request(&self, row: &ConsultationRow) -> MatchRequest {
-        let last = self.visits.iter().find(|(worker, ..)| *worker == row.worker_id);
-        let refused = self.refused.iter().filter(|(id, _)| *id == row.id);
-        MatchRequest {
-            consultation: row.id,
-            department: row.department,
-            language: row.language,
-            level: row.triage,
-            waiting_since: row.requested_at,
-            previous_doctor: last.map(|&(_, doctor, seen_at)| PreviousDoctor { doctor, seen_at }),
-            excluded: refused.map(|(_, doctor)| *doctor).collect(),
-        }
+fn request(one: &Waiting, refused: &[(ConsultationId, StaffId)]) -> MatchRequest {
+    let row = &one.row;
+    let refused = refused.iter().filter(|(id, _)| *id == row.id);
+    MatchRequest {
+        consultation: row.id,
+        department: row.department,
+        language: row.language,
+        level: row.triage,
+        waiting_since: row.requested_at,
+        previous_doctor: one.last_visit.map(|(doctor, seen_at)| PreviousDoctor { doctor, seen_at }),
+        excluded: refused.map(|(_, doctor)| *doctor).collect(),
     }
 }

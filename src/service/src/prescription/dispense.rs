@@ -202,8 +202,8 @@ pub(crate) fn signature_fits(
 /// # Errors
 /// `UnitsExceeded` when more was dispensed than prescribed.
 pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failure> {
-    let row = store::prescription_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
-    let (prescribed, dispensed) = store::fulfilment_of(tx.conn, id)?;
+    let found = store::prescription_lock_with_fulfilment(tx.conn, id)?;
+    let (row, prescribed, dispensed) = found.ok_or(Code::NotFound)?;
     if row.state != PrescriptionState::Approved || dispensed < prescribed {
         return Ok(false);
     }

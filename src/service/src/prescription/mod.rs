@@ -29,7 +29,7 @@ use domain::{
 use draft::{PrescriptionInput, body_of};
 use machine::Loaded;
 use storage::{
-    Conn,
+    Conn, StoreError,
     prescription::{self as store, ConsultationFacts, LicenceRow, PrescriptionFilter, PrescriptionRow},
 };
 use view::{PrescriptionPage, PrescriptionView, Reader, view, views};
@@ -90,11 +90,13 @@ pub fn edit(
     expected: &Expected,
     input: &PrescriptionInput,
 ) -> Result<(i64, PrescriptionView), Failure> {
-    let (mut before, facts, _) = own(tx, caller.staff, id)?;
+    let Own { prescription: mut before, facts, consents, .. } = own(tx, caller.staff, id)?;
     let events = before.decide(tx.app, &Command::Edit { by: caller.staff })?;
     expected.resolve(before.row.version)?;
     let facts = own_consultation(Some(facts), caller.staff)?;
-    me::lock_care_consent(tx, facts.worker_id)?;
+    if !consents {
+        return Err(without_consent(tx.conn, facts.worker_id));
+    }
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let body = body_of(tx, &facts, id, before.body.revision.saturating_add(1), input)?;
     let (old_lines, lines) = (before.body.rows(id)?, body.rows(id)?);
@@ -222,17 +224,31 @@ pub(super) fn moved_on(conn: &mut Conn, id: PrescriptionId) -> Result<Refusal, F
     Ok(Refusal::moved_on(row.state))
 }
 
-/// A prescription of the doctor, with its row locked; the facts of its consultation, and the doctor's
-/// licence.
-pub(super) fn own(
-    tx: &mut Tx<'_>,
-    doctor: StaffId,
-    id: PrescriptionId,
-) -> Result<(Loaded, ConsultationFacts, Option<LicenceRow>), Failure> {
+/// A prescription of a doctor as [`own`] locks it.
+pub(super) struct Own {
+    pub prescription: Loaded,
+    pub facts: ConsultationFacts,
+    pub licence: Option<LicenceRow>,
+    /// Whether the worker consents to care; the consent is locked, too.
+    pub consents: bool,
+}
+
+/// A prescription of the doctor, with its row locked.
+pub(super) fn own(tx: &mut Tx<'_>, doctor: StaffId, id: PrescriptionId) -> Result<Own, Failure> {
     let found = store::prescription_lock_with_consultation(tx.conn, id)?;
-    let own = found.filter(|(row, ..)| row.doctor_id == doctor);
-    let (row, facts, licence) = own.ok_or(Code::NotFound)?;
-    Ok((Loaded::open(tx.app, row, tx.now)?, facts, licence))
+    let own = found.filter(|((row, ..), _)| row.doctor_id == doctor);
+    let ((row, facts, licence), consents) = own.ok_or(Code::NotFound)?;
+    Ok(Own { prescription: Loaded::open(tx.app, row, tx.now)?, facts, licence, consents })
+}
+
+/// The refusal when no consent to care could be locked with another row. If there is one after all,
+/// the statement had waited for a transaction that changed the consent or merged the worker: run again.
+pub(super) fn without_consent(conn: &mut Conn, worker: WorkerId) -> Failure {
+    match me::consents_to_care(conn, worker) {
+        Ok(true) => StoreError::Contended.into(),
+        Ok(false) => Code::ConsentMissing.into(),
+        Err(failure) => failure,
+    }
 }
 
 /// An active consultation of the doctor and the consent to care of its worker, both locked; with the
@@ -253,7 +269,7 @@ fn lock_active(
     if facts.state != ConsultationState::Active {
         return Err(Refusal::moved_on(facts.state).into());
     }
-    if consents { Ok((facts, licence)) } else { Err(Code::ConsentMissing.into()) }
+    if consents { Ok((facts, licence)) } else { Err(without_consent(tx.conn, facts.worker_id)) }
 }
 
 /// Whether the doctor wrote it, or took over the consultation from the doctor who wrote it: the new

@@ -5,14 +5,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
+    Own,
     body::{Body, SignedUnder},
     draft::in_wire_terms,
     own, own_consultation, standing,
     view::{PrescriptionView, Reader, view},
+    without_consent,
 };
-use crate::{
-    Failure, Part, Tx, caller::StaffCaller, machine::commit, network::me, safety::facts, staff::signing,
-};
+use crate::{Failure, Part, Tx, caller::StaffCaller, machine::commit, safety::facts, staff::signing};
 use crypto::{
     digest,
     signer::{DetachedKind, sign_detached},
@@ -71,14 +71,16 @@ pub fn sign(
     id: PrescriptionId,
     input: &SignInput,
 ) -> Result<PrescriptionView, Failure> {
-    let (mut before, facts, licence) = own(tx, caller.staff, id)?;
+    let Own { prescription: mut before, facts, licence, consents } = own(tx, caller.staff, id)?;
     if before.row.state != PrescriptionState::Draft {
         return Err(Refusal::moved_on(before.row.state).into());
     }
     let consultation = before.row.consultation_id;
     let facts = own_consultation(Some(facts), caller.staff)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
-    me::lock_care_consent(tx, facts.worker_id)?;
+    if !consents {
+        return Err(without_consent(tx.conn, facts.worker_id));
+    }
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let lines = before.body.draft.lines.clone();
     let checked = facts::gather(tx.conn, tx.app, facts.worker_id, lines, Some(id), tx.now)?.input;

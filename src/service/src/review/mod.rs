@@ -24,7 +24,10 @@ use domain::{
     refusal::{Code, Refusal},
     spelling,
 };
-use storage::{Conn, Live, prescription as store};
+use storage::{
+    Conn, Live,
+    prescription::{self as store, LineRow},
+};
 
 /// The maximum number of prescriptions in one answer of the queue.
 const QUEUE_PAGE: i64 = 50;
@@ -87,7 +90,7 @@ pub fn approve(
     id: PrescriptionId,
     input: &ApproveInput,
 ) -> Result<PrescriptionView, Failure> {
-    let (mut before, pharmacist) = reviewable(tx, caller.staff, id)?;
+    let (mut before, pharmacist, mut lines) = reviewable(tx, caller.staff, id)?;
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let digest = before.digest().unwrap_or_default();
     let events = before.decide(tx.app, &Command::Approve { by: &pharmacist, digest })?;
@@ -95,7 +98,10 @@ pub fn approve(
     if events.is_empty() {
         return view(tx.app, &mut tx.shown, &before.row, &before.body, Reader::Pharmacist, tx.now);
     }
-    let lines = store::lines_of(tx.conn, id)?;
+    if lines != before.body.rows(id)? {
+        // They were read before the doctor's signature replaced them, or differ indeed.
+        lines = store::lines_of(tx.conn, id)?;
+    }
     if !signature_fits(tx.app, &before.row, &before.body, &lines)? {
         return Err(Refusal::new(Code::PrescriptionSignatureInvalid).in_state(before.row.state).into());
     }
@@ -121,7 +127,7 @@ pub fn send_back(
     input: &ReturnInput,
 ) -> Result<PrescriptionView, Failure> {
     let reason = input.reason.trim();
-    let (mut before, pharmacist) = reviewable(tx, caller.staff, id)?;
+    let (mut before, pharmacist, _) = reviewable(tx, caller.staff, id)?;
     let command = Command::Return { by: &pharmacist, reason: input.code.unwrap_or(ReturnReason::Other) };
     let events = before.decide(tx.app, &command)?;
     if !events.is_empty() {
@@ -131,20 +137,20 @@ pub fn send_back(
     view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Pharmacist, tx.now)
 }
 
-/// A prescription that was signed, with its row locked; and the licence of the pharmacist, as an
-/// operator has recorded it.
+/// A prescription that was signed, with its row locked; the licence of the pharmacist, as an operator
+/// has recorded it; and the lines, unless they were replaced meanwhile.
 fn reviewable(
     tx: &mut Tx<'_>,
     staff: StaffId,
     id: PrescriptionId,
-) -> Result<(Loaded, PharmacistStanding), Failure> {
-    let found = store::prescription_lock_with_pharmacist(tx.conn, id, staff)?;
-    let signed = found.filter(|(row, _)| row.signed_at.is_some());
-    let (row, licence) = signed.ok_or(Code::NotFound)?;
+) -> Result<(Loaded, PharmacistStanding, Vec<LineRow>), Failure> {
+    let found = store::prescription_lock_for_review(tx.conn, id, staff)?;
+    let signed = found.filter(|(row, ..)| row.signed_at.is_some());
+    let (row, licence, lines) = signed.ok_or(Code::NotFound)?;
     let standing = PharmacistStanding {
         staff,
         licence_verified: licence.as_ref().is_some_and(|row| row.licence_verified_at.is_some()),
         licence_valid_until: licence.map(|row| row.licence_valid_until),
     };
-    Ok((Loaded::open(tx.app, row, tx.now)?, standing))
+    Ok((Loaded::open(tx.app, row, tx.now)?, standing, lines))
 }

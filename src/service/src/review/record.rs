@@ -133,7 +133,8 @@ fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<Pat
     let (worker, stated) = (checked.worker, checked.profile);
     let consultation =
         storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let (triage, readings) = triage::of_person(conn, app, &consultation, &worker, &stated)?;
+    let seen = triage::seen_before(conn, &consultation)?;
+    let (triage, readings) = triage::of_person(conn, app, &consultation, &worker, &stated, seen)?;
     let newest = newest(readings);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(stated.weight_kg_tenths);

@@ -37,7 +37,7 @@ use storage::{
     Conn,
     consultation::ConsultationRow,
     network::worker::WorkerRow,
-    triage::facts::{VisitFacts, visit_facts},
+    triage::facts::{VisitFacts, visit_facts, worker_and_last_visit},
     vitals::{self as store, CareSpan, ReadingRow, Said},
 };
 
@@ -95,17 +95,34 @@ pub(super) struct Case {
     pub earlier: Vec<RedFlagCode>,
 }
 
-/// The time span whose readings belong to a consultation.
+/// The worker of a consultation, their profile, and when a doctor saw them last before it, as far as
+/// that settles earlier readings and alerts.
+///
+/// # Errors
+/// `NotFound`.
+pub(super) fn person_in_care(
+    conn: &mut Conn,
+    app: &AppState,
+    row: &ConsultationRow,
+) -> Result<(WorkerRow, HealthProfile, Option<Timestamp>), Failure> {
+    let (since, until) = (row.requested_at - ALERT_COUNTS_FOR, row.requested_at);
+    let found = worker_and_last_visit(conn, row.worker_id, since, until)?;
+    let (worker, profile, seen) = found.ok_or(Code::NotFound)?;
+    let profile = profile::opened(app, row.worker_id, profile.as_ref())?;
+    Ok((worker, profile, seen))
+}
+
+/// When a doctor saw the worker of a consultation last before it, as in [`person_in_care`].
 ///
 /// # Errors
 /// Faults of the storage.
-pub(super) fn span_of(conn: &mut Conn, row: &ConsultationRow) -> Result<CareSpan, Failure> {
+pub(super) fn seen_before(conn: &mut Conn, row: &ConsultationRow) -> Result<Option<Timestamp>, Failure> {
     let (since, until) = (row.requested_at - ALERT_COUNTS_FOR, row.requested_at);
     let seen = storage::consultation::doctor_of_last_visit(conn, row.worker_id, since, until)?;
-    Ok(span_after(row, seen.map(|(_, ended_at)| ended_at)))
+    Ok(seen.map(|(_, ended_at)| ended_at))
 }
 
-/// As [`span_of`], when a doctor saw the worker last at `seen`.
+/// The time span whose readings belong to a consultation, when a doctor saw the worker last at `seen`.
 fn span_after(row: &ConsultationRow, seen: Option<Timestamp>) -> CareSpan {
     let (since, _) = counts_since(seen, row.requested_at);
     CareSpan { worker: row.worker_id, check_in: row.check_in_id, since, until: row.ended_at }
@@ -183,8 +200,14 @@ impl Known {
         judge_person(app, &self.facts.worker, &self.profile, case)
     }
 
-    /// The level of the live consultation, or else of the check-in.
-    fn triage(&self, conn: &mut Conn, app: &AppState, more: &[SymptomFlag]) -> Result<TriageView, Failure> {
+    /// The level of the live consultation, or else of the check-in; `more` are symptoms in addition to
+    /// those that were reported there.
+    pub fn triage(
+        &self,
+        conn: &mut Conn,
+        app: &AppState,
+        more: &[SymptomFlag],
+    ) -> Result<TriageView, Failure> {
         let mut case = self.case(conn, app)?;
         case.reported.symptoms.extend_from_slice(more);
         self.judge(app, case)
@@ -279,17 +302,6 @@ pub fn assess(conn: &mut Conn, app: &AppState, caller: WorkerCaller) -> Result<T
     Ok(view)
 }
 
-/// The triage of the caller, including symptoms with which consultations of this visit were
-/// requested.
-pub(super) fn assess_visit(
-    conn: &mut Conn,
-    app: &AppState,
-    caller: WorkerCaller,
-    symptoms: &[SymptomFlag],
-) -> Result<TriageView, Failure> {
-    known(conn, app, caller.visit())?.triage(conn, app, symptoms)
-}
-
 /// The triage at the time of a request for a doctor.
 pub(super) fn of_request(
     conn: &mut Conn,
@@ -309,19 +321,21 @@ pub(super) fn of_consultation(
     app: &AppState,
     row: &ConsultationRow,
 ) -> Result<TriageView, Failure> {
-    let (worker, profile) = profile::person(conn, app, row.worker_id)?;
-    of_person(conn, app, row, &worker, &profile).map(|(view, _)| view)
+    let (worker, profile, seen) = person_in_care(conn, app, row)?;
+    of_person(conn, app, row, &worker, &profile, seen).map(|(view, _)| view)
 }
 
-/// As [`of_consultation`], of a worker who was read already; with the readings that count.
+/// As [`of_consultation`], of a worker whom [`person_in_care`] read already; with the readings that
+/// count.
 pub(super) fn of_person(
     conn: &mut Conn,
     app: &AppState,
     row: &ConsultationRow,
     worker: &WorkerRow,
     profile: &HealthProfile,
+    seen: Option<Timestamp>,
 ) -> Result<(TriageView, Vec<ReadingRow>), Failure> {
-    let span = span_of(conn, row)?;
+    let span = span_after(row, seen);
     let readings = store::readings_of_care(conn, span)?;
     let case = case_of(conn, row, span, &readings)?;
     let mut view = judge_person(app, worker, profile, case)?;

@@ -10,13 +10,17 @@ use crate::{
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
     schema::{check_in, consent, consultation, offer, staff},
+    sql_types::At,
 };
 use domain::{
     consultation::{Consultation, ConsultationState, OfferState},
-    ids::{ConsentId, ConsultationId, OfferId, StaffId, StationId, WorkerId},
+    ids::{CheckInId, ConsentId, ConsultationId, OfferId, StaffId, StationId, WorkerId},
+    matching::Department,
     network::ConsentPurpose,
+    prescription::EncounterLane,
     time::Timestamp,
     triage::TriageLevel,
+    words::Language,
 };
 
 /// A consultation and what belongs to it.
@@ -132,6 +136,89 @@ macro_rules! full_consultations {
     };
 }
 
+/// Columns of a new consultation in addition to its snapshot.
+#[derive(Debug)]
+pub struct NewConsultation {
+    pub check_in: CheckInId,
+    pub station: StationId,
+    pub lane: EncounterLane,
+    pub department: Department,
+    /// What the worker speaks.
+    pub language: Language,
+    pub complaint_sealed: Vec<u8>,
+    /// Symptom codes, as a JSON list.
+    pub symptoms: String,
+    /// The queue's static sort key.
+    pub ranked_since: Timestamp,
+    /// Codes of red flags, as a JSON list.
+    pub red_flags: String,
+}
+
+/// Adds a consultation that waits; returns its row, and the number of waiting consultations before it.
+/// Fails on a second live one of the same worker.
+pub fn consultation_add(
+    conn: &mut Conn,
+    snapshot: &Consultation,
+    new: NewConsultation,
+) -> QueryResult<(ConsultationRow, Option<i64>)> {
+    let ahead = on_backend!(conn, c => diesel::insert_into(consultation::table)
+        .values((
+            (
+                consultation::id.eq(snapshot.id),
+                consultation::worker_id.eq(snapshot.worker),
+                consultation::check_in_id.eq(new.check_in),
+                consultation::station_id.eq(new.station),
+                consultation::lane.eq(new.lane),
+                consultation::department.eq(new.department),
+                consultation::language.eq(new.language),
+                consultation::state.eq(snapshot.state),
+            ),
+            (
+                consultation::complaint_sealed.eq(&new.complaint_sealed),
+                consultation::symptoms.eq(&new.symptoms),
+                consultation::triage.eq(snapshot.triage),
+                consultation::requested_at.eq(At(snapshot.waiting_since)),
+                consultation::ranked_since.eq(At(new.ranked_since)),
+                consultation::fence.eq(snapshot.fence),
+                consultation::red_flags.eq(Some(new.red_flags.as_str())),
+            ),
+        ))
+        .returning(
+            queue_before!(consultation::triage, consultation::requested_at, consultation::ranked_since)
+                .single_value(),
+        )
+        .get_result(c))?;
+    let row = ConsultationRow {
+        id: snapshot.id,
+        worker_id: snapshot.worker,
+        check_in_id: new.check_in,
+        station_id: new.station,
+        lane: new.lane,
+        department: new.department,
+        language: new.language,
+        state: snapshot.state,
+        complaint_sealed: new.complaint_sealed,
+        symptoms: new.symptoms,
+        triage: snapshot.triage,
+        requested_at: snapshot.waiting_since,
+        ranked_since: new.ranked_since,
+        requeued_at: None,
+        fence: snapshot.fence,
+        offer_id: None,
+        doctor_id: None,
+        hospital_id: None,
+        accepted_at: None,
+        ended_at: None,
+        summary_sealed: None,
+        diagnoses: None,
+        rating: None,
+        red_flags: Some(new.red_flags),
+        left_at: None,
+        cancel_reason: None,
+    };
+    Ok((row, ahead))
+}
+
 /// Locks the row of the consultation that the filter finds.
 macro_rules! locked {
     ($conn:expr, $filter:expr) => {{
@@ -212,6 +299,25 @@ pub fn full_of_worker(
             None => query.load(c),
         }
     })?;
+    Ok(rows.into_iter().map(full).collect())
+}
+
+/// A consultation, followed by the earlier ones of its worker, newest first: `limit` rows at most.
+pub fn full_with_earlier(
+    conn: &mut Conn,
+    id: ConsultationId,
+    limit: i64,
+) -> QueryResult<Vec<FullConsultation>> {
+    let worker = other
+        .filter(other.field(consultation::id).eq(id))
+        .select(other.field(consultation::worker_id))
+        .single_value();
+    let rows: Vec<Row> = on_backend!(conn, c => full_consultations!()
+        .filter(consultation::worker_id.nullable().eq(worker))
+        .filter(consultation::id.le(id))
+        .order(consultation::id.desc())
+        .limit(limit)
+        .load(c))?;
     Ok(rows.into_iter().map(full).collect())
 }
 

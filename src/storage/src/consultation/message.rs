@@ -7,11 +7,13 @@ use crate::{
     dialect::on_backend,
     events::AnyId,
     prepared::{PreparedDsl, padded},
-    schema::message,
+    schema::{consent, consultation, message},
     sql_types::At,
 };
 use domain::{
-    ids::{ConsultationId, Id, MessageId},
+    consultation::ConsultationState,
+    ids::{ConsentId, ConsultationId, Id, MessageId, StaffId, WorkerId},
+    network::ConsentPurpose,
     staff::role::Role,
     time::Timestamp,
 };
@@ -62,22 +64,45 @@ pub fn messages_of(
         .load(c))
 }
 
-/// A page of messages, oldest first.
+/// What decides who may read the messages of a consultation.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = consultation)]
+pub struct Parties {
+    pub worker_id: WorkerId,
+    pub doctor_id: Option<StaffId>,
+    pub state: ConsultationState,
+    pub ended_at: Option<Timestamp>,
+}
+
+/// The parties of a consultation, whether its worker consents to care now, and a page of its
+/// messages, oldest first. One statement.
 pub fn messages_after(
     conn: &mut Conn,
-    consultation: ConsultationId,
+    id: ConsultationId,
     after: Option<MessageId>,
     limit: i64,
-) -> QueryResult<Vec<MessageRow>> {
-    on_backend!(conn, c => {
-        let query = message::table
-            .filter(message::consultation_id.eq(consultation))
-            .order(message::id)
-            .limit(limit)
-            .select(MessageRow::as_select());
-        match after {
-            Some(after) => query.filter(message::id.gt(after)).load(c),
-            None => query.load(c),
-        }
-    })
+) -> QueryResult<Option<(Parties, bool, Vec<MessageRow>)>> {
+    let after = after.unwrap_or(MessageId::from_uuid(uuid::Uuid::nil()));
+    let rows: Vec<(Parties, Option<ConsentId>, Option<MessageRow>)> = on_backend!(conn, c => consultation::table
+        .left_join(
+            consent::table.on(consent::worker_id
+                .eq(consultation::worker_id)
+                .and(consent::purpose.eq(ConsentPurpose::HealthCare.as_str()))
+                .and(consent::withdrawn_at.is_null())),
+        )
+        .left_join(
+            message::table.on(message::consultation_id.eq(consultation::id).and(message::id.gt(after))),
+        )
+        .filter(consultation::id.eq(id))
+        .order(message::id)
+        .limit(limit)
+        .select((
+            Parties::as_select(),
+            consent::id.nullable(),
+            Option::<MessageRow>::as_select(),
+        ))
+        .load(c))?;
+    let Some((parties, consent, _)) = rows.first().cloned() else { return Ok(None) };
+    let messages = rows.into_iter().filter_map(|(.., message)| message).collect();
+    Ok(Some((parties, consent.is_some(), messages)))
 }

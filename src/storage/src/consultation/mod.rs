@@ -10,7 +10,7 @@ use super::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
-    prepared::{PreparedDsl, padded},
+    prepared::PreparedDsl,
     schema::{check_in, consultation, offer, station},
     sql_types::At,
 };
@@ -27,7 +27,7 @@ use domain::{
 pub use crate::matching::offer::{
     OfferRow, offer_add, offer_is_of, offer_store, offers_expired, offers_refused,
 };
-pub use full::FullConsultation;
+pub use full::{FullConsultation, NewConsultation, consultation_add};
 
 /// A consultation as stored.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -113,83 +113,6 @@ pub fn snapshots_all(conn: &mut Conn) -> QueryResult<Vec<Consultation>> {
     Ok(rows.iter().map(|(row, last)| row.snapshot(last.as_ref())).collect())
 }
 
-/// Columns of a new consultation in addition to its snapshot.
-#[derive(Debug)]
-pub struct NewConsultation {
-    pub check_in: CheckInId,
-    pub station: StationId,
-    pub lane: EncounterLane,
-    pub department: Department,
-    /// What the worker speaks.
-    pub language: Language,
-    pub complaint_sealed: Vec<u8>,
-    /// Symptom codes, as a JSON list.
-    pub symptoms: String,
-    /// The queue's static sort key.
-    pub ranked_since: Timestamp,
-    /// Codes of red flags, as a JSON list.
-    pub red_flags: String,
-}
-
-/// Adds a consultation. Fails on a second live one of the same worker.
-pub fn consultation_add(
-    conn: &mut Conn,
-    snapshot: &Consultation,
-    new: NewConsultation,
-) -> QueryResult<ConsultationRow> {
-    on_backend!(conn, c => diesel::insert_into(consultation::table)
-        .values((
-            (
-                consultation::id.eq(snapshot.id),
-                consultation::worker_id.eq(snapshot.worker),
-                consultation::check_in_id.eq(new.check_in),
-                consultation::station_id.eq(new.station),
-                consultation::lane.eq(new.lane),
-                consultation::department.eq(new.department),
-                consultation::language.eq(new.language),
-                consultation::state.eq(snapshot.state),
-            ),
-            (
-                consultation::complaint_sealed.eq(&new.complaint_sealed),
-                consultation::symptoms.eq(&new.symptoms),
-                consultation::triage.eq(snapshot.triage),
-                consultation::requested_at.eq(At(snapshot.waiting_since)),
-                consultation::ranked_since.eq(At(new.ranked_since)),
-                consultation::fence.eq(snapshot.fence),
-                consultation::red_flags.eq(Some(new.red_flags.as_str())),
-            ),
-        ))
-        .execute(c))?;
-    Ok(ConsultationRow {
-        id: snapshot.id,
-        worker_id: snapshot.worker,
-        check_in_id: new.check_in,
-        station_id: new.station,
-        lane: new.lane,
-        department: new.department,
-        language: new.language,
-        state: snapshot.state,
-        complaint_sealed: new.complaint_sealed,
-        symptoms: new.symptoms,
-        triage: snapshot.triage,
-        requested_at: snapshot.waiting_since,
-        ranked_since: new.ranked_since,
-        requeued_at: None,
-        fence: snapshot.fence,
-        offer_id: None,
-        doctor_id: None,
-        hospital_id: None,
-        accepted_at: None,
-        ended_at: None,
-        summary_sealed: None,
-        diagnoses: None,
-        rating: None,
-        red_flags: Some(new.red_flags),
-        left_at: None,
-        cancel_reason: None,
-    })
-}
-
 pub fn consultation_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationRow>> {
     on_backend!(conn, c => consultation::table.find(id).select(ConsultationRow::as_select()).first(c))
         .optional()
@@ -205,12 +128,13 @@ pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Op
     .optional()
 }
 
-/// Writes `after` and its sort key in the queue, if the row still equals `before` in state, fence
-/// and rating.
+/// Writes `after`, its sort key in the queue, and the doctor's summary and diagnoses as in `row`, if
+/// the stored row still equals `before` in state, fence and rating.
 pub fn consultation_store(
     conn: &mut Conn,
     before: &Consultation,
     after: &Consultation,
+    row: &ConsultationRow,
     ranked_since: Timestamp,
 ) -> QueryResult<bool> {
     diesel::update(consultation::table.find(before.id))
@@ -231,6 +155,8 @@ pub fn consultation_store(
             consultation::rating.eq(after.rating.map(i32::from)),
             consultation::triage.eq(after.triage),
             consultation::ranked_since.eq(At(ranked_since)),
+            consultation::summary_sealed.eq(&row.summary_sealed),
+            consultation::diagnoses.eq(&row.diagnoses),
         ))
         .prepared()
         .execute(conn)
@@ -263,9 +189,39 @@ pub fn rating_comment_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) ->
         .map(|_| ())
 }
 
+/// A consultation at the front of the queue.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pub row: ConsultationRow,
+    /// The district of its station.
+    pub district: String,
+    /// The doctor who saw the worker last, and when that consultation ended.
+    pub last_visit: Option<(StaffId, Timestamp)>,
+}
+
+diesel::alias!(consultation as earlier: Earlier);
+
 /// The front of the queue: up to `limit` emergencies and up to `limit` others, by their sort keys, in
-/// no order. Without consultations whose worker has left. Each with the district of its station.
-pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<(ConsultationRow, String)>> {
+/// no order. Without consultations whose worker has left. Earlier visits count since `visited_since`.
+/// One statement.
+pub fn consultations_waiting(
+    conn: &mut Conn,
+    visited_since: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<Waiting>> {
+    macro_rules! last_visit {
+        ($column:expr) => {
+            earlier
+                .filter(earlier.field(consultation::worker_id).eq(consultation::worker_id))
+                .filter(earlier.field(consultation::state).eq_code(ConsultationState::Completed))
+                .filter(earlier.field(consultation::ended_at).gt(Some(At(visited_since))))
+                .filter(earlier.field(consultation::doctor_id).is_not_null())
+                .order(earlier.field(consultation::id).desc())
+                .limit(1)
+                .select(earlier.field($column))
+                .single_value()
+        };
+    }
     macro_rules! waiting {
         ($triage:expr, $order:expr) => {
             consultation::table
@@ -275,32 +231,25 @@ pub fn consultations_waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<(Co
                 .filter($triage)
                 .order($order)
                 .limit(limit)
-                .select((ConsultationRow::as_select(), station::district))
+                .select((
+                    ConsultationRow::as_select(),
+                    station::district,
+                    last_visit!(consultation::doctor_id),
+                    last_visit!(consultation::ended_at),
+                ))
         };
     }
     let emergency = TriageLevel::Emergency;
-    on_backend!(conn, c => waiting!(consultation::triage.eq_code(emergency), consultation::requested_at)
-        .union_all(waiting!(consultation::triage.ne_code(emergency), consultation::ranked_since))
-        .load(c))
-}
-
-/// Number of waiting consultations before `row`.
-pub fn consultations_ahead(conn: &mut Conn, row: &ConsultationRow) -> QueryResult<i64> {
-    let waiting = consultation::table
-        .filter(consultation::state.eq_code(ConsultationState::Waiting))
-        .filter(consultation::left_at.is_null());
-    if row.triage == TriageLevel::Emergency {
-        return on_backend!(conn, c => waiting
-            .filter(consultation::triage.eq_code(TriageLevel::Emergency))
-            .filter(consultation::requested_at.lt(At(row.requested_at)))
-            .count()
-            .get_result(c));
-    }
-    let earlier = consultation::ranked_since.lt(At(row.ranked_since));
-    on_backend!(conn, c => waiting
-        .filter(earlier.or(consultation::triage.eq_code(TriageLevel::Emergency)))
-        .count()
-        .get_result(c))
+    let rows: Vec<(ConsultationRow, String, Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c =>
+        waiting!(consultation::triage.eq_code(emergency), consultation::requested_at)
+            .union_all(waiting!(consultation::triage.ne_code(emergency), consultation::ranked_since))
+            .load(c))?;
+    let waiting = |(row, district, doctor, at): (_, _, Option<StaffId>, Option<Timestamp>)| Waiting {
+        row,
+        district,
+        last_visit: doctor.zip(at),
+    };
+    Ok(rows.into_iter().map(waiting).collect())
 }
 
 /// Waiting consultations that were requested before `before`.
@@ -359,23 +308,6 @@ pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64
         .filter(consultation::requested_at.gt(At(since)))
         .count()
         .get_result(c))
-}
-
-/// The doctors who saw these workers since `since`, and when each consultation ended; newest first.
-pub fn doctors_of_visits(
-    conn: &mut Conn,
-    workers: &[WorkerId],
-    since: Timestamp,
-) -> QueryResult<Vec<(WorkerId, StaffId, Timestamp)>> {
-    let rows: Vec<(WorkerId, Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c => consultation::table
-        .filter(consultation::worker_id.eq_any(padded(workers)))
-        .filter(consultation::state.eq_code(ConsultationState::Completed))
-        .filter(consultation::ended_at.gt(Some(At(since))))
-        .order(consultation::id.desc())
-        .select((consultation::worker_id, consultation::doctor_id, consultation::ended_at))
-        .prepared()
-        .load(c))?;
-    Ok(rows.into_iter().filter_map(|(worker, doctor, at)| Some((worker, doctor?, at?))).collect())
 }
 
 /// The doctor who saw this worker last, after `since` and not after `until`.

@@ -31,6 +31,11 @@ pub(crate) trait RowLockDsl: Sized {
     fn lock_consent_and_consultation(self) -> Locked<Self, ForNoKeyUpdateOfConsentAndConsultation> {
         Locked(self, ForNoKeyUpdateOfConsentAndConsultation)
     }
+    /// FOR NO KEY UPDATE of the consent's row and then of the prescription's, in this order, in a
+    /// statement that joins other tables.
+    fn lock_consent_and_prescription(self) -> Locked<Self, ForNoKeyUpdateOfConsentAndPrescription> {
+        Locked(self, ForNoKeyUpdateOfConsentAndPrescription)
+    }
     /// As [`lock_consultation`](Self::lock_consultation), of the cabinet's row.
     fn lock_cabinet(self) -> Locked<Self, ForNoKeyUpdateOfCabinet> {
         Locked(self, ForNoKeyUpdateOfCabinet)
@@ -126,6 +131,7 @@ locking! {
     ForNoKeyUpdateOfPrescription = " FOR NO KEY UPDATE OF prescription",
     ForNoKeyUpdateOfCabinet = " FOR NO KEY UPDATE OF cabinet",
     ForNoKeyUpdateOfConsentAndConsultation = " FOR NO KEY UPDATE OF consent, consultation",
+    ForNoKeyUpdateOfConsentAndPrescription = " FOR NO KEY UPDATE OF consent, prescription",
     ForKeyShare = " FOR KEY SHARE",
     ForUpdate = " FOR UPDATE",
     ForNoKeyUpdateSkipLocked = " FOR NO KEY UPDATE SKIP LOCKED",

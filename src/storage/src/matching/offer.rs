@@ -88,9 +88,10 @@ pub fn clock_and_open_offers(conn: &mut Conn) -> QueryResult<(i64, HashMap<Hospi
     let rows: Vec<(Option<HospitalId>, i64)> = on_backend!(conn, c => clock.union_all(open()).load(c))?;
     let (mut system, mut open) = (0, HashMap::new());
     for (hospital, number) in rows {
-        match hospital {
-            Some(hospital) => drop(open.insert(hospital, number)),
-            None => system = number,
+        if let Some(hospital) = hospital {
+            open.insert(hospital, number);
+        } else {
+            system = number;
         }
     }
     Ok((system, open))

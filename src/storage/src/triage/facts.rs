@@ -20,6 +20,15 @@ use domain::{
     time::Timestamp,
 };
 
+/// What a station is called.
+#[derive(Debug, Clone)]
+pub struct StationNames {
+    /// Its code on signs.
+    pub code: String,
+    pub name_zh: String,
+    pub name_en: String,
+}
+
 /// A worker, and their check-in.
 #[derive(Debug, Clone)]
 pub struct VisitFacts {
@@ -33,6 +42,8 @@ pub struct VisitFacts {
     pub measure_again_by: Option<Timestamp>,
     /// The worker's last activity in the check-in.
     pub active_at: Timestamp,
+    pub started_at: Timestamp,
+    pub station: StationNames,
     /// The lanes that consultations at the station may use.
     pub lanes: Vec<EncounterLane>,
     /// When the consultation ended that a doctor completed last.
@@ -49,13 +60,13 @@ pub fn visit_facts(
     id: CheckInId,
     alarmed_since: Timestamp,
 ) -> QueryResult<Option<VisitFacts>> {
-    type Entered = (Option<String>, Option<String>, Option<Timestamp>, Timestamp);
+    type Entered = (Option<String>, Option<String>, Option<Timestamp>, Timestamp, Timestamp);
     type Row = (
         WorkerRow,
         Option<ProfileRow>,
         Option<ConsultationRow>,
         Entered,
-        String,
+        (String, String, String, String),
         Option<Timestamp>,
         Option<(String, Timestamp)>,
     );
@@ -84,15 +95,24 @@ pub fn visit_facts(
             WorkerRow::as_select(),
             Option::<ProfileRow>::as_select(),
             Option::<ConsultationRow>::as_select(),
-            (check_in::context, check_in::symptoms, check_in::measure_again_by, check_in::active_at),
-            station::encounter_lanes,
+            (
+                check_in::context,
+                check_in::symptoms,
+                check_in::measure_again_by,
+                check_in::active_at,
+                check_in::started_at,
+            ),
+            (station::code, station::name_zh, station::name_en, station::encounter_lanes),
             last_seen(),
             (alert::red_flags, alert::raised_at).nullable(),
         ))
         .load(c))?;
     let alerts = rows.iter_mut().filter_map(|row| row.6.take()).collect();
-    let Some((worker, profile, live, entered, lanes, seen_at, _)) = rows.pop() else { return Ok(None) };
-    let (context, symptoms, measure_again_by, active_at) = entered;
+    let Some((worker, profile, live, entered, station, seen_at, _)) = rows.pop() else {
+        return Ok(None);
+    };
+    let (context, symptoms, measure_again_by, active_at, started_at) = entered;
+    let (code, name_zh, name_en, lanes) = station;
     Ok(Some(VisitFacts {
         worker,
         profile,
@@ -100,10 +120,37 @@ pub fn visit_facts(
         entered: decode_state((context, symptoms))?,
         measure_again_by,
         active_at,
+        started_at,
+        station: StationNames { code, name_zh, name_en },
         lanes: lanes.split(';').filter_map(EncounterLane::parse).collect(),
         seen_at,
         alerts,
     }))
+}
+
+/// A worker, their profile, and when the consultation ended that a doctor completed last, after
+/// `since` and not after `until`.
+pub fn worker_and_last_visit(
+    conn: &mut Conn,
+    id: WorkerId,
+    since: Timestamp,
+    until: Timestamp,
+) -> QueryResult<Option<(WorkerRow, Option<ProfileRow>, Option<Timestamp>)>> {
+    let last_seen = seen
+        .filter(seen.field(consultation::worker_id).eq(worker::id))
+        .filter(seen.field(consultation::state).eq_code(ConsultationState::Completed))
+        .filter(seen.field(consultation::ended_at).gt(Some(At(since))))
+        .filter(seen.field(consultation::ended_at).le(Some(At(until))))
+        .order(seen.field(consultation::id).desc())
+        .limit(1)
+        .select(seen.field(consultation::ended_at))
+        .single_value();
+    on_backend!(conn, c => worker::table
+        .left_join(health_profile::table.on(health_profile::worker_id.eq(worker::id)))
+        .filter(worker::id.eq(id))
+        .select((WorkerRow::as_select(), Option::<ProfileRow>::as_select(), last_seen))
+        .first(c))
+    .optional()
 }
 
 /// A worker and their profile.

@@ -1,15 +1,16 @@
 //! Prescriptions and their lines, and related rows: the consultation, the doctor's licence, the
 //! orders against a prescription.
 
+mod list;
+
 use chrono::NaiveDate;
 use diesel::{dsl::sum, prelude::*};
 
-use super::{
-    Live,
+use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{RowLockDsl, insert_few, on_backend},
-    prepared::{PreparedDsl, padded},
+    prepared::PreparedDsl,
     schema::{
         consent, consultation, doctor, order_unit, orders, pharmacist, prescription, prescription_line,
     },
@@ -24,6 +25,8 @@ use domain::{
     prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
     time::Timestamp,
 };
+
+pub use list::{PrescriptionFilter, prescriptions_list, reviews_waiting};
 
 /// Packs in these states are taken from a prescription.
 const TAKEN: &[UnitState] =
@@ -127,17 +130,6 @@ impl PrescriptionRow {
     }
 }
 
-/// Filter of a list of prescriptions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrescriptionFilter {
-    /// Those of one worker.
-    Worker(WorkerId),
-    /// Those of one doctor.
-    Doctor(StaffId),
-    /// All that were ever signed: for pharmacists.
-    Signed,
-}
-
 /// The facts of a consultation.
 pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationFacts>> {
     on_backend!(conn, c => consultation::table.find(id).select(ConsultationFacts::as_select()).first(c))
@@ -228,39 +220,68 @@ pub fn prescription_lock(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Opt
         .optional()
 }
 
-/// As [`prescription_lock`], with the facts of its consultation and the licence of its doctor. When
-/// it has waited for the row, these are as they were before; nothing locks them anyway.
+/// A prescription with the facts of its consultation, and the licence of its doctor.
+pub type InConsultation = (PrescriptionRow, ConsultationFacts, Option<LicenceRow>);
+
+/// As [`prescription_lock`], with the facts of its consultation and the licence of its doctor: when it
+/// has waited for the row, these are as they were before; nothing locks them anyway. The consent to
+/// care is locked, too, and a withdrawal waits; `false` without it.
 pub fn prescription_lock_with_consultation(
     conn: &mut Conn,
     id: PrescriptionId,
-) -> QueryResult<Option<(PrescriptionRow, ConsultationFacts, Option<LicenceRow>)>> {
-    on_backend!(conn, c => prescription::table
-        .inner_join(consultation::table)
-        .left_join(doctor::table.on(doctor::staff_id.eq(prescription::doctor_id)))
-        .filter(prescription::id.eq(id))
-        .select((
-            PrescriptionRow::as_select(),
-            ConsultationFacts::as_select(),
-            Option::<LicenceRow>::as_select(),
-        ))
-        .lock_prescription()
+) -> QueryResult<Option<(InConsultation, bool)>> {
+    macro_rules! in_consultation {
+        () => {
+            prescription::table
+                .inner_join(consultation::table)
+                .left_join(doctor::table.on(doctor::staff_id.eq(prescription::doctor_id)))
+                .filter(prescription::id.eq(id))
+                .select((
+                    PrescriptionRow::as_select(),
+                    ConsultationFacts::as_select(),
+                    Option::<LicenceRow>::as_select(),
+                ))
+        };
+    }
+    let consented: Option<InConsultation> = on_backend!(conn, c => in_consultation!()
+        .inner_join(consent_to_care!())
+        .lock_consent_and_prescription()
         .get_result(c))
-    .optional()
+    .optional()?;
+    if let Some(found) = consented {
+        return Ok(Some((found, true)));
+    }
+    let found: Option<InConsultation> =
+        on_backend!(conn, c => in_consultation!().lock_prescription().get_result(c)).optional()?;
+    Ok(found.map(|found| (found, false)))
 }
 
-/// As [`prescription_lock`], with the licence of a pharmacist.
-pub fn prescription_lock_with_pharmacist(
+/// As [`prescription_lock`], with the licence of a pharmacist and the lines in their order. When it has
+/// waited for the row, the lines are those of before.
+pub fn prescription_lock_for_review(
     conn: &mut Conn,
     id: PrescriptionId,
     pharmacist_id: StaffId,
-) -> QueryResult<Option<(PrescriptionRow, Option<PharmacistDetails>)>> {
-    on_backend!(conn, c => prescription::table
+) -> QueryResult<Option<(PrescriptionRow, Option<PharmacistDetails>, Vec<LineRow>)>> {
+    let rows: Vec<(PrescriptionRow, Option<PharmacistDetails>, LineRow)> = on_backend!(conn, c => prescription::table
+        .inner_join(prescription_line::table)
         .left_join(pharmacist::table.on(pharmacist::staff_id.eq(pharmacist_id)))
         .filter(prescription::id.eq(id))
-        .select((PrescriptionRow::as_select(), Option::<PharmacistDetails>::as_select()))
+        .order(prescription_line::line_no)
+        .select((
+            PrescriptionRow::as_select(),
+            Option::<PharmacistDetails>::as_select(),
+            LineRow::as_select(),
+        ))
         .lock_prescription()
-        .get_result(c))
-    .optional()
+        .get_results(c))?;
+    let mut found = None;
+    let mut lines = Vec::with_capacity(rows.len());
+    for (row, licence, line) in rows {
+        lines.push(line);
+        found = Some((row, licence));
+    }
+    Ok(found.map(|(row, licence)| (row, licence, lines)))
 }
 
 /// The lines of one prescription, in their order.
@@ -316,17 +337,29 @@ pub fn prescription_lock_with_taken(
     Ok(whole.map(|row| (row, lines)))
 }
 
-/// Packs prescribed and packs dispensed of a prescription. To be read after its row is locked: packs
-/// of two orders may come out of two cabinets at once, and the later of the two must see both.
-pub fn fulfilment_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<(i64, i64)> {
+/// A prescription with its row locked for update, packs prescribed and packs dispensed. Only
+/// one order of it is live, and the caller has locked that one's cabinet: nothing else is vended on
+/// it meanwhile.
+pub fn prescription_lock_with_fulfilment(
+    conn: &mut Conn,
+    id: PrescriptionId,
+) -> QueryResult<Option<(PrescriptionRow, i64, i64)>> {
+    let prescribed = prescription_line::table.filter(prescription_line::prescription_id.eq(prescription::id));
     let dispensed = order_unit::table
-        .filter(order_unit::prescription_id.eq(Some(id)))
+        .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
         .filter(order_unit::state.eq_code(UnitState::Dispensed));
-    let found: (Option<i64>, Option<i64>) = on_backend!(conn, c => prescription_line::table
-        .filter(prescription_line::prescription_id.eq(id))
-        .select((sum(prescription_line::packs), dispensed.count().single_value()))
-        .first(c))?;
-    Ok((found.0.unwrap_or(0), found.1.unwrap_or(0)))
+    let found: Option<(PrescriptionRow, Option<i64>, Option<i64>)> =
+        on_backend!(conn, c => prescription::table
+        .find(id)
+        .select((
+            PrescriptionRow::as_select(),
+            prescribed.select(sum(prescription_line::packs)).single_value(),
+            dispensed.count().single_value(),
+        ))
+        .lock_for_no_key_update()
+        .get_result(c))
+        .optional()?;
+    Ok(found.map(|(row, prescribed, dispensed)| (row, prescribed.unwrap_or(0), dispensed.unwrap_or(0))))
 }
 
 /// The open prescription of a consultation, and its state.
@@ -340,51 +373,6 @@ pub fn prescription_open_of(
         .select((prescription::id, prescription::state))
         .first(c))
     .optional()
-}
-
-/// Prescriptions that match the filter, the newest first, older than `before`.
-pub fn prescriptions_list(
-    conn: &mut Conn,
-    filter: PrescriptionFilter,
-    before: Option<PrescriptionId>,
-    limit: i64,
-) -> QueryResult<Vec<PrescriptionRow>> {
-    let before = before.unwrap_or(PrescriptionId::from_uuid(uuid::Uuid::max()));
-    let workers = match filter {
-        PrescriptionFilter::Worker(worker) => {
-            padded(&crate::network::worker::worker_with_merged(conn, worker)?)
-        }
-        PrescriptionFilter::Doctor(_) | PrescriptionFilter::Signed => Vec::new(),
-    };
-    on_backend!(conn, c => {
-        let base = prescription::table
-            .filter(prescription::id.lt(before))
-            .order(prescription::id.desc())
-            .limit(limit)
-            .select(PrescriptionRow::as_select());
-        match filter {
-            PrescriptionFilter::Worker(_) => base.filter(prescription::worker_id.eq_any(workers)).prepared().load(c),
-            PrescriptionFilter::Doctor(doctor) => base.filter(prescription::doctor_id.eq(doctor)).load(c),
-            PrescriptionFilter::Signed => base.filter(prescription::signed_at.is_not_null()).load(c),
-        }
-    })
-}
-
-/// Signed prescriptions that are still valid, the oldest first.
-pub fn reviews_waiting(
-    conn: &mut Conn,
-    live: Live,
-    now: Timestamp,
-    limit: i64,
-) -> QueryResult<Vec<PrescriptionRow>> {
-    on_backend!(conn, c => prescription::table
-        .filter(live)
-        .filter(prescription::state.eq_code(PrescriptionState::Signed))
-        .filter(prescription::valid_until.ge(Some(At(now))))
-        .order((prescription::signed_at, prescription::id))
-        .limit(limit)
-        .select(PrescriptionRow::as_select())
-        .load(c))
 }
 
 /// Writes `after` over `before`; `false` when version or state of the row are others by now.
