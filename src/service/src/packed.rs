@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_document_of_any_size_comes_back() {
         for size in [0, 1, 15, 1_000, 100_000] {
-            let plain: Vec<u8> = (0..size).map(|at: u32| (at * at % 251) as u8).collect();
+            let plain: Vec<u8> = (0..size).map(|at: u64| (at * at % 251) as u8).collect();
             let packed = COLUMN.pack(&plain).expect("packed");
             assert_eq!(packed[0], DEFLATED);
             assert_eq!(COLUMN.unpack(&packed[1..]).expect("unpacked"), plain, "{size}");
