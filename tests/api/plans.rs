@@ -76,8 +76,8 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::consultation_live_of(conn, worker)?;
     storage::consultation::full::full_fetch(conn, ConsultationId::generate())?;
     storage::consultation::full::full_fetch_live(conn, Live::of(Some(visit)), ConsultationId::generate())?;
-    storage::consultation::full::full_of_doctor(conn, doctor)?;
-    storage::consultation::full::full_of_worker(conn, worker, None, 50)?;
+    storage::consultation::full::full_of_doctor(conn, live, doctor)?;
+    storage::consultation::full::full_of_worker(conn, live, worker, None, 50)?;
     storage::consultation::full::full_lock_live_of(conn, worker)?;
     storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
     storage::consultation::consultations_waiting(conn, now, 50)?;
@@ -87,8 +87,8 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::offers_expired(conn, now, 200)?;
     storage::consultation::offers_refused(conn, &[ConsultationId::generate(); 3], now)?;
     storage::consultation::full::full_with_earlier(conn, ConsultationId::generate(), 11)?;
-    storage::consultation::message::messages_after(conn, ConsultationId::generate(), None, 50)?;
-    storage::prescription::prescriptions_list(conn, PrescriptionFilter::Worker(worker), None, 21)?;
+    storage::consultation::message::messages_after(conn, live, ConsultationId::generate(), None, 50)?;
+    storage::prescription::prescriptions_list(conn, live, PrescriptionFilter::Worker(worker), None, 21)?;
     storage::triage::facts::worker_and_last_visit(conn, worker, now, now)?;
     storage::triage::facts::visit_facts(conn, CheckInId::generate(), now)?;
     storage::alert::alerts_after(conn, true, None, 50)?;

@@ -20,6 +20,7 @@ use service::{
         RatingInput, RecordView, StartInput,
     },
 };
+use storage::Live;
 
 pub fn add(routes: &mut Routes) {
     routes
@@ -64,16 +65,19 @@ async fn list(
     app: Data<Arc<AppState>>,
     page: Query<ListQuery>,
 ) -> Reply {
-    let limit = page.0.limit();
+    let (after, limit) = (page.0.after(), page.0.limit());
     let outcome = app
-        .read_health(caller.0, move |conn, app, shown| match caller.0 {
+        .poll_health(caller.0, move |conn, app, shown, live| match caller.0 {
             Actor::Worker(worker) => {
-                service::consultation::list_for_worker(conn, app, worker.worker, page.0.after(), limit)
+                service::consultation::list_for_worker(conn, app, live, worker.worker, after, limit)
             }
-            Actor::Staff(staff) => service::consultation::list_for_doctor(conn, app, shown, staff.staff),
+            Actor::Staff(staff) => {
+                service::consultation::list_for_doctor(conn, app, shown, live, staff.staff)
+            }
             _ => Err(Failure::from(Code::RoleNotAllowed)),
         })
-        .await;
+        .await
+        .map(Option::unwrap_or_default);
     reply::json(&request, outcome)
 }
 
@@ -87,12 +91,12 @@ async fn fetch(
     id: Path<ConsultationId>,
 ) -> Reply {
     let outcome = match caller.0 {
-        Actor::Worker(worker) => app
-            .poll(caller.0, move |conn, app, live| {
+        Actor::Worker(worker) => {
+            app.poll_found(caller.0, move |conn, app, live| {
                 service::consultation::fetch_for_worker(conn, app, live, worker.worker, id.0)
             })
             .await
-            .and_then(|found| found.ok_or_else(|| Code::NotFound.into())),
+        }
         // What the doctor still sees of an ended one depends on its prescription.
         Actor::Staff(staff) => {
             app.read_health(caller.0, move |conn, app, shown| {
@@ -203,12 +207,24 @@ async fn messages(
     id: Path<ConsultationId>,
     page: Query<ListQuery>,
 ) -> Reply {
-    let limit = page.0.limit();
-    let outcome = app
-        .read_health(caller.0, move |conn, app, shown| {
-            service::consultation::messages(conn, app, shown, caller.0, id.0, (page.0.after(), limit))
-        })
-        .await;
+    let page = (page.0.after(), page.0.limit());
+    let outcome = match caller.0 {
+        Actor::Worker(_) => {
+            let found = app.poll_health(caller.0, move |conn, app, shown, live| {
+                service::consultation::messages(conn, app, shown, live, caller.0, id.0, page)
+            });
+            found.await.and_then(|found| found.ok_or_else(|| Code::NotFound.into()))
+        }
+        // Whether the doctor still sees an ended one depends on its prescription.
+        _ => {
+            app.read_health(caller.0, move |conn, app, shown| {
+                let live = Live::always();
+                let found = service::consultation::messages(conn, app, shown, live, caller.0, id.0, page)?;
+                found.ok_or_else(|| Code::NotFound.into())
+            })
+            .await
+        }
+    };
     reply::json(&request, outcome)
 }
 

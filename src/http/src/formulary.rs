@@ -71,6 +71,7 @@ async fn fetch(
     app: Data<Arc<AppState>>,
     code: Path<String>,
 ) -> Reply {
-    let outcome = app.read(caller.0, move |conn, _| service::formulary::fetch(conn, &code.0)).await;
+    let outcome =
+        app.poll_found(caller.0, move |conn, _, live| service::formulary::fetch(conn, live, &code.0)).await;
     reply::json(&request, outcome)
 }

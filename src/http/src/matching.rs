@@ -14,7 +14,7 @@ use crate::{
     routes::Routes,
 };
 use coordination::Topic;
-use domain::{ids::OfferId, refusal::Code};
+use domain::ids::OfferId;
 use service::{
     AppState,
     consultation::{AcceptInput, ConsultationView, DeclineInput, Declined, OffersView},
@@ -38,11 +38,10 @@ pub(crate) struct Doc;
 #[utoipa::path(get, path = "/api/v1/duty", tag = "matching", responses((status = 200, body = DutyView)))]
 async fn duty_fetch(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
-        .poll(caller.actor(), move |conn, app, live| {
+        .poll_found(caller.actor(), move |conn, app, live| {
             service::matching::duty::fetch(conn, live, caller.0, app.now())
         })
-        .await
-        .and_then(|duty| duty.ok_or_else(|| Code::NotFound.into()));
+        .await;
     reply::json(&request, outcome)
 }
 

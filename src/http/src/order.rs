@@ -71,7 +71,9 @@ async fn list(
     responses((status = 200, body = OrderView)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<OrderId>) -> Reply {
     let outcome = app
-        .read(caller.actor(), move |conn, app| service::order::fetch(conn, app, caller.0.worker, id.0))
+        .poll_found(caller.actor(), move |conn, app, live| {
+            service::order::fetch(conn, app, live, caller.0.worker, id.0)
+        })
         .await;
     reply::json(&request, outcome)
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use domain::ids::{ConsultationId, PrescriptionId};
 use service::{
-    AppState,
+    Actor, AppState,
     prescription::{
         VoidInput,
         draft::PrescriptionInput,
@@ -23,6 +23,7 @@ use service::{
     },
     safety::{CheckInput, facts::SafetyReportView},
 };
+use storage::Live;
 
 pub fn add(routes: &mut Routes) {
     routes
@@ -83,11 +84,23 @@ async fn list(
     app: Data<Arc<AppState>>,
     page: Query<ListQuery>,
 ) -> Reply {
-    let outcome = app
-        .read_health(caller.0, move |conn, app, shown| {
-            service::prescription::list(conn, app, shown, caller.0, page.0.after(), page.0.limit())
-        })
-        .await;
+    let page = (page.0.after(), page.0.limit());
+    let outcome = match caller.0 {
+        Actor::Worker(_) => {
+            app.poll_health(caller.0, move |conn, app, shown, live| {
+                service::prescription::list(conn, app, shown, live, caller.0, page)
+            })
+            .await
+        }
+        // Whose prescriptions a doctor is shown depends on consents.
+        _ => {
+            app.read_health(caller.0, move |conn, app, shown| {
+                service::prescription::list(conn, app, shown, Live::always(), caller.0, page)
+            })
+            .await
+        }
+    };
+    let outcome = outcome.map(Option::unwrap_or_default);
     reply::json(&request, outcome)
 }
 

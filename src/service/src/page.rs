@@ -27,7 +27,7 @@ impl<T, K> From<Rows<T, Id<K>>> for Page<T> {
 macro_rules! page {
     ($(#[$doc:meta])* $name:ident of $item:ident, $order:literal, after $key:ident) => {
         $(#[$doc])*
-        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        #[derive(Debug, Default, serde::Serialize, utoipa::ToSchema)]
         pub struct $name {
             #[doc = $order]
             pub items: Vec<$item>,

@@ -19,7 +19,7 @@ use crate::{
     prescription::view::PrescriptionView,
 };
 use domain::ids::{ConsultationId, StationId};
-use storage::{Conn, triage::facts::StationNames};
+use storage::{Conn, Live, triage::facts::StationNames};
 
 /// The maximum number of items of each kind in one visit.
 const MOST: u32 = 20;
@@ -80,7 +80,9 @@ pub fn of_visit(
     let known = triage::known(conn, app, caller.visit())?;
     let since = known.facts.started_at;
     let of_visit = |ended: Option<DateTime<Utc>>| ended.is_none_or(|ended| ended >= since);
-    let mut own = consultation::list_for_worker(conn, app, caller.worker, None, MOST)?.items;
+    let mut own = consultation::list_for_worker(conn, app, Live::always(), caller.worker, None, MOST)?
+        .unwrap_or_default()
+        .items;
     own.retain(|known| of_visit(known.ended_at));
     let ids: Vec<ConsultationId> = own.iter().map(|known| known.id).collect();
     let mut messages =
@@ -90,7 +92,8 @@ pub fn of_visit(
         ReportedConsultation { consultation, messages }
     });
     let consultations: Vec<ReportedConsultation> = own.collect();
-    let mut prescriptions = prescription::list(conn, app, shown, actor, None, MOST)?.items;
+    let mut prescriptions =
+        prescription::list(conn, app, shown, Live::always(), actor, (None, MOST))?.unwrap_or_default().items;
     prescriptions
         .retain(|known| consultations.iter().any(|seen| seen.consultation.id == known.consultation_id));
     let mut orders = order::list(conn, app, caller.worker, None, MOST)?.items;

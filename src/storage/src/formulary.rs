@@ -4,6 +4,7 @@
 use diesel::{prelude::*, sql_types::Bool};
 
 use super::{
+    Live,
     conn::Conn,
     dialect::on_backend,
     schema::{catalogue_edition, product},
@@ -74,9 +75,9 @@ pub fn products_all(conn: &mut Conn) -> QueryResult<Vec<(String, String)>> {
     on_backend!(conn, c => product::table.order(product::code).select((product::code, product::body)).load(c))
 }
 
-/// The body of one product.
-pub fn product_fetch(conn: &mut Conn, code: &str) -> QueryResult<Option<String>> {
-    on_backend!(conn, c => product::table.find(code).select(product::body).first(c)).optional()
+/// The body of one product; none once an authority has ended.
+pub fn product_fetch(conn: &mut Conn, live: Live, code: &str) -> QueryResult<Option<String>> {
+    on_backend!(conn, c => product::table.find(code).filter(live).select(product::body).first(c)).optional()
 }
 
 /// Codes and bodies of products after `after`, by code. Every word (in lower case) must occur in a

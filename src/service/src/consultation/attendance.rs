@@ -204,7 +204,7 @@ pub(crate) fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<boo
 
 fn release_all(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
     let mut all = store::full::full_offered_to(tx.conn, Live::always(), doctor)?;
-    all.extend(store::full::full_of_doctor(tx.conn, doctor)?);
+    all.extend(store::full::full_of_doctor(tx.conn, Live::always(), doctor)?);
     for id in all.into_iter().map(|one| one.row.id) {
         applied(act(tx, id, &Command::Release { doctor }))?;
     }

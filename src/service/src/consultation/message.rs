@@ -20,7 +20,7 @@ use domain::{
     staff::role::Role,
 };
 use storage::{
-    Conn,
+    Conn, Live,
     consultation::message::{self as store, MessageRow},
     events::AnyId,
 };
@@ -46,7 +46,7 @@ pub struct MessageView {
 }
 
 page! {
-    /// A page of messages.
+    /// A page of messages; none of a consultation that does not exist, and once an authority has ended.
     MessagesView of MessageView, "Oldest first.", after MessageId
 }
 
@@ -78,20 +78,21 @@ pub fn list(
     conn: &mut Conn,
     app: &AppState,
     shown: &mut HealthAccess,
+    live: Live,
     actor: Actor,
     id: ConsultationId,
-    page: (Option<MessageId>, u32),
-) -> Result<MessagesView, Failure> {
-    let (after, limit) = page;
+    (after, limit): (Option<MessageId>, u32),
+) -> Result<Option<MessagesView>, Failure> {
     let mut known = None;
     let read = |most| -> Result<Vec<MessageRow>, Failure> {
-        let found = store::messages_after(conn, id, after, most)?;
-        let (parties, consents, messages) = found.ok_or(Code::NotFound)?;
+        let Some((parties, consents, messages)) = store::messages_after(conn, live, id, after, most)? else {
+            return Ok(Vec::new());
+        };
         known = Some((parties, consents));
         Ok(messages)
     };
     let page = Rows::read(limit, read, |row| row.id)?;
-    let (row, consents) = known.ok_or(Code::NotFound)?;
+    let Some((row, consents)) = known else { return Ok(None) };
     let (sender, _) = party(row.worker_id, row.doctor_id, actor)?;
     if sender == Role::Doctor && !in_care(conn, app, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
@@ -100,7 +101,7 @@ pub fn list(
         return Err(Code::ConsentMissing.into());
     }
     shown.note(row.worker_id, Part::Messages, id);
-    Ok(page.show(|rows| rows.iter().map(|row| view(app, row)).collect())?.into())
+    Ok(Some(page.show(|rows| rows.iter().map(|row| view(app, row)).collect())?.into()))
 }
 
 /// The first `limit` messages of each of these consultations of a worker, oldest first.

@@ -199,16 +199,18 @@ pub fn fetch_for_worker(
 pub fn list_for_worker(
     conn: &mut Conn,
     app: &AppState,
+    live: Live,
     worker: WorkerId,
     after: Option<ConsultationId>,
     limit: u32,
-) -> Result<ConsultationsView, Failure> {
-    let read = |most| store::full::full_of_worker(conn, worker, after, most);
+) -> Result<Option<ConsultationsView>, Failure> {
+    let read = |most| store::full::full_of_worker(conn, live, worker, after, most);
     let page = Rows::read(limit, read, |known| known.row.id)?;
     let show = |rows: Vec<FullConsultation>| {
         rows.into_iter().map(|known| view(conn, app, &known.into())).collect::<Result<_, _>>()
     };
-    Ok(page.show(show)?.into())
+    let page = ConsultationsView::from(page.show(show)?);
+    Ok((!page.items.is_empty()).then_some(page))
 }
 
 /// The live consultations of a doctor.
@@ -216,10 +218,11 @@ pub fn list_for_doctor(
     conn: &mut Conn,
     app: &AppState,
     shown: &mut HealthAccess,
+    live: Live,
     doctor: StaffId,
-) -> Result<ConsultationsView, Failure> {
+) -> Result<Option<ConsultationsView>, Failure> {
     let mut items = Vec::new();
-    for known in store::full::full_of_doctor(conn, doctor)? {
+    for known in store::full::full_of_doctor(conn, live, doctor)? {
         shown.note(known.row.worker_id, Part::Consultation, known.row.id);
         let consents = known.consents;
         let mut item = view(conn, app, &known.into())?;
@@ -228,7 +231,7 @@ pub fn list_for_doctor(
         }
         items.push(item);
     }
-    Ok(ConsultationsView { items, next_after: None })
+    Ok((!items.is_empty()).then_some(ConsultationsView { items, next_after: None }))
 }
 
 pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<ConsultationView, Failure> {

@@ -16,11 +16,10 @@ use super::{
 use domain::{
     formulary::{Condition, DoseUnit, Form, Formulary, Product, SaleClass},
     money::Fen,
-    refusal::Code,
     words::Bilingual,
 };
 use storage::{
-    Conn,
+    Conn, Live,
     formulary::{self as store, NewProduct},
     sql_types::At,
 };
@@ -179,13 +178,13 @@ pub fn put(tx: &mut Tx<'_>, products: &[&Product]) -> Result<usize, Failure> {
     Ok(rows.len())
 }
 
-/// One product of the catalogue.
+/// One product of the catalogue; none once an authority has ended.
 ///
 /// # Errors
-/// `NotFound`.
-pub fn fetch(conn: &mut Conn, code: &str) -> Result<ProductView, Failure> {
-    let body = store::product_fetch(conn, code)?.ok_or(Code::NotFound)?;
-    Ok(view(&serde_json::from_str(&body)?))
+/// Faults of the storage.
+pub fn fetch(conn: &mut Conn, live: Live, code: &str) -> Result<Option<ProductView>, Failure> {
+    let Some(body) = store::product_fetch(conn, live, code)? else { return Ok(None) };
+    Ok(Some(view(&serde_json::from_str(&body)?)))
 }
 
 /// Products whose names or code contain every word of `search`, or whose ATC code starts

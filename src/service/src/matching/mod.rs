@@ -24,7 +24,7 @@ use domain::{
     time::Timestamp,
 };
 use storage::{
-    Conn,
+    Conn, Live,
     consultation::{self as store, Waiting},
     matching::{doctor::LocatedCandidate, offer::OfferRow},
 };
@@ -205,7 +205,7 @@ async fn requeues_of_lost(
         .read(Actor::System, move |conn, _| {
             Ok((
                 storage::authority::staff_active_at(conn, doctor)?,
-                store::full::full_of_doctor(conn, doctor)?,
+                store::full::full_of_doctor(conn, Live::always(), doctor)?,
             ))
         })
         .await?;

@@ -34,7 +34,7 @@ use domain::{
 use plan::OrderPlan;
 use sale::{CounterLine, OrderSafety, Person};
 use storage::{
-    Conn,
+    Conn, Live,
     order::{self as store, OrderRow, UnitRow, WholeOrder, prescribed::WithLines},
     vend::{
         attempt::AttemptRow,
@@ -336,10 +336,15 @@ fn loaded_view(tx: &Tx<'_>, orders: &mut Orders, id: OrderId) -> Result<OrderVie
 ///
 /// # Errors
 /// `NotFound` for another worker's.
-pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId, id: OrderId) -> Result<OrderView, Failure> {
-    let order = store::order_whole(conn, id)?.filter(|order| order.row.worker_id == worker);
-    let order = order.ok_or(Code::NotFound)?;
-    view(app, &order.row, &order.units, &order.attempts)
+pub fn fetch(
+    conn: &mut Conn,
+    app: &AppState,
+    live: Live,
+    worker: WorkerId,
+    id: OrderId,
+) -> Result<Option<OrderView>, Failure> {
+    let order = store::order_of_worker(conn, live, worker, id)?;
+    order.map(|order| view(app, &order.row, &order.units, &order.attempts)).transpose()
 }
 
 /// The worker's orders.

@@ -29,7 +29,7 @@ use domain::{
 use draft::{PrescriptionInput, body_of};
 use machine::Loaded;
 use storage::{
-    Conn, StoreError,
+    Conn, Live, StoreError,
     prescription::{self as store, ConsultationFacts, LicenceRow, PrescriptionFilter, PrescriptionRow},
 };
 use view::{PrescriptionPage, PrescriptionView, Reader, view, views};
@@ -200,12 +200,16 @@ pub fn list(
     conn: &mut Conn,
     app: &AppState,
     shown: &mut HealthAccess,
+    live: Live,
     actor: Actor,
-    after: Option<PrescriptionId>,
-    limit: u32,
-) -> Result<PrescriptionPage, Failure> {
+    (after, limit): (Option<PrescriptionId>, u32),
+) -> Result<Option<PrescriptionPage>, Failure> {
     let (reader, filter) = reader_of(actor)?;
-    let page = Rows::read(limit, |most| store::prescriptions_list(conn, filter, after, most), |row| row.id)?;
+    let read = |most| store::prescriptions_list(conn, live, filter, after, most);
+    let page = Rows::read(limit, read, |row| row.id)?;
+    if page.rows.is_empty() {
+        return Ok(None);
+    }
     let page = page.show(|mut rows| {
         if reader == Reader::Doctor {
             // Reviewers and dispensing still see what was signed.
@@ -215,7 +219,7 @@ pub fn list(
         }
         views(app, shown, &rows, reader, app.now())
     })?;
-    Ok(page.into())
+    Ok(Some(page.into()))
 }
 
 /// The refusal of a write that changed no row: `NotFound` if the row is gone, else `StateMovedOn`.

@@ -16,7 +16,7 @@ use crate::{
     health_access::{self, RecordAccess},
 };
 use coordination::Topic;
-use domain::refusal::Refusal;
+use domain::refusal::{Code, Refusal};
 use storage::{
     Conn, Live, QueryError, Retryable, StoreError,
     idempotency::{AnswerId, NewAnswer, SavedAnswer},
@@ -118,6 +118,18 @@ impl AppState {
                 found
             })
             .await
+    }
+
+    /// As [`AppState::poll`], for what must exist.
+    ///
+    /// # Errors
+    /// As there; `NotFound`.
+    pub async fn poll_found<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        work: impl Fn(&mut Conn, &AppState, Live) -> Result<Option<T>, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.poll(actor, work).await?.ok_or_else(|| Code::NotFound.into())
     }
 
     /// As [`AppState::read`], for several statements whose results are shown together: all of them

@@ -285,6 +285,7 @@ pub fn full_lock_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Optio
 /// A page of a worker's consultations, newest first.
 pub fn full_of_worker(
     conn: &mut Conn,
+    live: Live,
     worker: WorkerId,
     after: Option<ConsultationId>,
     limit: i64,
@@ -292,6 +293,7 @@ pub fn full_of_worker(
     let rows: Vec<Row> = on_backend!(conn, c => {
         let query = full_consultations!()
             .filter(consultation::worker_id.eq(worker))
+            .filter(live)
             .order(consultation::id.desc())
             .limit(limit);
         match after {
@@ -322,8 +324,9 @@ pub fn full_with_earlier(
 }
 
 /// The active consultations of a doctor, oldest first.
-pub fn full_of_doctor(conn: &mut Conn, doctor: StaffId) -> QueryResult<Vec<FullConsultation>> {
+pub fn full_of_doctor(conn: &mut Conn, live: Live, doctor: StaffId) -> QueryResult<Vec<FullConsultation>> {
     let rows: Vec<Row> = on_backend!(conn, c => full_consultations!()
+        .filter(live)
         .filter(consultation::doctor_id.eq(Some(doctor)))
         .filter(consultation::state.eq_code(ConsultationState::Active))
         .order(consultation::id)

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use crate::{
+    Live,
     conn::Conn,
     dialect::on_backend,
     events::AnyId,
@@ -75,9 +76,10 @@ pub struct Parties {
 }
 
 /// The parties of a consultation, whether its worker consents to care now, and a page of its
-/// messages, oldest first. One statement.
+/// messages, oldest first; none once an authority has ended. One statement.
 pub fn messages_after(
     conn: &mut Conn,
+    live: Live,
     id: ConsultationId,
     after: Option<MessageId>,
     limit: i64,
@@ -94,6 +96,7 @@ pub fn messages_after(
             message::table.on(message::consultation_id.eq(consultation::id).and(message::id.gt(after))),
         )
         .filter(consultation::id.eq(id))
+        .filter(live)
         .order(message::id)
         .limit(limit)
         .select((

@@ -6,6 +6,7 @@ pub mod station_sales;
 use diesel::prelude::*;
 
 use super::{
+    Live,
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{change_both, insert_few, on_backend},
@@ -138,6 +139,18 @@ fn grouped(rows: Vec<(OrderRow, UnitRow, Option<AttemptRow>)>) -> Vec<WholeOrder
 /// An order.
 pub fn order_whole(conn: &mut Conn, id: OrderId) -> QueryResult<Option<WholeOrder>> {
     let found: QueryResult<Vec<WholeOrder>> = whole_orders!(conn, orders::id.eq(id));
+    Ok(found?.pop())
+}
+
+/// As [`order_whole`], an order of this worker; none once an authority has ended.
+pub fn order_of_worker(
+    conn: &mut Conn,
+    live: Live,
+    worker: WorkerId,
+    id: OrderId,
+) -> QueryResult<Option<WholeOrder>> {
+    let own = orders::id.eq(id).and(orders::worker_id.eq(worker)).and(live);
+    let found: QueryResult<Vec<WholeOrder>> = whole_orders!(conn, own);
     Ok(found?.pop())
 }
 

@@ -29,20 +29,23 @@ pub enum PrescriptionFilter {
     Signed,
 }
 
-/// Prescriptions that match the filter, the newest first, older than `before`.
+/// Prescriptions that match the filter, the newest first, older than `before`; none once an authority
+/// has ended.
 pub fn prescriptions_list(
     conn: &mut Conn,
+    live: Live,
     filter: PrescriptionFilter,
     before: Option<PrescriptionId>,
     limit: i64,
 ) -> QueryResult<Vec<PrescriptionRow>> {
     let before = before.unwrap_or(PrescriptionId::from_uuid(uuid::Uuid::max()));
     if let PrescriptionFilter::Worker(id) = filter {
-        return prescriptions_of_worker(conn, id, before, limit);
+        return prescriptions_of_worker(conn, live, id, before, limit);
     }
     on_backend!(conn, c => {
         let base = prescription::table
             .filter(prescription::id.lt(before))
+            .filter(live)
             .order(prescription::id.desc())
             .limit(limit)
             .select(PrescriptionRow::as_select());
@@ -60,6 +63,7 @@ diesel::alias!(worker as merged: Merged);
 /// One statement, unless somebody was merged into the worker, which is rare: then two more.
 fn prescriptions_of_worker(
     conn: &mut Conn,
+    live: Live,
     id: WorkerId,
     before: PrescriptionId,
     limit: i64,
@@ -69,6 +73,7 @@ fn prescriptions_of_worker(
     let rows: Vec<(bool, Option<PrescriptionRow>)> = on_backend!(conn, c => worker::table
         .left_join(prescription::table.on(own))
         .filter(worker::id.eq(id))
+        .filter(live)
         .order(prescription::id.desc())
         .limit(limit)
         .select((exists(others), Option::<PrescriptionRow>::as_select()))
