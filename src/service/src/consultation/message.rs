@@ -46,7 +46,7 @@ pub struct MessageView {
 }
 
 page! {
-    /// A page of messages; none of a consultation that does not exist, and once an authority has ended.
+    /// A page of messages.
     MessagesView of MessageView, "Oldest first.", after MessageId
 }
 
@@ -70,7 +70,7 @@ pub fn say(tx: &mut Tx<'_>, id: ConsultationId, input: &MessageInput) -> Result<
     Ok(MessageView { id: message, sender_role: sender.0, text: text.to_owned(), sent_at: tx.now })
 }
 
-/// A page of messages.
+/// A page of messages; none of a consultation that does not exist, and once an authority has ended.
 ///
 /// # Errors
 /// `NotFound` for anybody else's; for a doctor `ConsentMissing` once the consent to care is withdrawn.

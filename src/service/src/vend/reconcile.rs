@@ -184,7 +184,8 @@ fn stored_hash_at(tx: &mut Tx<'_>, cabinet: &CabinetRow, seq: i64) -> Result<Opt
 }
 
 /// New entries continue the stored journal: the cabinet has the same journal and has lost nothing
-/// of it. `open` are the cabinet's open discrepancies. The entry that it had reported as its end must be stored by now, with the reported hash.
+/// of it. The entry that it had reported as its end must be stored by now, with the reported hash.
+/// `open` are the cabinet's open discrepancies.
 pub(crate) fn journal_arrived(
     tx: &mut Tx<'_>,
     cabinet: &CabinetRow,

@@ -22,9 +22,9 @@ use storage::{order::OrderRow, safety as facts};
 /// longer than any transaction waits.
 const MAY_HAVE_WAITED: TimeDelta = TimeDelta::seconds(60);
 
-/// Why this paid order must no longer be dispensed; `body` contains its prescription. A warning over the counter is on the label,
-/// which the buyer reads; any other refusal of the sale's check counts, and so does a new warning
-/// for a prescription: its doctor has not seen it.
+/// Why this paid order must no longer be dispensed; `body` contains its prescription. A warning over
+/// the counter is on the label, which the buyer reads; any other refusal of the sale's check counts,
+/// and so does a new warning for a prescription: its doctor has not seen it.
 ///
 /// # Errors
 /// Faults of the storage.
