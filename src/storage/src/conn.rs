@@ -1,5 +1,7 @@
 //! One connection type for two databases, and how each is opened.
 
+use std::time::{Duration, Instant};
+
 use diesel::{
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager, TransactionManagerStatus},
     prelude::*,
@@ -55,6 +57,26 @@ pub enum Purpose {
     Write,
 }
 
+/// How long a connection to SQLite waits for another process.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Sets the journal mode, which a database keeps. While another process does the same with a new
+/// database, SQLite fails at once instead of waiting.
+fn use_wal(conn: &mut SqliteConnection) -> QueryResult<()> {
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY.as_millis()))?;
+    let began = Instant::now();
+    loop {
+        match conn.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(Error::DatabaseError(_, why))
+                if why.message().contains("locked") && began.elapsed() < BUSY =>
+            {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 impl Conn {
     /// Opens one connection.
     pub fn open(url: &DatabaseUrl, purpose: Purpose) -> ConnectionResult<Self> {
@@ -65,10 +87,11 @@ impl Conn {
             }
             DatabaseUrl::Sqlite(path) => {
                 let mut conn = SqliteConnection::establish(path)?;
+                use_wal(&mut conn).map_err(ConnectionError::CouldntSetupConfiguration)?;
                 // FULL: what was answered must survive a power cut, not only a crash.
                 conn.batch_execute(
-                    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096;",
+                    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+                     PRAGMA cache_size = -4096;",
                 )
                 .map_err(ConnectionError::CouldntSetupConfiguration)?;
                 if purpose == Purpose::Read {
