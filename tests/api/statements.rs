@@ -136,7 +136,7 @@ async fn play(app: &TestApp, machine: &mut CabinetMachine<'_>, card: &str) -> Ve
     meter.done("GET /report", worker.get("/api/v1/report")).await;
     meter.done("POST /check-ins/{id}/token", station.renew_token(&worker)).await;
     meter.done("POST /check-ins/{id}/leave", worker.leave()).await;
-    until_every_event_is_visible(&app).await;
+    until_every_event_is_visible(app).await;
     meter.of("job audit seal", service::audit::seal(&app.state)).await.expect("sealed");
     meter.rows
 }

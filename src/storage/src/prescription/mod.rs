@@ -256,13 +256,16 @@ pub fn prescription_lock_with_consultation(
     Ok(found.map(|found| (found, false)))
 }
 
+/// A prescription, the licence of a pharmacist, and its lines in their order.
+pub type ForReview = (PrescriptionRow, Option<PharmacistDetails>, Vec<LineRow>);
+
 /// As [`prescription_lock`], with the licence of a pharmacist and the lines in their order. When it has
 /// waited for the row, the lines are those of before.
 pub fn prescription_lock_for_review(
     conn: &mut Conn,
     id: PrescriptionId,
     pharmacist_id: StaffId,
-) -> QueryResult<Option<(PrescriptionRow, Option<PharmacistDetails>, Vec<LineRow>)>> {
+) -> QueryResult<Option<ForReview>> {
     let rows: Vec<(PrescriptionRow, Option<PharmacistDetails>, LineRow)> = on_backend!(conn, c => prescription::table
         .inner_join(prescription_line::table)
         .left_join(pharmacist::table.on(pharmacist::staff_id.eq(pharmacist_id)))
@@ -308,16 +311,16 @@ pub fn prescription_with_lines(
     Ok(whole.pop().map(|row| (row, lines)))
 }
 
+/// A prescription, and its lines with the packs that are taken of each.
+pub type WithTaken = (PrescriptionRow, Vec<(LineRow, i64)>);
+
 /// A prescription with its row locked for update, and its lines in their order, each with its packs
 /// that are dispensed, in doubt or reserved.
 ///
 /// Where the statement waits for the lock, it counts the packs of the moment before. Who takes more
 /// packs has locked the worker's row first, as the caller has; what others do meanwhile only frees
 /// packs.
-pub fn prescription_lock_with_taken(
-    conn: &mut Conn,
-    id: PrescriptionId,
-) -> QueryResult<Option<(PrescriptionRow, Vec<(LineRow, i64)>)>> {
+pub fn prescription_lock_with_taken(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<WithTaken>> {
     let taken = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription_line::prescription_id.nullable()))
         .filter(order_unit::line_no.eq(prescription_line::line_no.nullable()))

@@ -128,6 +128,9 @@ pub fn visit_facts(
     }))
 }
 
+/// A worker, their profile, and when a doctor completed their last consultation.
+pub type LastVisit = (WorkerRow, Option<ProfileRow>, Option<Timestamp>);
+
 /// A worker, their profile, and when the consultation ended that a doctor completed last, after
 /// `since` and not after `until`.
 pub fn worker_and_last_visit(
@@ -135,7 +138,7 @@ pub fn worker_and_last_visit(
     id: WorkerId,
     since: Timestamp,
     until: Timestamp,
-) -> QueryResult<Option<(WorkerRow, Option<ProfileRow>, Option<Timestamp>)>> {
+) -> QueryResult<Option<LastVisit>> {
     let last_seen = seen
         .filter(seen.field(consultation::worker_id).eq(worker::id))
         .filter(seen.field(consultation::state).eq_code(ConsultationState::Completed))

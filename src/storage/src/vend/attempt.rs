@@ -72,12 +72,15 @@ pub fn attempt_fetch(conn: &mut Conn, id: AttemptId) -> QueryResult<Option<Attem
     on_backend!(conn, c => attempt::table.find(id).select(AttemptRow::as_select()).first(c)).optional()
 }
 
+/// An attempt and its state.
+pub type AttemptNow = (AttemptId, AttemptState);
+
 /// The attempts of a cabinet that are in one of `states`, all of them live, and their states.
 pub fn attempts_of_cabinet(
     conn: &mut Conn,
     cabinet: CabinetId,
     states: &[AttemptState],
-) -> QueryResult<Vec<(AttemptId, AttemptState)>> {
+) -> QueryResult<Vec<AttemptNow>> {
     on_backend!(conn, c => attempt::table
         .filter(attempt::cabinet_id.eq(cabinet))
         // The partial index covers live attempts only.
@@ -93,14 +96,14 @@ pub fn attempts_and_discrepancies(
     conn: &mut Conn,
     cabinet: CabinetId,
     states: &[AttemptState],
-) -> QueryResult<(Vec<(AttemptId, AttemptState)>, Vec<DiscrepancyRow>)> {
+) -> QueryResult<(Vec<AttemptNow>, Vec<DiscrepancyRow>)> {
     let in_states = attempt::cabinet_id
         .eq(cabinet::id)
         // The partial index covers live attempts only.
         .and(attempt::state.of_code(AttemptState::is_live))
         .and(attempt::state.eq_any_code(states));
     let differing = cabinet_discrepancy::cabinet_id.eq(cabinet::id);
-    let rows: Vec<(Option<(AttemptId, AttemptState)>, Option<DiscrepancyRow>)> = on_backend!(conn, c => cabinet::table
+    let rows: Vec<(Option<AttemptNow>, Option<DiscrepancyRow>)> = on_backend!(conn, c => cabinet::table
             .left_join(attempt::table.on(in_states))
             .left_join(cabinet_discrepancy::table.on(differing))
             .filter(cabinet::id.eq(cabinet))
