@@ -183,8 +183,11 @@ impl AccessQueue {
         outcome
     }
 
+    /// What waits, but that of callers who have gone away: they are shown nothing.
     fn take(&self) -> Vec<Waiting> {
-        std::mem::take(&mut *self.waiting())
+        let mut waiting = std::mem::take(&mut *self.waiting());
+        waiting.retain(|one| !one.recorded.is_closed());
+        waiting
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
@@ -243,11 +246,21 @@ impl AppState {
     ) -> Result<Option<T>, Failure> {
         let found = self.poll(actor, move |conn, app, live| {
             let mut shown = HealthAccess::to(actor);
-            Ok(work(conn, app, &mut shown, live)?.map(|found| (found, shown.take())))
+            let outcome = match work(conn, app, &mut shown, live) {
+                Ok(None) => return Ok(None),
+                Ok(Some(found)) => Ok(found),
+                // A refusal may reveal a record, too.
+                Err(Failure::Refused(refusal)) => {
+                    actor.ensure_live(conn, app.now())?;
+                    Err(refusal)
+                }
+                Err(failure) => return Err(failure),
+            };
+            Ok(Some((outcome, shown.take())))
         });
-        let Some((found, accesses)) = found.await? else { return Ok(None) };
+        let Some((outcome, accesses)) = found.await? else { return Ok(None) };
         self.record_accesses(actor, accesses).await?;
-        Ok(Some(found))
+        outcome.map(Some).map_err(Failure::Refused)
     }
 
     /// Records accesses, but those that are known to be recorded. Returns after the commit.
@@ -268,10 +281,12 @@ impl AppState {
             Ok(()) => return Ok(()),
             Err(TryRecvError::Empty) => {}
             // Whoever had the turn failed, or has gone away.
-            Err(TryRecvError::Closed) => drop(self.access_queue.push(reader, accesses)),
+            Err(TryRecvError::Closed) => outcome = self.access_queue.push(reader, accesses),
         }
         let batch = self.access_queue.take();
         self.record_at_once(&batch).await?;
+        // Until here it kept the own entry in the queue.
+        drop(outcome);
         for waiting in batch {
             // Nobody waits who has gone away.
             let _gone = waiting.recorded.send(());
