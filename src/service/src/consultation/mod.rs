@@ -218,7 +218,9 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
             }
         }
         ConsultationEvent::Accepted { hospital, .. } => {
-            doctor::hospital_turn_take(tx.conn, *hospital, turns(1, 1))?;
+            let weight = doctor::hospital_weight(tx.conn, *hospital)?;
+            let turn = turns(1, u32::try_from(weight).unwrap_or(1));
+            doctor::hospital_turn_take(tx.conn, *hospital, turn)?;
         }
         ConsultationEvent::Declined { doctor, .. }
         | ConsultationEvent::OfferWithdrawn { doctor, .. }

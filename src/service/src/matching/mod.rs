@@ -32,7 +32,7 @@ use storage::{
 /// How many consultations at the front of the queue one round considers.
 const FRONT: i64 = 50;
 /// How many candidate doctors one round considers, at most.
-const CANDIDATES: usize = 200;
+const CANDIDATES: i64 = 200;
 /// A doctor who declined is not offered the same consultation again for this long.
 const REOFFER_AFTER: TimeDelta = TimeDelta::minutes(2);
 

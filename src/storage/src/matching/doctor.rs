@@ -1,14 +1,14 @@
 //! Doctors for the matching: presence, load, departments, shifts.
 
 use chrono::NaiveDate;
-use diesel::{prelude::*, sql_types::BigInt};
+use diesel::prelude::*;
 
 use crate::{
     Live,
     code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
-    prepared::PreparedDsl,
+    prepared::{PreparedDsl, padded},
     schema::{doctor, doctor_department, hospital, matching_clock, session, shift, staff},
     sql_types::At,
 };
@@ -130,46 +130,44 @@ pub struct LocatedCandidate {
 
 /// Doctors who can take a consultation now: available, with free capacity, on shift. Longest idle
 /// first; limited, so that the cost of an offer does not grow with the network.
-pub fn candidates(conn: &mut Conn, now: Timestamp, limit: usize) -> QueryResult<Vec<LocatedCandidate>> {
-    type Row = (DoctorRow, (i64, i32), String, Timestamp, Option<Department>);
-    // A row per department: no doctor has more than there are.
-    let most = i64::try_from(limit.saturating_mul(Department::ALL.len())).unwrap_or(i64::MAX);
-    let rows: Vec<Row> = on_backend!(conn, c => doctor::table
+pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
+    let rows: Vec<(DoctorRow, (i64, i32), String, Timestamp)> = on_backend!(conn, c => doctor::table
         .inner_join(hospital::table)
         .inner_join(staff::table.inner_join(shift::table))
-        .left_join(doctor_department::table)
         .filter(doctor::presence.eq_code(Presence::Available))
         .filter(doctor::live.lt(doctor::capacity))
         .filter(doctor::licence_verified_at.is_not_null())
         .filter(shift::starts_at.le(At(now)))
         .filter(shift::ends_at.gt(At(now)))
-        .order((doctor::idle_since, doctor::staff_id, shift::id))
-        .limit(most)
+        .order(doctor::idle_since)
+        .limit(limit)
         .select((
             DoctorRow::as_select(),
             (hospital::virtual_time, hospital::weight),
             hospital::district,
             shift::ends_at,
-            doctor_department::department.nullable(),
         ))
         .load(c))?;
-    let mut candidates: Vec<LocatedCandidate> = Vec::new();
-    for (row, (virtual_time, weight), district, ends_at, department) in rows {
-        let same = |known: &&mut LocatedCandidate| {
-            known.candidate.doctor == row.staff_id && known.candidate.on_shift_until == ends_at
-        };
-        if let Some(known) = candidates.last_mut().filter(same) {
-            known.candidate.departments.extend(department);
-            continue;
-        }
-        candidates.push(LocatedCandidate {
+    let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
+    let departments: Vec<(StaffId, Department)> = on_backend!(conn, c => doctor_department::table
+        .filter(doctor_department::doctor_id.eq_any(padded(&ids)))
+        .select((doctor_department::doctor_id, doctor_department::department))
+        .prepared()
+        .load(c))?;
+    Ok(rows
+        .into_iter()
+        .map(|(row, (virtual_time, weight), district, ends_at)| LocatedCandidate {
             district,
             weight: u32::try_from(weight).unwrap_or(1),
             candidate: Candidate {
                 doctor: row.staff_id,
                 hospital: row.hospital_id,
                 neighbouring: false,
-                departments: department.into_iter().collect(),
+                departments: departments
+                    .iter()
+                    .filter(|(doctor, _)| *doctor == row.staff_id)
+                    .map(|(_, department)| *department)
+                    .collect(),
                 languages: row.languages.split(';').filter_map(Language::parse).collect(),
                 live: u32::try_from(row.live).unwrap_or(0),
                 capacity: u32::try_from(row.capacity).unwrap_or(0),
@@ -179,10 +177,8 @@ pub fn candidates(conn: &mut Conn, now: Timestamp, limit: usize) -> QueryResult<
                 licence_valid_until: row.licence_valid_until,
                 on_shift_until: ends_at,
             },
-        });
-    }
-    candidates.truncate(limit);
-    Ok(candidates)
+        })
+        .collect())
 }
 
 /// Doctors with live consultations, and when each was last recorded as heard from.
@@ -211,16 +207,19 @@ pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
         .get_result(c))
 }
 
+/// A hospital's weight.
+pub fn hospital_weight(conn: &mut Conn, id: HospitalId) -> QueryResult<i32> {
+    on_backend!(conn, c => hospital::table.find(id).select(hospital::weight).first(c))
+}
+
 /// Advances a hospital's virtual time by one turn, which begins at the system's virtual time or later.
-/// A turn costs `cost` divided by the hospital's weight. One statement, because two of its doctors may
-/// accept at the same time.
-pub fn hospital_turn_take(conn: &mut Conn, id: HospitalId, cost: i64) -> QueryResult<()> {
+/// One statement, because two of its doctors may accept at the same time.
+pub fn hospital_turn_take(conn: &mut Conn, id: HospitalId, turn: i64) -> QueryResult<()> {
     let clock =
         || matching_clock::table.select(matching_clock::virtual_time).single_value().assume_not_null();
     // Without a clock the comparison is not true.
     let begins =
         diesel::dsl::case_when(hospital::virtual_time.lt(clock()), clock()).otherwise(hospital::virtual_time);
-    let turn = cost.into_sql::<BigInt>() / hospital::weight.cast::<BigInt>();
     diesel::update(hospital::table.find(id))
         .set(hospital::virtual_time.eq(begins + turn))
         .prepared()
