@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 
 use super::{
+    Live,
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
     idempotency::{AnswerId, SavedAnswer},
@@ -137,18 +138,7 @@ pub fn authority_lock_with_answer(
 
 /// Whether the authority has not ended.
 pub fn authority_is_live(conn: &mut Conn, authority: Authority) -> QueryResult<bool> {
-    let found = match authority {
-        Authority::CheckIn(id) => on_backend!(conn, c => check_in::table
-            .find(id)
-            .filter(check_in::ended_at.is_null())
-            .select(check_in::id)
-            .first::<CheckInId>(c))
-        .map(drop),
-        Authority::Session { .. } | Authority::Device { .. } => {
-            return Ok(authority_lock(conn, authority)?.is_some());
-        }
-    };
-    Ok(found.optional()?.is_some())
+    on_backend!(conn, c => diesel::select(Live::of(Some(authority))).get_result(c))
 }
 
 /// Records that the caller was active, and so locks the row of their authority; `false` when it has

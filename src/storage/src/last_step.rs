@@ -9,10 +9,11 @@ use diesel::{
     pg::Pg,
     prelude::*,
     query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::{BigInt, Binary},
+    sql_types::Binary,
 };
 
 use super::{
+    Live,
     authority::{Authority, authority_is_live},
     conn::Conn,
     dialect::EventsInsert,
@@ -73,7 +74,7 @@ struct Statement<'a> {
     /// Absent without events.
     events: Option<EventsInsert<'a>>,
     answered_at: Option<&'a At>,
-    oldest: Option<At>,
+    live: Option<Live>,
 }
 
 impl<'a> Statement<'a> {
@@ -82,46 +83,18 @@ impl<'a> Statement<'a> {
         if step.events.is_empty() && step.answer.is_none() && step.authority.is_none() {
             return None;
         }
-        let oldest = match step.authority {
-            Some(Authority::Session { oldest, .. }) => Some(At(oldest)),
-            _ => None,
-        };
         let events = (!step.events.is_empty()).then(|| EventsInsert::of(step.events));
         Some(Self {
             step,
             events,
             answered_at: step.answer.as_ref().map(|answer| &answer.created_at),
-            oldest,
+            live: step.authority.map(|authority| Live::of(Some(authority))),
         })
     }
 
     /// `FROM .. WHERE ..`: the authority's row, if it is live and can be locked.
-    fn authority<'b>(&'b self, authority: &'b Authority, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        match authority {
-            Authority::CheckIn(id) => {
-                out.push_sql(" FROM check_in WHERE ended_at IS NULL AND id = ");
-                out.push_bind_param::<Uuid, _>(id)?;
-            }
-            Authority::Session { id, version, .. } => {
-                out.push_sql(
-                    " FROM session WHERE revoked_at IS NULL AND EXISTS (SELECT FROM staff \
-                     WHERE staff.id = session.staff_id AND disabled_at IS NULL) AND id = ",
-                );
-                out.push_bind_param::<Uuid, _>(id)?;
-                out.push_sql(" AND version = ");
-                out.push_bind_param::<BigInt, _>(version)?;
-                if let Some(oldest) = &self.oldest {
-                    out.push_sql(" AND created_at > ");
-                    out.push_bind_param::<Timestamptz, _>(oldest)?;
-                }
-            }
-            Authority::Device { id, epoch } => {
-                out.push_sql(" FROM device WHERE revoked_at IS NULL AND id = ");
-                out.push_bind_param::<Uuid, _>(id)?;
-                out.push_sql(" AND epoch = ");
-                out.push_bind_param::<BigInt, _>(epoch)?;
-            }
-        }
+    fn authority<'b>(&'b self, live: &'b Live, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        live.rows(out)?;
         out.push_sql(if self.step.wait { " FOR SHARE" } else { " FOR SHARE SKIP LOCKED" });
         Ok(())
     }
@@ -129,7 +102,7 @@ impl<'a> Statement<'a> {
 
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let (answer, authority) = (&self.step.answer, &self.step.authority);
+        let (answer, authority) = (&self.step.answer, &self.live);
         if let Some(events) = &self.events {
             if answer.is_none() && authority.is_none() {
                 return events.walk_ast(out);

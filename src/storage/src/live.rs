@@ -4,10 +4,12 @@
 use diesel::{
     backend::Backend,
     expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate},
+    pg::Pg,
     prelude::*,
     query_builder::{AstPass, QueryFragment, QueryId},
     serialize::ToSql,
     sql_types::{BigInt, Bool, HasSqlType},
+    sqlite::Sqlite,
 };
 
 use super::{
@@ -52,9 +54,55 @@ impl QueryId for Live {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
+/// A database that can be told the ids and times of an authority.
+pub(crate) trait KnowsAuthority: Backend + HasSqlType<Uuid> + HasSqlType<Timestamptz> {}
+impl KnowsAuthority for Pg {}
+impl KnowsAuthority for Sqlite {}
+
+impl Live {
+    /// `FROM .. WHERE ..`: the authority's row, while it holds. Nothing without an authority.
+    pub(crate) fn rows<'b, DB>(&'b self, out: &mut AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        DB: KnowsAuthority,
+        CheckInId: ToSql<Uuid, DB>,
+        SessionId: ToSql<Uuid, DB>,
+        DeviceId: ToSql<Uuid, DB>,
+        i64: ToSql<BigInt, DB>,
+        At: ToSql<Timestamptz, DB>,
+    {
+        match &self.authority {
+            None => {}
+            Some(Authority::CheckIn(id)) => {
+                out.push_sql(" FROM check_in WHERE ended_at IS NULL AND id = ");
+                out.push_bind_param::<Uuid, _>(id)?;
+            }
+            Some(Authority::Session { id, version, .. }) => {
+                out.push_sql(
+                    " FROM session WHERE revoked_at IS NULL AND EXISTS (SELECT 1 FROM staff \
+                     WHERE staff.id = session.staff_id AND disabled_at IS NULL) AND id = ",
+                );
+                out.push_bind_param::<Uuid, _>(id)?;
+                out.push_sql(" AND version = ");
+                out.push_bind_param::<BigInt, _>(version)?;
+                if let Some(oldest) = &self.oldest {
+                    out.push_sql(" AND created_at > ");
+                    out.push_bind_param::<Timestamptz, _>(oldest)?;
+                }
+            }
+            Some(Authority::Device { id, epoch }) => {
+                out.push_sql(" FROM device WHERE revoked_at IS NULL AND id = ");
+                out.push_bind_param::<Uuid, _>(id)?;
+                out.push_sql(" AND epoch = ");
+                out.push_bind_param::<BigInt, _>(epoch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl<DB> QueryFragment<DB> for Live
 where
-    DB: Backend + HasSqlType<Uuid> + HasSqlType<Timestamptz>,
+    DB: KnowsAuthority,
     CheckInId: ToSql<Uuid, DB>,
     SessionId: ToSql<Uuid, DB>,
     DeviceId: ToSql<Uuid, DB>,
@@ -62,39 +110,12 @@ where
     At: ToSql<Timestamptz, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        match &self.authority {
-            None => {
-                out.push_sql("1 = 1");
-                return Ok(());
-            }
-            Some(Authority::CheckIn(id)) => {
-                out.push_sql(
-                    "EXISTS (SELECT 1 FROM check_in AS own WHERE own.ended_at IS NULL AND own.id = ",
-                );
-                out.push_bind_param::<Uuid, _>(id)?;
-            }
-            Some(Authority::Session { id, version, .. }) => {
-                out.push_sql(
-                    "EXISTS (SELECT 1 FROM session AS own JOIN staff AS person ON person.id = own.staff_id \
-                     WHERE own.revoked_at IS NULL AND person.disabled_at IS NULL AND own.id = ",
-                );
-                out.push_bind_param::<Uuid, _>(id)?;
-                out.push_sql(" AND own.version = ");
-                out.push_bind_param::<BigInt, _>(version)?;
-                if let Some(oldest) = &self.oldest {
-                    out.push_sql(" AND own.created_at > ");
-                    out.push_bind_param::<Timestamptz, _>(oldest)?;
-                }
-            }
-            Some(Authority::Device { id, epoch }) => {
-                out.push_sql(
-                    "EXISTS (SELECT 1 FROM device AS own WHERE own.revoked_at IS NULL AND own.id = ",
-                );
-                out.push_bind_param::<Uuid, _>(id)?;
-                out.push_sql(" AND own.epoch = ");
-                out.push_bind_param::<BigInt, _>(epoch)?;
-            }
+        if self.authority.is_none() {
+            out.push_sql("1 = 1");
+            return Ok(());
         }
+        out.push_sql("EXISTS (SELECT 1");
+        self.rows(&mut out)?;
         out.push_sql(")");
         Ok(())
     }
