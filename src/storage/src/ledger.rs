@@ -105,9 +105,7 @@ pub fn transfer_book(
     // All bookings lock accounts in the same order, so that they cannot deadlock.
     let mut sides = transfer.postings().to_vec();
     sides.sort_unstable_by_key(|side| side.account);
-    if let Conn::Pg(conn) = conn
-        && TransferInsert::fits(&sides)
-    {
+    if let Conn::Pg(conn) = conn {
         return TransferInsert::of(id, transfer, &sides, now).book(conn);
     }
     if !transfer_add(conn, id, transfer.reason(), transfer.reference(), now)? {
@@ -126,6 +124,13 @@ pub fn transfer_book(
 /// balance does not suffice.
 fn balance_move(conn: &mut Conn, side: &Posting) -> QueryResult<Option<AccountId>> {
     let Posting { account, amount } = *side;
+    // An order's account begins with its payment; nearly all others exist.
+    if matches!(account, AccountRef::OrderClearing(_))
+        && amount > Fen::ZERO
+        && let Some(id) = account_open(conn, account, amount)?
+    {
+        return Ok(Some(id));
+    }
     if let Some(id) = account_move(conn, account, amount)? {
         return Ok(Some(id));
     }

@@ -14,11 +14,11 @@ use crate::{
 use domain::{
     ids::{AccountId, TransferId},
     ledger::{AccountOwnerId, Transfer, transfer::Posting},
-    money::Fen,
     time::Timestamp,
 };
 
-/// A transfer and its sides, each as one value of every array.
+/// A transfer and its sides, each as one value of every array. No side debits an account that exists
+/// once, except the one that may be overdrawn.
 pub(crate) struct TransferInsert<'a> {
     id: TransferId,
     reason: &'a str,
@@ -33,15 +33,6 @@ pub(crate) struct TransferInsert<'a> {
 }
 
 impl<'a> TransferInsert<'a> {
-    /// Whether the statement can book these sides: it debits no account that exists once and may not
-    /// be overdrawn.
-    pub fn fits(sides: &[Posting]) -> bool {
-        sides.iter().all(|side| {
-            let account = side.account;
-            side.amount >= Fen::ZERO || account.owner().is_some() || account.kind().may_overdraw()
-        })
-    }
-
     pub fn of(id: TransferId, transfer: &'a Transfer, sides: &[Posting], now: Timestamp) -> Self {
         Self {
             id,
