@@ -311,7 +311,10 @@ async fn prove(app: &Arc<AppState>, input: &AssertionInput) -> Result<DeviceToke
         if !store::assertion_use(tx.conn, &used, remembered)? {
             return Err(Code::TokenInvalid.into());
         }
-        // If the device was revoked since, whatever its token asks for is refused.
+        let row = store::device_fetch(tx.conn, id)?.ok_or(Code::TokenInvalid)?;
+        if row.revoked_at.is_some() {
+            return Err(Code::DeviceRevoked.into());
+        }
         issue(tx.app, &row)
     });
     taken.await.map_err(of_device)
