@@ -82,7 +82,6 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
     storage::consultation::consultations_waiting(conn, now, 50)?;
     storage::consultation::consultations_unserved(conn, now, 100)?;
-    storage::consultation::doctor_of_last_visit(conn, worker, now, now)?;
     storage::consultation::full::full_offered_to(conn, live, doctor)?;
     storage::consultation::offers_expired(conn, now, 200)?;
     storage::consultation::offers_refused(conn, &[ConsultationId::generate(); 3], now)?;

@@ -130,10 +130,9 @@ pub fn read(
 
 fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<PatientView, Failure> {
     let checked = facts::gather(conn, app, row.worker_id, Vec::new(), Some(row.id), app.now())?;
-    let (worker, stated) = (checked.worker, checked.profile);
     let consultation =
         storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let seen = triage::seen_before(conn, &consultation)?;
+    let (worker, stated, seen) = triage::person_in_care(conn, app, &consultation)?;
     let (triage, readings) = triage::of_person(conn, app, &consultation, &worker, &stated, seen)?;
     let newest = newest(readings);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);

@@ -112,16 +112,6 @@ pub(super) fn person_in_care(
     Ok((worker, profile, seen))
 }
 
-/// When a doctor saw the worker of a consultation last before it, as in [`person_in_care`].
-///
-/// # Errors
-/// Faults of the storage.
-pub(super) fn seen_before(conn: &mut Conn, row: &ConsultationRow) -> Result<Option<Timestamp>, Failure> {
-    let (since, until) = (row.requested_at - ALERT_COUNTS_FOR, row.requested_at);
-    let seen = storage::consultation::doctor_of_last_visit(conn, row.worker_id, since, until)?;
-    Ok(seen.map(|(_, ended_at)| ended_at))
-}
-
 /// The time span whose readings belong to a consultation, when a doctor saw the worker last at `seen`.
 fn span_after(row: &ConsultationRow, seen: Option<Timestamp>) -> CareSpan {
     let (since, _) = counts_since(seen, row.requested_at);

@@ -16,7 +16,6 @@ use domain::{
     consultation::{Consultation, ConsultationState, OfferState},
     ids::{CheckInId, ConsentId, ConsultationId, OfferId, StaffId, StationId, WorkerId},
     matching::Department,
-    network::ConsentPurpose,
     prescription::EncounterLane,
     time::Timestamp,
     triage::TriageLevel,
@@ -110,12 +109,7 @@ macro_rules! full_consultations {
                     .eq(consultation::worker_id)
                     .and(open.field(check_in::ended_at).is_null())),
             )
-            .left_join(
-                consent::table.on(consent::worker_id
-                    .eq(consultation::worker_id)
-                    .and(consent::purpose.eq(ConsentPurpose::HealthCare.as_str()))
-                    .and(consent::withdrawn_at.is_null())),
-            )
+            .left_join(consent_to_care!())
             .select((
                 ConsultationRow::as_select(),
                 Option::<OfferRow>::as_select(),

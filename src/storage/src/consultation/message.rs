@@ -14,7 +14,6 @@ use crate::{
 use domain::{
     consultation::ConsultationState,
     ids::{ConsentId, ConsultationId, Id, MessageId, StaffId, WorkerId},
-    network::ConsentPurpose,
     staff::role::Role,
     time::Timestamp,
 };
@@ -87,10 +86,7 @@ pub fn messages_after(
     let after = after.unwrap_or(MessageId::from_uuid(uuid::Uuid::nil()));
     let rows: Vec<(Parties, Option<ConsentId>, Option<MessageRow>)> = on_backend!(conn, c => consultation::table
         .left_join(
-            consent::table.on(consent::worker_id
-                .eq(consultation::worker_id)
-                .and(consent::purpose.eq(ConsentPurpose::HealthCare.as_str()))
-                .and(consent::withdrawn_at.is_null())),
+            consent_to_care!(),
         )
         .left_join(
             message::table.on(message::consultation_id.eq(consultation::id).and(message::id.gt(after))),

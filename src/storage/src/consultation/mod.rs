@@ -1,6 +1,17 @@
 //! Consultations; their offers are in `matching::offer`. Each write repeats the state and the fence
 //! that it was decided on; `false` means that another transaction changed it first.
 
+/// Joins the consent to care, if it is in force, to a consultation.
+macro_rules! consent_to_care {
+    () => {
+        $crate::schema::consent::table.on($crate::schema::consent::worker_id
+            .eq($crate::schema::consultation::worker_id)
+            .and($crate::schema::consent::purpose.eq(domain::network::ConsentPurpose::HealthCare.as_str()))
+            .and($crate::schema::consent::withdrawn_at.is_null()))
+    };
+}
+pub(crate) use consent_to_care;
+
 pub mod full;
 pub mod message;
 
@@ -308,23 +319,4 @@ pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64
         .filter(consultation::requested_at.gt(At(since)))
         .count()
         .get_result(c))
-}
-
-/// The doctor who saw this worker last, after `since` and not after `until`.
-pub fn doctor_of_last_visit(
-    conn: &mut Conn,
-    worker: WorkerId,
-    since: Timestamp,
-    until: Timestamp,
-) -> QueryResult<Option<(StaffId, Timestamp)>> {
-    let found: Option<(Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c => consultation::table
-        .filter(consultation::worker_id.eq(worker))
-        .filter(consultation::state.eq_code(ConsultationState::Completed))
-        .filter(consultation::ended_at.gt(Some(At(since))))
-        .filter(consultation::ended_at.le(Some(At(until))))
-        .order(consultation::id.desc())
-        .select((consultation::doctor_id, consultation::ended_at))
-        .first(c))
-    .optional()?;
-    Ok(found.and_then(|(doctor, at)| doctor.zip(at)))
 }

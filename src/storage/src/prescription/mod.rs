@@ -9,6 +9,7 @@ use diesel::{dsl::sum, prelude::*};
 use crate::{
     code_literals::CodeDsl,
     conn::Conn,
+    consultation::consent_to_care,
     dialect::{RowLockDsl, insert_few, on_backend},
     prepared::PreparedDsl,
     schema::{
@@ -20,7 +21,6 @@ use crate::{
 use domain::{
     consultation::ConsultationState,
     ids::{ConsentId, ConsultationId, HospitalId, OrderId, PrescriptionId, StaffId, WorkerId},
-    network::ConsentPurpose,
     order::{OrderState, UnitState},
     prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
     time::Timestamp,
@@ -134,16 +134,6 @@ impl PrescriptionRow {
 pub fn consultation_facts(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<ConsultationFacts>> {
     on_backend!(conn, c => consultation::table.find(id).select(ConsultationFacts::as_select()).first(c))
         .optional()
-}
-
-/// Joins the consent to care, if it is in force, to the consultation.
-macro_rules! consent_to_care {
-    () => {
-        consent::table.on(consent::worker_id
-            .eq(consultation::worker_id)
-            .and(consent::purpose.eq(ConsentPurpose::HealthCare.as_str()))
-            .and(consent::withdrawn_at.is_null()))
-    };
 }
 
 /// The facts of a consultation, and whether its worker consents to care now.
