@@ -20,7 +20,6 @@ use service::{
         RatingInput, RecordView, StartInput,
     },
 };
-use storage::Live;
 
 pub fn add(routes: &mut Routes) {
     routes
@@ -208,23 +207,12 @@ async fn messages(
     page: Query<ListQuery>,
 ) -> Reply {
     let page = (page.0.after(), page.0.limit());
-    let outcome = match caller.0 {
-        Actor::Worker(_) => {
-            let found = app.poll_health(caller.0, move |conn, app, shown, live| {
-                service::consultation::messages(conn, app, shown, live, caller.0, id.0, page)
-            });
-            found.await.and_then(|found| found.ok_or_else(|| Code::NotFound.into()))
-        }
-        // Whether the doctor still sees an ended one depends on its prescription.
-        _ => {
-            app.read_health(caller.0, move |conn, app, shown| {
-                let live = Live::always();
-                let found = service::consultation::messages(conn, app, shown, live, caller.0, id.0, page)?;
-                found.ok_or_else(|| Code::NotFound.into())
-            })
-            .await
-        }
-    };
+    let outcome = app
+        .poll_own_or_read_health(caller.0, move |conn, app, shown, live| {
+            service::consultation::messages(conn, app, shown, live, caller.0, id.0, page)
+        })
+        .await
+        .and_then(|found| found.ok_or_else(|| Code::NotFound.into()));
     reply::json(&request, outcome)
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 use domain::ids::{ConsultationId, PrescriptionId};
 use service::{
-    Actor, AppState,
+    AppState,
     prescription::{
         VoidInput,
         draft::PrescriptionInput,
@@ -23,7 +23,6 @@ use service::{
     },
     safety::{CheckInput, facts::SafetyReportView},
 };
-use storage::Live;
 
 pub fn add(routes: &mut Routes) {
     routes
@@ -85,22 +84,12 @@ async fn list(
     page: Query<ListQuery>,
 ) -> Reply {
     let page = (page.0.after(), page.0.limit());
-    let outcome = match caller.0 {
-        Actor::Worker(_) => {
-            app.poll_health(caller.0, move |conn, app, shown, live| {
-                service::prescription::list(conn, app, shown, live, caller.0, page)
-            })
-            .await
-        }
-        // Whose prescriptions a doctor is shown depends on consents.
-        _ => {
-            app.read_health(caller.0, move |conn, app, shown| {
-                service::prescription::list(conn, app, shown, Live::always(), caller.0, page)
-            })
-            .await
-        }
-    };
-    let outcome = outcome.map(Option::unwrap_or_default);
+    let outcome = app
+        .poll_own_or_read_health(caller.0, move |conn, app, shown, live| {
+            service::prescription::list(conn, app, shown, live, caller.0, page)
+        })
+        .await
+        .map(Option::unwrap_or_default);
     reply::json(&request, outcome)
 }
 

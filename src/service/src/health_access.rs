@@ -263,6 +263,26 @@ impl AppState {
         outcome.map(Some).map_err(Failure::Refused)
     }
 
+    /// [`AppState::poll_health`] for a worker, whose own data one statement shows. For others consents and
+    /// prescriptions decide as well: [`AppState::read_health`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn poll_own_or_read_health<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: Actor,
+        work: impl Fn(&mut Conn, &AppState, &mut HealthAccess, Live) -> Result<Option<T>, Failure>
+        + Send
+        + 'static,
+    ) -> Result<Option<T>, Failure> {
+        match actor {
+            Actor::Worker(_) => self.poll_health(actor, work).await,
+            _ => {
+                self.read_health(actor, move |conn, app, shown| work(conn, app, shown, Live::always())).await
+            }
+        }
+    }
+
     /// Records accesses, but those that are known to be recorded. Returns after the commit.
     pub(super) async fn record_accesses(
         self: &Arc<Self>,
