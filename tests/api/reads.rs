@@ -381,6 +381,23 @@ async fn access_by_one_reader_to_one_part_is_recorded_once_in_ten_minutes() {
 }
 
 #[actix_web::test]
+async fn many_readers_of_one_record_at_once_are_each_recorded_once() {
+    const READERS: i64 = 8;
+    let scene = Scene::open().await;
+    scene.signed(&["PCM-T500"]).await;
+    let mut pharmacists = Vec::new();
+    for number in 0..READERS {
+        pharmacists.push(scene.another_pharmacist(&format!("pharmacist-{number}@example.cn")).await);
+    }
+    let before = scene.app.logged("record.read").await;
+    for _ in 0..2 {
+        let queues = futures_util::future::join_all(pharmacists.iter().map(|one| one.reviews())).await;
+        assert!(queues.iter().all(|queue| queue.len() == 1));
+        assert_eq!(scene.app.logged("record.read").await, before + READERS);
+    }
+}
+
+#[actix_web::test]
 async fn what_cannot_be_recorded_is_not_shown() {
     use diesel::connection::SimpleConnection;
     let scene = Scene::open().await;
