@@ -7,13 +7,15 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, ensure};
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 use diesel::connection::SimpleConnection;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
 
 use super::{
+    copy::Copy,
     network::{Engine, Network, SEED},
+    played::{Played, Template, id, sealed_columns},
     rows::{Inserts, Row, Table, Value, execute, lines, write_value},
 };
 use base::clock::{Clock, SystemClock};
@@ -27,28 +29,8 @@ use domain::{
 };
 use service::AppState;
 use simulation::sample::SampleNetwork;
-use storage::{Conn, events::AnyId, keys::reseal};
+use storage::{Conn, events::AnyId};
 
-/// The tables of a journey, the column that names its owner, and the order of its rows. An owner is
-/// a row of an earlier table, or the worker.
-const TABLES: &[(&str, &str, &str)] = &[
-    ("check_in", "id", "id"),
-    ("reading", "check_in_id", "id"),
-    ("consultation", "check_in_id", "id"),
-    ("offer", "consultation_id", "id"),
-    ("message", "consultation_id", "id"),
-    ("prescription", "consultation_id", "id"),
-    ("prescription_line", "prescription_id", "prescription_id, line_no"),
-    ("orders", "check_in_id", "id"),
-    ("order_unit", "order_id", "id"),
-    ("attempt", "order_id", "id"),
-    ("account", "owner_id", "id"),
-    ("transfer", "reference", "id"),
-    ("posting", "transfer_id", "transfer_id, account_id"),
-    ("event", "stream_id", "position"),
-    ("journal", "body", "cabinet_id, epoch, seq"),
-    ("health_profile", "worker_id", "worker_id"),
-];
 /// The load takes cards that have not been used for some time; so much of the year is played by
 /// workers whom it does not take.
 const RECENT: i64 = 35 * DAY;
@@ -56,156 +38,6 @@ const DAY: i64 = 86_400_000_000;
 const YEAR: i64 = 365 * DAY;
 /// Journeys that are committed at once.
 const COMMIT_EVERY: usize = 2_000;
-
-/// A journey that was played.
-struct Played {
-    began: i64,
-    worker: Uuid,
-    /// The worker's account and its id, if it was used.
-    account: Option<Row>,
-    account_id: Option<Uuid>,
-    /// Its own ids.
-    ids: Vec<Uuid>,
-    rows: Vec<(usize, Row)>,
-}
-
-/// All journeys of a database that came to a plain end.
-struct Template {
-    tables: Vec<Table>,
-    journeys: Vec<Played>,
-    /// Accounts of the network itself.
-    accounts: Vec<Row>,
-}
-
-impl Template {
-    fn table(&self, name: &str) -> anyhow::Result<&Table> {
-        self.tables.iter().find(|table| table.name == name).with_context(|| format!("no table {name}"))
-    }
-
-    fn read(app: &AppState, network: &Network) -> anyhow::Result<Self> {
-        let mut conn = network.connection()?;
-        let mut tables = Vec::new();
-        let mut rows = Vec::new();
-        for (name, _, order) in TABLES {
-            let table = Table::of(network.engine, &mut conn, name)?;
-            rows.push(table.read(&mut conn, order)?);
-            tables.push(table);
-        }
-        let mut template = Self { tables, journeys: Vec::new(), accounts: Vec::new() };
-        let mut owners = template.begin(&rows)?;
-        for (at, (found, (_, owner, _))) in rows.into_iter().zip(TABLES).enumerate() {
-            template.give(app, (at, owner), found, &mut owners)?;
-        }
-        let good = template.journeys.iter().map(|one| template.has_plain_end(one));
-        let good: Vec<bool> = good.collect::<anyhow::Result<_>>()?;
-        let mut good = good.into_iter();
-        template.journeys.retain(|_| good.next().unwrap_or(false));
-        ensure!(!template.journeys.is_empty(), "no journey was played to its end");
-        Ok(template)
-    }
-
-    /// A journey for each worker's consultation.
-    fn begin(&mut self, rows: &[Vec<Row>]) -> anyhow::Result<HashMap<Uuid, usize>> {
-        let visit = self.tables[2].column("check_in_id")?;
-        let visits: HashSet<Uuid> = rows[2].iter().filter_map(|row| id(&row[visit])).collect();
-        let [check_in, worker, began] =
-            ["id", "worker_id", "started_at"].map(|name| self.tables[0].column(name));
-        let (check_in, worker, began) = (check_in?, worker?, began?);
-        let mut owners = HashMap::new();
-        for row in &rows[0] {
-            let (Some(check_in), Some(worker)) = (id(&row[check_in]), id(&row[worker])) else { continue };
-            if !visits.contains(&check_in) || owners.contains_key(&worker) {
-                continue;
-            }
-            owners.extend([(check_in, self.journeys.len()), (worker, self.journeys.len())]);
-            let Value::Time(began) = row[began] else { continue };
-            self.journeys.push(Played {
-                began,
-                worker,
-                account: None,
-                account_id: None,
-                ids: Vec::new(),
-                rows: Vec::new(),
-            });
-        }
-        Ok(owners)
-    }
-
-    /// Gives the rows of a table to their journeys.
-    fn give(
-        &mut self,
-        app: &AppState,
-        (at, owner): (usize, &str),
-        rows: Vec<Row>,
-        owners: &mut HashMap<Uuid, usize>,
-    ) -> anyhow::Result<()> {
-        let table = &self.tables[at];
-        let owner = table.column(owner)?;
-        let key = table.column("id").ok();
-        for mut row in rows {
-            let named = match &row[owner] {
-                Value::Id(id) => Some(*id),
-                Value::Text(text) => first_id(text),
-                _ => None,
-            };
-            let Some(&number) = named.and_then(|id| owners.get(&id)) else {
-                if table.name == "account" && row[owner] == Value::Null {
-                    self.accounts.push(row);
-                }
-                continue;
-            };
-            open_sealed(app, table, &mut row)?;
-            let journey = &mut self.journeys[number];
-            if let Some(id) = key.and_then(|key| id(&row[key])) {
-                if named == Some(journey.worker) && table.name == "account" {
-                    (journey.account, journey.account_id) = (Some(row), Some(id));
-                    owners.insert(id, number);
-                    continue;
-                }
-                owners.insert(id, number);
-                journey.ids.push(id);
-            }
-            journey.rows.push((at, row));
-        }
-        Ok(())
-    }
-
-    /// Whether everything that it began has ended, and nothing failed.
-    fn has_plain_end(&self, journey: &Played) -> anyhow::Result<bool> {
-        for (at, row) in &journey.rows {
-            let table = &self.tables[*at];
-            let ends: &[&str] = match table.name {
-                "check_in" if row[table.column("ended_at")?] == Value::Null => return Ok(false),
-                "consultation" => &["completed", "cancelled"],
-                "prescription" => &["fulfilled", "voided", "expired"],
-                "orders" => &["completed"],
-                "order_unit" | "attempt" => &["dispensed"],
-                _ => continue,
-            };
-            if !matches!(&row[table.column("state")?], Value::Text(state) if ends.contains(&state.as_str())) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Replaces what is sealed by its plain text.
-fn open_sealed(app: &AppState, table: &Table, row: &mut Row) -> anyhow::Result<()> {
-    for (at, name, key) in sealed_columns(table)? {
-        if let (Value::Bytes(sealed), Some(key)) = (&row[at], id(&row[key])) {
-            let opened = app.open(table.name, name, AnyId::from_uuid(key), sealed);
-            row[at] = Value::Text(opened.map_err(|failure| anyhow::anyhow!("{}: {failure}", table.name))?);
-        }
-    }
-    Ok(())
-}
-
-/// Place and name of each sealed column, and the place of the row's id.
-fn sealed_columns(table: &Table) -> anyhow::Result<Vec<(usize, &'static str, usize)>> {
-    let sealed = reseal::COLUMNS.iter().filter(|column| column.table == table.name);
-    sealed.map(|column| Ok((table.column(column.name)?, column.name, table.column(column.key)?))).collect()
-}
 
 /// Writes a year of `count` journeys into `network`, like those that were played in `played`, which
 /// is a copy of it; returns how many rows were written.
@@ -327,7 +159,9 @@ impl<'t> Writer<'t> {
     /// The journey once more, of another worker and at another time.
     fn repeat(&mut self, conn: &mut Conn, journey: &Played, worker: Uuid, began: i64) -> anyhow::Result<()> {
         let mut known = self.known.remove(&worker).unwrap_or_default();
-        let mut copy = Copy::of(journey, worker, began, &mut self.random);
+        let old = journey.ids.iter().chain(&journey.account_id);
+        let mut copy = Copy::of(old, began - journey.began, &mut self.random);
+        copy.ids.insert(journey.worker, worker);
         if let Some(account) = &journey.account {
             let table = self.template.table("account")?;
             let key = table.column("id")?;
@@ -495,86 +329,8 @@ impl<'t> Writer<'t> {
     }
 }
 
-/// How a journey becomes another one.
-struct Copy {
-    /// The id of each row in the copy.
-    ids: HashMap<Uuid, Uuid>,
-    /// How much later it is, in microseconds.
-    shift: i64,
-}
-
-impl Copy {
-    fn of(journey: &Played, worker: Uuid, began: i64, random: &mut StdRng) -> Self {
-        let shift = began - journey.began;
-        let mut moved = |old: &Uuid| {
-            let mut bytes = old.into_bytes();
-            let mut millis = [0; 8];
-            millis[2..].copy_from_slice(&bytes[..6]);
-            let millis = i64::from_be_bytes(millis) + shift / 1000;
-            bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
-            random.fill(&mut bytes[9..]);
-            (*old, Uuid::from_bytes(bytes))
-        };
-        let mut ids: HashMap<Uuid, Uuid> = journey.ids.iter().map(&mut moved).collect();
-        ids.extend(journey.account_id.iter().map(&mut moved));
-        ids.insert(journey.worker, worker);
-        Self { ids, shift }
-    }
-
-    fn value(&self, value: &Value) -> Value {
-        match value {
-            Value::Id(id) => Value::Id(*self.ids.get(id).unwrap_or(id)),
-            Value::Time(at) => Value::Time(at + self.shift),
-            Value::Text(text) => Value::Text(self.text(text)),
-            Value::Null | Value::Plain(_) | Value::Bytes(_) => value.clone(),
-        }
-    }
-
-    /// A text with other ids and times.
-    fn text(&self, text: &str) -> String {
-        let (mut copy, mut copied, mut at) = (String::with_capacity(text.len()), 0, 0);
-        while at + 27 <= text.len() {
-            let bytes = &text.as_bytes()[at..];
-            let id = (bytes.len() >= 36 && bytes[8] == b'-' && bytes[13] == b'-')
-                .then(|| Uuid::try_parse_ascii(&bytes[..36]).ok())
-                .flatten();
-            let time = (bytes[10] == b'T' && bytes[26] == b'Z')
-                .then(|| text.get(at..at + 27).and_then(|text| text.parse::<Timestamp>().ok()))
-                .flatten();
-            let (length, other) = match (id, time) {
-                (Some(id), _) => (36, self.ids.get(&id).map(Uuid::to_string)),
-                (None, Some(time)) => {
-                    let time = time + TimeDelta::microseconds(self.shift);
-                    (27, Some(time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()))
-                }
-                (None, None) => (1, None),
-            };
-            if let Some(other) = other {
-                copy.push_str(&text[copied..at]);
-                copy.push_str(&other);
-                copied = at + length;
-            }
-            at += length;
-        }
-        copy.push_str(&text[copied..]);
-        copy
-    }
-}
-
-fn id(value: &Value) -> Option<Uuid> {
-    match value {
-        Value::Id(id) => Some(*id),
-        _ => None,
-    }
-}
-
 fn is_text(value: &Value, wanted: &str) -> bool {
     matches!(value, Value::Text(text) if text == wanted)
-}
-
-/// The first id in a text.
-fn first_id(text: &str) -> Option<Uuid> {
-    (0..text.len()).find_map(|at| Uuid::try_parse_ascii(text.as_bytes().get(at..at + 36)?).ok())
 }
 
 /// The payload of an allowance for another month.

@@ -109,6 +109,8 @@ impl Network {
         let url = match engine {
             Engine::Sqlite => {
                 if let Some(like) = like {
+                    // A process that has ended may have left what it wrote beside the file.
+                    like.connection()?.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?;
                     fs::copy(like.file(), folder.path().join("bench.db"))?;
                 }
                 format!("sqlite:{}", folder.path().join("bench.db").display())
