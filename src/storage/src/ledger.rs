@@ -8,7 +8,7 @@ use super::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{TransferInsert, insert_few, on_backend},
-    prepared::PreparedDsl,
+    prepared::{PreparedDsl, padded},
     schema::{account, posting, transfer},
     sql_types::At,
 };
@@ -180,13 +180,14 @@ pub fn allowances_of(
 ) -> QueryResult<Vec<(AccountOwnerId, String, Fen)>> {
     let owners: Vec<Option<AccountOwnerId>> =
         workers.iter().map(|worker| AccountRef::WorkerSubsidy(*worker).owner()).collect();
-    on_backend!(conn, c => posting::table
-        .inner_join(transfer::table)
-        .inner_join(account::table)
+    on_backend!(conn, c => account::table
+        .inner_join(posting::table)
+        .inner_join(transfer::table.on(transfer::id.eq(posting::transfer_id)))
         .filter(account::kind.eq(AccountKind::WorkerSubsidy))
-        .filter(account::owner_id.eq_any(owners))
+        .filter(account::owner_id.eq_any(padded(&owners)))
         .filter(transfer::reason.eq(TransferReason::AllowanceGranted))
         .select((account::owner_id.assume_not_null(), transfer::reference, posting::amount_fen))
+        .prepared()
         .load(c))
 }
 
@@ -211,8 +212,10 @@ pub fn account_entries(
     limit: i64,
 ) -> QueryResult<Option<(Fen, Vec<EntryRow>)>> {
     let earlier = diesel::alias!(transfer as earlier);
+    // One join after the other: SQLite would put a join within a join together whole.
     let own = account::table
-        .left_join(posting::table.inner_join(transfer::table))
+        .left_join(posting::table)
+        .left_join(transfer::table.on(transfer::id.eq(posting::transfer_id)))
         .filter(account::kind.eq(which.kind()))
         .filter(account::owner_id.eq(which.owner()))
         .filter(live)
@@ -220,7 +223,7 @@ pub fn account_entries(
         .limit(limit)
         .select((
             account::balance_fen,
-            (transfer::id, transfer::reason, posting::amount_fen, transfer::at).nullable(),
+            (transfer::id, transfer::reason, posting::amount_fen.assume_not_null(), transfer::at).nullable(),
         ));
     let rows: Vec<(Fen, Option<EntryRow>)> = match booked {
         None => on_backend!(conn, c => own.load(c))?,

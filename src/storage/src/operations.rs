@@ -55,6 +55,11 @@ pub fn schema_state(conn: &mut Conn) -> Result<SchemaState, StoreError> {
     })
 }
 
+/// Call it when many rows were imported, in their transaction.
+pub fn statistics_gather(conn: &mut Conn) -> QueryResult<()> {
+    dialect::statistics_gather(conn)
+}
+
 /// The database server's time; `None` on SQLite.
 pub fn database_now(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
     dialect::server_now(conn)

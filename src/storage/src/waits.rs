@@ -48,10 +48,12 @@ impl Waits {
         (connections as usize / 4).max(1)
     }
 
-    /// SQL that sets up a new connection to PostgreSQL.
+    /// SQL that sets up a new connection to PostgreSQL. It plans each statement once: ours are
+    /// prepared, and find their rows by keys whatever the values are.
     pub(super) fn for_postgres(&self) -> String {
         format!(
-            "SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+            "SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
+             SET plan_cache_mode = force_generic_plan",
             millis(self.first_lock_timeout()),
             millis(self.statement),
             millis(self.idle)

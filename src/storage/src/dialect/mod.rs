@@ -2,6 +2,7 @@
 
 mod both;
 mod events_insert;
+pub(crate) mod load_both;
 mod row_lock;
 mod transfer_insert;
 
@@ -10,7 +11,7 @@ use diesel::{
     pg::Pg,
     prelude::*,
     query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::{BigInt, Integer, Text},
+    sql_types::{BigInt, Integer, Nullable, Text},
     sqlite::Sqlite,
 };
 
@@ -60,6 +61,7 @@ pub(crate) use both::change_both;
 pub(crate) use events_insert::EventsInsert;
 pub use events_insert::events_append;
 pub(crate) use insert_few;
+pub(crate) use load_both::{columns, load_both};
 pub(crate) use row_lock::RowLockDsl;
 pub(crate) use transfer_insert::TransferInsert;
 
@@ -138,6 +140,49 @@ pub(super) fn server_now(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
             .get_result::<ServerTime>(conn)
             .map(|row| Some(row.at)),
     }
+}
+
+/// The tables that imports fill.
+const IMPORTED: &[&str] = &[
+    "account",
+    "cabinet",
+    "consent",
+    "device",
+    "doctor",
+    "doctor_department",
+    "employer",
+    "hospital",
+    "lot",
+    "pharmacist",
+    "product",
+    "shift",
+    "slot",
+    "slot_stock",
+    "staff",
+    "station",
+    "worker",
+    "worker_identity",
+];
+
+/// Tells PostgreSQL's planner how large the imported tables have become, which it would notice by
+/// itself only a minute later. An empty table is left to its assumptions: it will not stay empty.
+/// Does nothing on SQLite, whose plans depend on the statements alone.
+pub(crate) fn statistics_gather(conn: &mut Conn) -> QueryResult<()> {
+    let Conn::Pg(conn) = conn else { return Ok(()) };
+    for table in IMPORTED {
+        let size =
+            diesel::sql_query("SELECT pg_relation_size(to_regclass($1)) AS bytes").bind::<Text, _>(table);
+        if size.get_result::<TableSize>(conn)?.bytes > Some(0) {
+            diesel::connection::SimpleConnection::batch_execute(conn, &format!("ANALYZE {table}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct TableSize {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    bytes: Option<i64>,
 }
 
 /// A server keeps its files to itself.

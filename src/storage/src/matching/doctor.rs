@@ -9,7 +9,7 @@ use crate::{
     conn::Conn,
     dialect::on_backend,
     prepared::{PreparedDsl, padded},
-    schema::{doctor, doctor_department, hospital, matching_clock, session, shift, staff},
+    schema::{doctor, doctor_department, hospital, matching_clock, session, shift},
     sql_types::At,
 };
 use domain::{
@@ -133,7 +133,7 @@ pub struct LocatedCandidate {
 pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
     let rows: Vec<(DoctorRow, (i64, i32), String, Timestamp)> = on_backend!(conn, c => doctor::table
         .inner_join(hospital::table)
-        .inner_join(staff::table.inner_join(shift::table))
+        .inner_join(shift::table.on(shift::staff_id.eq(doctor::staff_id)))
         .filter(doctor::presence.eq_code(Presence::Available))
         .filter(doctor::live.lt(doctor::capacity))
         .filter(doctor::licence_verified_at.is_not_null())

@@ -1,7 +1,11 @@
 //! Which worker rows count as one person for limits: a worker, the walk-ins that were merged into
 //! them, and walk-ins who gave the same phone. Two cards are two people, even with the same phone.
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{BigInt, Binary, Bool},
+};
 
 use crate::{
     code_literals::CodeDsl,
@@ -9,7 +13,7 @@ use crate::{
     dialect::{RowLockDsl, on_backend},
     prepared::{PreparedDsl, padded},
     schema::{order_unit, orders, worker},
-    sql_types::At,
+    sql_types::{At, Uuid},
 };
 use domain::{
     ids::{OrderId, WorkerId},
@@ -29,40 +33,43 @@ struct Known {
     merged_into: Option<WorkerId>,
 }
 
-/// The rows near `who`: their own, those merged into it, those with the same phone; the newest, in
-/// the order in which they are locked.
+/// Ids of the rows near `who`: their own, those merged into it, and the newest with the same phone. A
+/// union, because only so PostgreSQL looks each of them up in its index.
+macro_rules! is_near {
+    ($who:expr) => {
+        sql::<Bool>("worker.id IN (SELECT worker.id FROM worker WHERE worker.id = ")
+            .bind::<Uuid, _>($who)
+            .sql(" UNION ALL SELECT worker.id FROM worker WHERE worker.merged_into = ")
+            .bind::<Uuid, _>($who)
+            .sql(
+                " UNION ALL SELECT newest.id FROM (SELECT worker.id FROM worker WHERE worker.phone_index = (",
+            )
+            .sql("SELECT own.phone_index FROM worker AS own WHERE own.id = ")
+            .bind::<Uuid, _>($who)
+            .sql(" AND own.phone_index <> ")
+            .bind::<Binary, _>(Vec::new())
+            .sql(") ORDER BY worker.id DESC LIMIT ")
+            .bind::<BigInt, _>(MOST_ROWS)
+            .sql(") AS newest)")
+    };
+}
+
+/// The rows near `who`, in the order in which they are locked.
 macro_rules! near {
-    ($who:expr) => {{
-        let (own, near) = diesel::alias!(worker as own_worker, worker as near_worker);
-        // One value, not a set: so both databases look it up in the index.
-        let phone = own
-            .filter(own.field(worker::id).eq($who))
-            .filter(own.field(worker::phone_index).ne(Vec::new()))
-            .select(own.field(worker::phone_index))
-            .single_value();
-        let is_near = near
-            .field(worker::id)
-            .eq($who)
-            .or(near.field(worker::merged_into).eq(Some($who)).assume_not_null())
-            .or(near.field(worker::phone_index).nullable().eq(phone).assume_not_null());
-        let newest = near
-            .filter(is_near)
-            .order(near.field(worker::id).desc())
-            .limit(MOST_ROWS)
-            .select(near.field(worker::id));
-        worker::table.filter(worker::id.eq_any(newest)).order(worker::id).select((
+    ($who:expr) => {
+        worker::table.filter(is_near!($who)).order(worker::id).select((
             worker::id,
             worker::card_index,
             worker::phone_index,
             worker::merged_into,
         ))
-    }};
+    };
 }
 
 /// The rows of the person that `who` belongs to, in the order in which they are locked. One
 /// statement, unless a record of theirs was merged.
 pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
-    let rows = on_backend!(conn, c => near!(who).load::<Known>(c))?;
+    let rows = on_backend!(conn, c => near!(who).prepared().load::<Known>(c))?;
     match person_near(&rows, who) {
         Some(person) => Ok(person),
         None => person_with_merged(conn, who),
@@ -73,7 +80,7 @@ pub fn person_of(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
 /// second waits for the end of the first.
 pub fn person_of_lock(conn: &mut Conn, who: WorkerId) -> QueryResult<Vec<WorkerId>> {
     // This may lock rows of others with the same phone as well, who then wait for nothing.
-    let rows = on_backend!(conn, c => near!(who).lock_for_no_key_update().load::<Known>(c))?;
+    let rows = on_backend!(conn, c => near!(who).lock_for_no_key_update().prepared().load::<Known>(c))?;
     if let Some(person) = person_near(&rows, who) {
         return Ok(person);
     }

@@ -107,7 +107,8 @@ macro_rules! whole_orders {
         let of_unit =
             attempt::order_id.eq(order_unit::order_id).and(attempt::order_unit_id.eq(order_unit::id));
         let rows: Vec<(OrderRow, UnitRow, Option<AttemptRow>)> = on_backend!($conn, c => orders::table
-            .inner_join(order_unit::table.left_join(attempt::table.on(of_unit)))
+            .inner_join(order_unit::table)
+            .left_join(attempt::table.on(of_unit))
             .filter($which)
             .order((orders::id, order_unit::id, attempt::id))
             .select((OrderRow::as_select(), UnitRow::as_select(), Option::<AttemptRow>::as_select()))

@@ -123,7 +123,11 @@ macro_rules! stocked_slots {
 
 /// The slots of these cabinets.
 pub fn slots_stocked(conn: &mut Conn, cabinets: &[CabinetId]) -> QueryResult<Vec<StockedSlot>> {
-    stocked_slots!(conn, slot::cabinet_id.eq_any(padded(cabinets)))
+    match cabinets {
+        // PostgreSQL plans for ten of a list, and then reads all lots.
+        [one] => stocked_slots!(conn, slot::cabinet_id.eq(one)),
+        all => stocked_slots!(conn, slot::cabinet_id.eq_any(padded(all))),
+    }
 }
 
 /// The slots of a cabinet with these numbers.

@@ -131,8 +131,14 @@ pub fn record_loaded(tx: &mut Tx<'_>, kind: ImportKind, rows: usize) -> Result<(
     record(tx, kind, Loaded { added: rows, ..Loaded::default() })
 }
 
+/// So many rows change how a table is best read.
+const MANY: usize = 100;
+
 /// Logs the import of a file.
 fn record(tx: &mut Tx<'_>, kind: ImportKind, loaded: Loaded) -> Result<(), Failure> {
+    if loaded.added + loaded.updated >= MANY {
+        storage::operations::statistics_gather(tx.conn)?;
+    }
     let id: Id<kind::Transfer> = Id::generate();
     let Loaded { added, updated, skipped } = loaded;
     tx.record(id, ImportEvent::Loaded { kind, rows: added, updated, skipped }, Recipients::nobody())
