@@ -8,7 +8,7 @@ use diesel::{dsl::exists, prelude::*};
 use super::{
     code_literals::CodeDsl,
     conn::Conn,
-    dialect::on_backend,
+    dialect::{columns, load_both, on_backend},
     events::AnyId,
     network::worker::WorkerRow,
     prepared::{PreparedDsl, padded},
@@ -38,43 +38,6 @@ pub struct PersonNow {
     /// `None` when none was ever written.
     pub profile: Option<ProfileRow>,
     pub newest: HashMap<ReadingKind, NewestReading>,
-}
-
-/// A worker, their profile, and the newest reading of each of these kinds since `since`. One
-/// statement: a worker has few such readings.
-pub fn person_now(
-    conn: &mut Conn,
-    who: WorkerId,
-    kinds: &[ReadingKind],
-    since: Timestamp,
-) -> QueryResult<Option<PersonNow>> {
-    type Measured = (ReadingKind, Option<i64>, Option<i64>, Option<Beyond>);
-    type Row = (WorkerRow, Option<ProfileRow>, Option<Measured>);
-    let rows: Vec<Row> = on_backend!(conn, c => worker::table
-        .left_join(health_profile::table.on(health_profile::worker_id.eq(worker::id)))
-        .left_join(
-            reading::table.on(reading::worker_id
-                .eq(worker::id)
-                .and(reading::kind.eq_any_code(kinds))
-                .and(reading::measured_at.ge(At(since)))
-                // Nothing is recorded before it was measured; this is what the index knows.
-                .and(reading::recorded_at.ge(At(since)))),
-        )
-        .filter(worker::id.eq(who))
-        .order((reading::measured_at, reading::id))
-        .select((
-            WorkerRow::as_select(),
-            Option::<ProfileRow>::as_select(),
-            (reading::kind, reading::value, reading::second, reading::beyond).nullable(),
-        ))
-        .load(c))?;
-    let mut newest = HashMap::new();
-    let mut person = None;
-    for (worker, profile, measured) in rows {
-        newest.extend(measured.map(|(kind, value, second, beyond)| (kind, (value, second, beyond))));
-        person = Some((worker, profile));
-    }
-    Ok(person.map(|(worker, profile)| PersonNow { worker, profile, newest }))
 }
 
 /// One pack of a worker.
@@ -135,26 +98,33 @@ pub struct Courses {
     pub taken: Vec<TakenUnit>,
 }
 
-/// The lines of a person's signed and approved prescriptions, except those of `except`; and the packs
-/// that were dispensed to them since `since` or may still be. One statement.
-pub fn courses_of(
+/// Whose facts a check reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a> {
+    /// Whose profile and readings.
+    pub worker: WorkerId,
+    /// Whose packs and prescriptions.
+    pub person: &'a [WorkerId],
+    /// A prescription whose lines are left out.
+    pub except: Option<PrescriptionId>,
+}
+
+/// A worker, their profile, and the newest reading of each of `kinds` since `measured_since`; and the
+/// courses of the person: the lines of signed and approved prescriptions, and the packs that were
+/// dispensed since `taken_since` or may still be. One statement: a worker has few of each.
+pub fn person_now(
     conn: &mut Conn,
-    person: &[WorkerId],
-    except: Option<PrescriptionId>,
+    whose: Whose<'_>,
+    kinds: &[ReadingKind],
+    (measured_since, taken_since): (Timestamp, Timestamp),
     now: Timestamp,
-    since: Timestamp,
-) -> QueryResult<Courses> {
-    /// A pack, or a line of a prescription: its first three members are then `None`.
-    type Row = (
-        (Option<OrderUnitId>, Option<OrderId>, Option<UnitState>),
-        (Option<PrescriptionId>, Option<i32>, String),
-        (i64, i32, i32),
-        Option<Timestamp>,
-    );
+) -> QueryResult<Option<(PersonNow, Courses)>> {
+    type Measured = (ReadingKind, Option<i64>, Option<i64>, Option<Beyond>);
+    type Person = (WorkerRow, Option<ProfileRow>, Option<Measured>);
     let prescribed = || {
         prescription_line::table
             .inner_join(prescription::table)
-            .filter(prescription::worker_id.eq_any(padded(person)))
+            .filter(prescription::worker_id.eq_any(padded(whose.person)))
             .filter(
                 prescription::state.eq_any_code(&[PrescriptionState::Signed, PrescriptionState::Approved]),
             )
@@ -179,14 +149,53 @@ pub fn courses_of(
             ))
     };
     let taken = || {
-        packs_taken!(person, since).select((
+        packs_taken!(whose.person, taken_since).select((
             (order_unit::id.nullable(), order_unit::order_id.nullable(), order_unit::state.nullable()),
             (order_unit::prescription_id, order_unit::line_no, order_unit::product_code),
             (order_unit::daily_units_thousandths, 1_i32.into_sql::<Integer>(), order_unit::days),
             order_unit::ended_at,
         ))
     };
-    let rows: Vec<Row> = on_backend!(conn, c => prescribed().union_all(taken()).prepared().load(c))?;
+    let (rows, courses): (Vec<Person>, Vec<Course>) = load_both!(
+        conn,
+        worker::table
+            .left_join(health_profile::table.on(health_profile::worker_id.eq(worker::id)))
+            .left_join(
+                reading::table.on(reading::worker_id
+                    .eq(worker::id)
+                    .and(reading::kind.eq_any_code(kinds))
+                    .and(reading::measured_at.ge(At(measured_since)))
+                    // Nothing is recorded before it was measured; this is what the index knows.
+                    .and(reading::recorded_at.ge(At(measured_since)))),
+            )
+            .filter(worker::id.eq(whose.worker))
+            .order((reading::measured_at, reading::id))
+            .select((
+                columns::<WorkerRow>(),
+                columns::<Option<ProfileRow>>(),
+                (reading::kind, reading::value, reading::second, reading::beyond).nullable(),
+            )),
+        prescribed().union_all(taken())
+    );
+    let mut newest = HashMap::new();
+    let mut person = None;
+    for (worker, profile, measured) in rows {
+        newest.extend(measured.map(|(kind, value, second, beyond)| (kind, (value, second, beyond))));
+        person = Some((worker, profile));
+    }
+    let courses = courses_of(courses, whose.except);
+    Ok(person.map(|(worker, profile)| (PersonNow { worker, profile, newest }, courses)))
+}
+
+/// A pack, or a line of a prescription: its first three members are then `None`.
+type Course = (
+    (Option<OrderUnitId>, Option<OrderId>, Option<UnitState>),
+    (Option<PrescriptionId>, Option<i32>, String),
+    (i64, i32, i32),
+    Option<Timestamp>,
+);
+
+fn courses_of(rows: Vec<Course>, except: Option<PrescriptionId>) -> Courses {
     let mut prescribed = Vec::new();
     let mut taken = Vec::new();
     for ((unit, order, state), (prescription_id, line_no, product_code), amount, ended_at) in rows {
@@ -221,7 +230,7 @@ pub fn courses_of(
     }
     // The rows of a union have no order.
     taken.sort_by_key(|(unit, _)| std::cmp::Reverse(*unit));
-    Ok(Courses { prescribed, taken: taken.into_iter().map(|(_, pack)| pack).collect() })
+    Courses { prescribed, taken: taken.into_iter().map(|(_, pack)| pack).collect() }
 }
 
 /// The workers with the phone of `who`, and `who`: walk-ins are a new row at every visit.

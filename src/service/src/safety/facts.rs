@@ -28,7 +28,7 @@ use domain::{
 use storage::{
     Conn,
     network::worker::WorkerRow,
-    safety::{self as store, NewestReading, PersonNow},
+    safety::{self as store, Courses, NewestReading, PersonNow},
 };
 
 /// The readings that count.
@@ -184,9 +184,11 @@ pub(crate) fn gather_for(
     lines: Vec<DraftLine>,
     now: Timestamp,
 ) -> Result<Gathered, Failure> {
-    let since = now - TimeDelta::hours(i64::from(app.policy.prescribing.reading_hours));
-    let found = store::person_now(conn, whose.worker, READ, since)?;
-    let PersonNow { worker: row, profile, newest } = found.ok_or(Code::NotFound)?;
+    let reads = store::Whose { worker: whose.worker, person: whose.person, except: whose.prescription };
+    let measured_since = now - TimeDelta::hours(i64::from(app.policy.prescribing.reading_hours));
+    let taken_since = now - TimeDelta::days(i64::from(PrescribingPolicy::LONGEST_COURSE_DAYS) + 1);
+    let found = store::person_now(conn, reads, READ, (measured_since, taken_since), now)?;
+    let (PersonNow { worker: row, profile, newest }, courses) = found.ok_or(Code::NotFound)?;
     let known = profile::opened(app, whose.worker, profile.as_ref())?;
     // The rules ask whether a limit is reached. HI of a cuff or of a breath tester
     // reaches every limit that the device can measure; LO reaches none.
@@ -201,7 +203,7 @@ pub(crate) fn gather_for(
     let pressure = value_of(ReadingKind::BloodPressure);
     let breath = value_of(ReadingKind::BreathAlcohol);
     let weight = value_of(ReadingKind::Weight);
-    let mut taking = vended(conn, whose, now)?;
+    let mut taking = vended(courses, whose, now)?;
     let reported = known.known_medicines().iter().cloned();
     taking.extend(reported.map(|medicine| Taken::Reported { medicine, day_ug: None }));
     let who = profile::stated(&row, &known);
@@ -236,12 +238,10 @@ fn blood_alcohol(micrograms: i64) -> i64 {
 
 /// Packs that were vended and are still being taken, packs that may still be vended, and lines of
 /// other prescriptions in effect. A course counts once, however many packs it has.
-fn vended(conn: &mut Conn, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Taken>, Failure> {
-    let (person, except) = (whose.person, whose.prescription);
+fn vended(known: Courses, whose: &Whose<'_>, now: Timestamp) -> Result<Vec<Taken>, Failure> {
+    let except = whose.prescription;
     let today = civil_day(now);
     let last_day = |from: NaiveDate, days: i32| from + TimeDelta::days(i64::from(days.max(1)) - 1);
-    let since = now - TimeDelta::days(i64::from(PrescribingPolicy::LONGEST_COURSE_DAYS) + 1);
-    let known = store::courses_of(conn, person, except, now, since)?;
     let mut courses: HashMap<_, Taken> = HashMap::new();
     for line in known.prescribed {
         let course = Taken::Vended {
