@@ -1,5 +1,7 @@
 //! Sealed documents that are stored compressed: JSON, deflated before it is encrypted.
 
+use std::cell::RefCell;
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -9,6 +11,12 @@ use domain::ids::Id;
 
 /// The first byte of a deflated document. Earlier versions stored plain JSON, which begins with `{`.
 const DEFLATED: u8 = 1;
+
+thread_local! {
+    // Each is a quarter of a megabyte, which takes longer to clear than a document to compress.
+    static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(Compression::default(), false));
+    static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
 
 /// A column of compressed documents.
 pub(crate) struct PackedColumn {
@@ -50,12 +58,15 @@ impl PackedColumn {
     }
 
     fn pack(&self, plain: &[u8]) -> Result<Vec<u8>, Failure> {
-        let mut deflate = Compress::new(Compression::best(), false);
-        deflate.set_dictionary(self.dictionary.as_bytes()).map_err(unpackable)?;
         // Deflate adds a few bytes at most.
         let mut packed = Vec::with_capacity(plain.len() + plain.len() / 1000 + 64);
         packed.push(DEFLATED);
-        match deflate.compress_vec(plain, &mut packed, FlushCompress::Finish).map_err(unpackable)? {
+        let status = DEFLATE.with_borrow_mut(|deflate| {
+            deflate.reset();
+            deflate.set_dictionary(self.dictionary.as_bytes())?;
+            deflate.compress_vec(plain, &mut packed, FlushCompress::Finish)
+        });
+        match status.map_err(unpackable)? {
             Status::StreamEnd => Ok(packed),
             Status::Ok | Status::BufError => {
                 Err(Failure::inconsistent("a document that does not fit when compressed"))
@@ -64,20 +75,26 @@ impl PackedColumn {
     }
 
     fn unpack(&self, deflated: &[u8]) -> Result<Vec<u8>, Failure> {
-        let mut inflate = Decompress::new(false);
-        inflate.set_dictionary(self.dictionary.as_bytes()).map_err(unpackable)?;
-        let mut plain = Vec::new();
-        loop {
-            plain.reserve(4 * deflated.len().max(256));
-            let read = usize::try_from(inflate.total_in()).unwrap_or(deflated.len());
-            let before = plain.len();
-            let rest = &deflated[read..];
-            match inflate.decompress_vec(rest, &mut plain, FlushDecompress::Finish).map_err(unpackable)? {
-                Status::StreamEnd => return Ok(plain),
-                Status::Ok | Status::BufError if plain.len() > before => {}
-                Status::Ok | Status::BufError => {
-                    return Err(Failure::inconsistent("a compressed document that is cut off"));
-                }
+        INFLATE.with_borrow_mut(|inflate| {
+            inflate.reset(false);
+            inflate.set_dictionary(self.dictionary.as_bytes()).map_err(unpackable)?;
+            inflate_all(inflate, deflated)
+        })
+    }
+}
+
+fn inflate_all(inflate: &mut Decompress, deflated: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut plain = Vec::new();
+    loop {
+        plain.reserve(4 * deflated.len().max(256));
+        let read = usize::try_from(inflate.total_in()).unwrap_or(deflated.len());
+        let before = plain.len();
+        let rest = &deflated[read..];
+        match inflate.decompress_vec(rest, &mut plain, FlushDecompress::Finish).map_err(unpackable)? {
+            Status::StreamEnd => return Ok(plain),
+            Status::Ok | Status::BufError if plain.len() > before => {}
+            Status::Ok | Status::BufError => {
+                return Err(Failure::inconsistent("a compressed document that is cut off"));
             }
         }
     }
