@@ -32,6 +32,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(50);
 /// After a wake-up, how long further events are waited for, so that a burst of them is one read. Our
 /// default: below what a person notices.
 const GATHER: Duration = Duration::from_millis(25);
+/// A stream that is woken again and again reads at most once in this time. Our default: as above.
+const PACE: Duration = Duration::from_millis(100);
 /// Lifetime of a stream: not longer than that of the token that opened it.
 const LIFETIME: Duration = Duration::from_secs(300);
 /// Events per read.
@@ -121,6 +123,7 @@ async fn follow(
         live: false,
         ping: Duration::from_millis(app.policy.realtime.ping_ms),
         last_sent: tokio::time::Instant::now(),
+        last_read: tokio::time::Instant::now(),
         span: Span::current(),
         _counted: GaugeGuard::by(&app.metrics.event_streams),
         until: tokio::time::Instant::now() + LIFETIME,
@@ -160,6 +163,7 @@ struct EventStream {
     /// Interval of keep-alive comments, so that proxies do not close the connection.
     ping: Duration,
     last_sent: tokio::time::Instant,
+    last_read: tokio::time::Instant,
     _counted: GaugeGuard,
     until: tokio::time::Instant,
 }
@@ -196,6 +200,7 @@ impl EventStream {
             let next_ping = self.last_sent + self.ping;
             match self.next_read {
                 NextRead::Now => {
+                    self.last_read = now;
                     // Reading also checks that the caller is still authorised.
                     let found = match self.read().await {
                         Ok(found) => found,
@@ -222,7 +227,8 @@ impl EventStream {
                     let waited = self.process.wait(&mut self.listener, next_ping - now).await;
                     self.live = waited == Waited::Woken;
                     if self.live {
-                        tokio::time::sleep(GATHER).await;
+                        let gathered = tokio::time::Instant::now() + GATHER;
+                        tokio::time::sleep_until(gathered.max(self.last_read + PACE)).await;
                         // What woke it meanwhile is read together.
                         self.listener.seen();
                     }
