@@ -1,9 +1,8 @@
-//! The caller, as proven by their token. What a token proves may have ended since: every read and
-//! every write checks the caller's row in the database first, and a write checks it again in its
-//! last step.
+//! The caller, as proven by their token. What a token proves may have ended since: every read checks
+//! the caller's row in the database first, and every write in its last step ([`crate::tx::run`]).
 //!
 //! On PostgreSQL an operation may wait for a row while another transaction ends the caller's
-//! authority. So the last step reads the authority's row again and locks it until the commit
+//! authority. So the last step reads the authority's row and locks it until the commit
 //! ([`storage::last_step`]). It does not wait for that row while holding other locks: the transaction
 //! that ends the authority may need those. If the row is being changed, the operation is rolled
 //! back and run again; after a few retries it waits. Operations that end an authority must
@@ -253,37 +252,9 @@ impl Actor {
         };
         found.ok_or_else(|| self.ended().into())
     }
-
-    /// Whether it is worth a write that this caller was active, which was last at `before`; and if
-    /// so, whether a member of staff was certainly there in person. `proven`: by their PIN.
-    pub(super) fn touch(&self, before: Activity, proven: bool, now: Timestamp) -> Option<bool> {
-        let due = |at: Option<Timestamp>| at.is_none_or(|at| now - at > storage::authority::TOUCH_EVERY);
-        match self {
-            Self::System | Self::Anyone | Self::Station(_) | Self::Cabinet(_) => None,
-            Self::Worker(worker) => (worker.acts && due(before.active_at)).then_some(false),
-            Self::Staff(_) if proven || !is_quiet(before, now) && due(attended_at(before)) => Some(true),
-            Self::Staff(_) => due(before.active_at).then_some(false),
-        }
-    }
 }
 
 /// A session that was opened before this has expired.
 fn oldest_session(now: Timestamp) -> Timestamp {
     now - TimeDelta::hours(SESSION_HOURS)
-}
-
-/// After this much inactivity, accepting an offer requires the PIN. Source: security check 20.
-const QUIET: TimeDelta = TimeDelta::minutes(15);
-
-/// When a member of staff was last certainly present: at sign-in, at each write that followed
-/// another within [`QUIET`], and at each PIN. Reads, long polls, streams and renewed tokens come from
-/// their program and do not count; and a write after a quiet span may come from anybody at the
-/// screen.
-fn attended_at(activity: Activity) -> Option<Timestamp> {
-    activity.attended_at.or(activity.active_at)
-}
-
-/// Whether a member of staff was inactive for so long that only their PIN shows who is present.
-pub(crate) fn is_quiet(activity: Activity, now: Timestamp) -> bool {
-    attended_at(activity).is_some_and(|at| now - at > QUIET)
 }

@@ -3,6 +3,7 @@
 //! was decided. This crate contains no HTTP and no SQL, and takes the time from [`AppState::clock`]
 //! only.
 
+mod activity;
 pub mod alert;
 pub mod audit;
 pub mod backup;
@@ -84,6 +85,7 @@ pub struct AppState {
     /// Items that jobs left for their next rounds.
     left: jobs::rounds::Left,
     pub(crate) metrics_cache: metrics::MetricsCache,
+    pub(crate) activity: activity::KnownActivity,
     pub(crate) recorded_accesses: health_access::RecordedAccesses,
     pub(crate) access_queue: health_access::AccessQueue,
     /// The drugs that may be prescribed here; replaced whole when imported.
@@ -122,6 +124,7 @@ impl AppState {
             witness: None,
             left: jobs::rounds::Left::default(),
             metrics_cache: metrics::MetricsCache::default(),
+            activity: activity::KnownActivity::default(),
             recorded_accesses: health_access::RecordedAccesses::default(),
             access_queue: health_access::AccessQueue::default(),
             edition: formulary::edition::Edition::default(),

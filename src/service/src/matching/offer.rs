@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     AppState, Failure, HealthAccess, Part, Tx,
-    caller::{self, StaffCaller},
+    caller::StaffCaller,
     consultation::{
         Loaded,
         attendance::{WorkerPresence, presence},
@@ -116,7 +116,7 @@ pub fn accept(
     id: OfferId,
     input: &AcceptInput,
 ) -> Result<ConsultationView, Failure> {
-    if caller::is_quiet(tx.activity(), tx.now) {
+    if tx.caller_is_quiet()? {
         // The PIN is checked before the consultation is locked.
         if !store::offer_is_of(tx.conn, id, caller.staff)? {
             return Err(Code::NotFound.into());

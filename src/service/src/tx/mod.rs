@@ -3,7 +3,10 @@
 pub(crate) mod run;
 
 use super::{Actor, AppState, Failure};
-use crate::health_access::{HealthAccess, RecordAccess};
+use crate::{
+    activity::{is_quiet, touch},
+    health_access::{HealthAccess, RecordAccess},
+};
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
@@ -52,6 +55,8 @@ pub(super) struct AfterCommit {
     pub proven: bool,
     /// Whether the operation ended the authority of its own caller.
     pub ended_own: bool,
+    /// When the caller was last active, if this transaction has read or written it.
+    pub activity: Option<Activity>,
 }
 
 /// An open transaction, with everything else that an operation needs.
@@ -65,7 +70,8 @@ pub struct Tx<'a> {
     pub actor: Actor,
     /// Records whose health data the operation shows.
     pub shown: HealthAccess,
-    activity: Activity,
+    /// `None` in a try that has not looked at the caller's row.
+    activity: Option<Activity>,
     /// Appended in the last step, as one set.
     events: Vec<NewEvent>,
     after: AfterCommit,
@@ -73,7 +79,7 @@ pub struct Tx<'a> {
 }
 
 impl<'a> Tx<'a> {
-    fn new(conn: &'a mut Conn, app: &'a AppState, actor: Actor, activity: Activity) -> Self {
+    fn new(conn: &'a mut Conn, app: &'a AppState, actor: Actor, activity: Option<Activity>) -> Self {
         Self {
             conn,
             now: app.now(),
@@ -89,8 +95,52 @@ impl<'a> Tx<'a> {
 
     /// The activity times in the caller's row before this transaction changed it: a check of how
     /// long the caller was inactive must use these, never the row.
-    pub fn activity(&self) -> Activity {
-        self.activity
+    ///
+    /// # Errors
+    /// The refusal once the caller's authority has ended.
+    fn activity(&mut self) -> Result<Activity, Failure> {
+        if let Some(activity) = self.activity {
+            return Ok(activity);
+        }
+        let (activity, _) = self.actor.open(self.conn, self.now, None)?;
+        Ok(*self.activity.insert(activity))
+    }
+
+    /// As [`Self::activity`], but what this instance knows of it when `enough`: the truth is at most
+    /// later.
+    fn activity_unless(&mut self, enough: impl Fn(Activity) -> bool) -> Result<Activity, Failure> {
+        let known = self.actor.authority(self.now).and_then(|authority| self.app.activity.get(authority));
+        match known {
+            Some(known) if enough(known) => Ok(known),
+            _ => self.activity(),
+        }
+    }
+
+    /// Whether the caller was inactive for so long that only their PIN shows who is present.
+    ///
+    /// # Errors
+    /// As [`Self::activity`].
+    pub(crate) fn caller_is_quiet(&mut self) -> Result<bool, Failure> {
+        let now = self.now;
+        Ok(is_quiet(self.activity_unless(|known| !is_quiet(known, now))?, now))
+    }
+
+    /// Whether to write that the caller was active, and if so, whether certainly in person.
+    ///
+    /// # Errors
+    /// As [`Self::activity`].
+    fn touch_due(&mut self) -> Result<Option<bool>, Failure> {
+        let (actor, proven, now) = (self.actor, self.after.proven, self.now);
+        // Whatever was before.
+        if touch(actor, Activity { active_at: Some(now), attended_at: Some(now) }, proven, now).is_some() {
+            return Ok(Some(true));
+        }
+        // However long ago.
+        if touch(actor, Activity::default(), proven, now).is_none() {
+            return Ok(None);
+        }
+        let before = self.activity_unless(|known| touch(actor, known, proven, now).is_none())?;
+        Ok(touch(actor, before, proven, now))
     }
 
     /// The caller has proven by a PIN that they are present.

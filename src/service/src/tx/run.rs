@@ -1,6 +1,12 @@
-//! How a read and a transaction run for a caller. The caller's authority is checked in the first
-//! statement, together with the answer that may be saved under the request's key, and again in the
-//! last one, which also appends the events and saves the answer.
+//! How a read and a transaction run for a caller. A read checks the caller's authority in its first
+//! statement. A transaction checks it in its last one, which also appends the events and saves the
+//! answer under the request's key: nothing is committed for a caller whose authority has ended, and
+//! nothing twice for one key.
+//!
+//! On PostgreSQL the first try of a transaction does not look at either before that, since the token
+//! proved the authority a moment ago and most keys are new. Such a try counts only if it succeeds, and
+//! saves its answer: nobody is refused, and nothing fails, before both were looked at. Later tries look
+//! first.
 
 use std::{
     sync::{
@@ -19,6 +25,7 @@ use coordination::Topic;
 use domain::refusal::{Code, Refusal};
 use storage::{
     Conn, Live, QueryError, Retryable, StoreError,
+    authority::Activity,
     idempotency::{AnswerId, NewAnswer, SavedAnswer},
     last_step::{self, LastCheck, LastStep},
     sql_types::At,
@@ -200,20 +207,36 @@ impl AppState {
         let app = Arc::clone(self);
         let tries = AtomicU32::new(0);
         let committed = self.store.write_with_lock_timeout(lock_timeout, move |conn| {
-            let wait = tries.fetch_add(1, Ordering::Relaxed) >= WAIT_AFTER_TRIES;
-            let (activity, saved) = actor.open(conn, app.now(), key)?;
+            let earlier_tries = tries.fetch_add(1, Ordering::Relaxed);
+            // On SQLite the writer runs it once.
+            let looks = earlier_tries > 0 || matches!(conn, Conn::Sqlite(_));
+            let (activity, saved) = match looks.then(|| actor.open(conn, app.now(), key)).transpose()? {
+                Some((activity, saved)) => (Some(activity), saved),
+                None => (None, None),
+            };
             let mut tx = Tx::new(conn, &app, actor, activity);
+            let may_have_answer = !looks && key.is_some();
             let done = match work(&mut tx, saved) {
-                Ok(done) => done,
+                Ok(done) if !may_have_answer || done.answer.is_some() => done,
                 Err(Failure::Refused(refusal)) => {
+                    if !looks && actor.open(tx.conn, tx.now, key)?.1.is_some() {
+                        return Err(StoreError::Contended.into());
+                    }
                     return Err(RolledBack::Refused { refusal, accesses: tx.shown.take() });
                 }
-                Err(failure) => return Err(failure.into()),
+                Err(failure) if !may_have_answer || failure.is_retryable() || failure.is_unclassified() => {
+                    return Err(failure.into());
+                }
+                // It fails, or succeeds without saving its answer, perhaps because it was done before.
+                Ok(_) | Err(_) => return Err(StoreError::Contended.into()),
             };
-            tx.end(wait, done.answer.as_ref())?;
+            tx.end(earlier_tries >= WAIT_AFTER_TRIES, done.answer.as_ref())?;
             Ok((done.value, tx.now, tx.after))
         });
         let (value, now, after) = committed.await?;
+        if let Some((authority, activity)) = actor.authority(now).zip(after.activity) {
+            self.activity.note(authority, activity);
+        }
         if let Some(reader) = actor.any_id() {
             for access in &after.recorded {
                 self.recorded_accesses.note(reader, access, now);
@@ -247,14 +270,25 @@ impl Tx<'_> {
             self.after.recorded.push(access);
             self.events.push(event);
         }
-        let mut authority = self.actor.authority(self.now).filter(|_| !self.after.ended_own);
+        let mut authority = self.actor.authority(self.now);
+        if self.after.ended_own {
+            // Ending a check-in has found it open; ending a session has not compared its version.
+            if self.activity.is_none() && matches!(self.actor, Actor::Staff(_)) {
+                return Err(StoreError::Contended.into());
+            }
+            authority = None;
+        }
         if let Some(checked) = authority
-            && let Some(in_person) = self.actor.touch(self.activity, self.after.proven, self.now)
+            && let Some(in_person) = self.touch_due()?
             && storage::authority::authority_touch(self.conn, checked, self.now, in_person)?
         {
+            let attended_at =
+                if in_person { Some(self.now) } else { self.activity.and_then(|before| before.attended_at) };
+            self.activity = Some(Activity { active_at: Some(self.now), attended_at });
             // The row is locked now.
             authority = None;
         }
+        self.after.activity = self.activity;
         let step = LastStep {
             authority,
             wait,
