@@ -15,9 +15,21 @@ use service::{Actor, Failure};
 
 async fn page(app: &TestApp, token: &str, path: &str, query: &str) -> (Vec<Value>, Option<String>) {
     let join = if path.contains('?') { '&' } else { '?' };
-    let page = app.get(token, &format!("{path}{join}{query}")).await.expect_ok();
+    let answer = app.get(token, &format!("{path}{join}{query}")).await;
+    let link = answer.headers.get("link").map(|link| link.to_str().expect("text").to_owned());
+    let page = answer.expect_ok();
     assert!(page.get("next_after").is_some(), "{path}: {page}");
-    (page["items"].as_array().expect("items").clone(), page["next_after"].as_str().map(str::to_owned))
+    let next = page["next_after"].as_str().map(str::to_owned);
+    // The link repeats the whole query, with another `after`.
+    let asked = format!("{path}{join}{query}");
+    let (path, pairs) = asked.split_once('?').expect("a query");
+    let kept = pairs.split('&').filter(|pair| !pair.starts_with("after="));
+    let wanted = next.as_ref().map(|next| {
+        let query = kept.fold(format!("after={next}"), |query, pair| query + "&" + pair);
+        format!("<{path}?{query}>; rel=\"next\"")
+    });
+    assert_eq!(link, wanted);
+    (page["items"].as_array().expect("items").clone(), next)
 }
 
 /// Reads a list of at least two entries in pages; `key` points to what `after` takes.

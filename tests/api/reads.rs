@@ -44,7 +44,7 @@ const NOTHING: &str = "
     POST /api/v1/staff/{id}/authenticator-reset/withdraw, POST /api/v1/staff/{id}/email,
     POST /api/v1/staff/{id}/enable, GET /links.css, GET /links.js, GET /staff/email,
     GET /staff/password, POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
-    GET /front.css, GET /front.js, GET /healthz, GET /readyz,
+    GET /problems/{code}, GET /front.css, GET /front.js, GET /healthz, GET /readyz,
     POST /api/v1/check-ins/pin, POST /api/v1/phone-codes, GET /api/v1/worker-changes,
     POST /api/v1/worker-changes/{id}/approve, POST /api/v1/worker-changes/{id}/refuse,
     POST /api/v1/workers/{id}/changes";

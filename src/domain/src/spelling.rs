@@ -1,6 +1,10 @@
 //! The wire formats of texts. These types have no values: they appear in request schemas
 //! (`value_type = ..`), which are both published and enforced. The domain rules behind them check
 //! more, and imports check the same: their lengths are those of these types.
+//!
+//! Some generators write a pattern's `\uXXXX` as that character into a literal of their language. No
+//! pattern may so contain a line's end: control characters are `\xNN`, and U+2028 and U+2029 are
+//! excluded as white space, not by name.
 
 use std::ops::RangeInclusive;
 
@@ -67,15 +71,15 @@ spellings! {
     DocumentNumber = 4..=40, r"\S", "11010519491231002X";
     /// A name in one line: no control characters, no invisible characters, none that change the
     /// text direction.
-    Name = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff][^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$", "样例甲";
+    Name = 1..=80, r"^[ \u3000]*[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+([ \u3000]+[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+)*[ \u3000]*$", "样例甲";
     /// The name of a walk-in, in one line.
-    WalkInName = 1..=60, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "样例甲";
+    WalkInName = 1..=60, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", "样例甲";
     /// One entry of a health profile, in one line.
-    ProfileEntry = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "ibuprofen";
+    ProfileEntry = 1..=80, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", "ibuprofen";
     /// A condition by its code, or a word that means none, in one line.
-    ConditionEntry = 1..=80, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "asthma";
+    ConditionEntry = 1..=80, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", "asthma";
     /// The name of a measuring device, in one line.
-    DeviceName = 1..=64, r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", "cuff-1";
+    DeviceName = 1..=64, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", "cuff-1";
     /// The code of a place or firm: `a-z 0-9 -`, no hyphen first or last.
     PlaceCode = 1..=32, r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "zhifu-01";
     /// A product's code in the catalogue.
@@ -178,9 +182,29 @@ mod tests {
     fn names_contain_no_hidden_characters() {
         let (_, pattern, _) = ALL.iter().find(|(name, ..)| *name == "Name").expect("it is there");
         let pattern = regex::Regex::new(pattern).expect("a pattern");
-        for bad in ["a\u{202e}b", "\u{200b}", "a\nb", "\u{feff}x", "a\u{7f}"] {
+        for bad in [
+            "a\u{202e}b",
+            "\u{200b}",
+            "a\nb",
+            "a\u{2028}b",
+            "\u{feff}x",
+            "a\u{7f}",
+            "a\u{85}b",
+            "Anne\u{a0}Marie",
+        ] {
             assert!(!pattern.is_match(bad), "{bad:?}");
         }
-        assert!(pattern.is_match("Zhang San") && pattern.is_match(" 张三 "));
+        for good in ["Zhang San", " 张三 ", "张\u{3000}三", "𠮷野"] {
+            assert!(pattern.is_match(good), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn no_pattern_names_a_line_end() {
+        for (name, pattern, _) in ALL {
+            for line_end in [r"\u000", r"\u0085", r"\u2028", r"\u2029"] {
+                assert!(!pattern.contains(line_end), "{name}: {pattern}");
+            }
+        }
     }
 }

@@ -43,7 +43,7 @@ struct AlertPage {
 }
 
 /// Emergencies at stations that an operator must handle
-#[utoipa::path(get, path = "/api/v1/alerts", tag = "vitals", params(AlertPage),
+#[utoipa::path(get, path = "/api/v1/alerts", operation_id = "listAlerts", tag = "vitals", params(AlertPage),
     responses((status = 200, body = AlertList)))]
 async fn list(
     caller: Operator,
@@ -57,11 +57,12 @@ async fn list(
             service::alert::list(conn, open, query.0.after, query.0.limit.unwrap_or(page::DEFAULT_LIMIT))
         })
         .await;
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// Close an alert that was handled
-#[utoipa::path(post, path = "/api/v1/alerts/{id}/close", tag = "vitals", params(("id" = AlertId, Path)),
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/close", operation_id = "closeAlert",
+    tag = "vitals", params(("id" = AlertId, Path)),
     request_body = CloseAlert, responses((status = 200, body = AlertView)))]
 async fn close(
     caller: Operator,

@@ -34,7 +34,8 @@ struct Since {
 }
 
 /// Compare the event log with its seals and with the witness
-#[utoipa::path(get, path = "/api/v1/audit/chain", tag = "audit", params(Since),
+#[utoipa::path(get, path = "/api/v1/audit/chain", operation_id = "readAuditChain",
+    tag = "audit", params(Since),
     responses((status = 200, body = AuditView)))]
 async fn chain(
     caller: Operator,

@@ -40,7 +40,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Ask for a doctor
-#[utoipa::path(post, path = "/api/v1/consultations", tag = "consultation", request_body = StartInput,
+#[utoipa::path(post, path = "/api/v1/consultations", operation_id = "requestConsultation",
+    tag = "consultation", request_body = StartInput,
     responses((status = 201, body = ConsultationView)))]
 async fn start(
     caller: Worker,
@@ -56,7 +57,8 @@ async fn start(
 }
 
 /// A worker's own consultations, or those that a doctor has now
-#[utoipa::path(get, path = "/api/v1/consultations", tag = "consultation", params(ListQuery),
+#[utoipa::path(get, path = "/api/v1/consultations", operation_id = "listConsultations",
+    tag = "consultation", params(ListQuery),
     responses((status = 200, body = ConsultationsView)))]
 async fn list(
     caller: Party,
@@ -77,11 +79,12 @@ async fn list(
         })
         .await
         .map(Option::unwrap_or_default);
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// One consultation, for one of its parties
-#[utoipa::path(get, path = "/api/v1/consultations/{id}", tag = "consultation",
+#[utoipa::path(get, path = "/api/v1/consultations/{id}", operation_id = "getConsultation",
+    tag = "consultation",
     params(("id" = ConsultationId, Path)), responses((status = 200, body = ConsultationView)))]
 async fn fetch(
     caller: Party,
@@ -111,7 +114,8 @@ async fn fetch(
 }
 
 /// Cancel the request, while no doctor has accepted it
-#[utoipa::path(post, path = "/api/v1/consultations/{id}/cancel", tag = "consultation",
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/cancel", operation_id = "cancelConsultation",
+    tag = "consultation",
     params(("id" = ConsultationId, Path)), responses((status = 200, body = ConsultationView)))]
 async fn cancel(
     caller: Worker,
@@ -127,7 +131,8 @@ async fn cancel(
 }
 
 /// Complete it with a summary
-#[utoipa::path(post, path = "/api/v1/consultations/{id}/complete", tag = "consultation",
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/complete", operation_id = "completeConsultation",
+    tag = "consultation",
     params(("id" = ConsultationId, Path)), request_body = Completion,
     responses((status = 200, body = ConsultationView)))]
 async fn complete(
@@ -145,7 +150,8 @@ async fn complete(
 }
 
 /// End it because the worker does not come
-#[utoipa::path(post, path = "/api/v1/consultations/{id}/no-show", tag = "consultation",
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/no-show", operation_id = "reportNoShow",
+    tag = "consultation",
     params(("id" = ConsultationId, Path)), responses((status = 200, body = ConsultationView)))]
 async fn no_show(
     caller: Doctor,
@@ -161,7 +167,8 @@ async fn no_show(
 }
 
 /// Rate it, once it is completed
-#[utoipa::path(post, path = "/api/v1/consultations/{id}/rating", tag = "consultation",
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/rating", operation_id = "rateConsultation",
+    tag = "consultation",
     params(("id" = ConsultationId, Path)), request_body = RatingInput,
     responses((status = 200, body = ConsultationView)))]
 async fn rate(
@@ -179,7 +186,8 @@ async fn rate(
 }
 
 /// Send a message to the other party
-#[utoipa::path(post, path = "/api/v1/consultations/{id}/messages", tag = "consultation",
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/messages", operation_id = "sendMessage",
+    tag = "consultation",
     params(("id" = ConsultationId, Path)), request_body = MessageInput,
     responses((status = 201, body = MessageView)))]
 async fn send_message(
@@ -197,7 +205,8 @@ async fn send_message(
 }
 
 /// The messages of a consultation
-#[utoipa::path(get, path = "/api/v1/consultations/{id}/messages", tag = "consultation",
+#[utoipa::path(get, path = "/api/v1/consultations/{id}/messages", operation_id = "listMessages",
+    tag = "consultation",
     params(("id" = ConsultationId, Path), ListQuery), responses((status = 200, body = MessagesView)))]
 async fn messages(
     caller: Party,
@@ -213,11 +222,12 @@ async fn messages(
         })
         .await
         .and_then(|found| found.ok_or_else(|| Code::NotFound.into()));
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// The worker's record; the access is recorded
-#[utoipa::path(get, path = "/api/v1/consultations/{id}/record", tag = "consultation",
+#[utoipa::path(get, path = "/api/v1/consultations/{id}/record", operation_id = "getPatientRecord",
+    tag = "consultation",
     params(("id" = ConsultationId, Path)), responses((status = 200, body = RecordView)))]
 async fn record(
     caller: Doctor,

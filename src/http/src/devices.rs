@@ -32,7 +32,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Make an enrolment code for a station or a cabinet
-#[utoipa::path(post, path = "/api/v1/enrolment-codes", tag = "identity", request_body = CodeInput,
+#[utoipa::path(post, path = "/api/v1/enrolment-codes", operation_id = "createEnrolmentCode",
+    tag = "identity", request_body = CodeInput,
     responses((status = 201, body = CodeView)))]
 async fn make_code(
     caller: Operator,
@@ -48,7 +49,8 @@ async fn make_code(
 }
 
 /// Enrol a station's screen
-#[utoipa::path(post, path = "/api/v1/tokens/enrol", tag = "identity", request_body = EnrolInput,
+#[utoipa::path(post, path = "/api/v1/tokens/enrol", operation_id = "enrolStation",
+    tag = "identity", request_body = EnrolInput,
     responses((status = 201, body = EnrolledView)))]
 async fn enrol_station(
     _caller: Anyone,
@@ -61,7 +63,8 @@ async fn enrol_station(
 }
 
 /// Enrol a cabinet
-#[utoipa::path(post, path = "/cabinet/v1/enrol", tag = "cabinet", request_body = EnrolInput,
+#[utoipa::path(post, path = "/cabinet/v1/enrol", operation_id = "enrolCabinet",
+    tag = "cabinet", request_body = EnrolInput,
     responses((status = 201, body = EnrolledView)))]
 async fn enrol_cabinet(
     _caller: Anyone,
@@ -79,7 +82,8 @@ async fn enrol_cabinet(
 /// `client-auth+jwt` and `kid` = the device's id; claims `iss` and `sub` = the
 /// device's id, `aud` = this route's full address, `iat`, `nbf`, `exp` (within 60
 /// seconds of `iat`) and a `jti` that is used once (RFC 7523).
-#[utoipa::path(post, path = "/api/v1/tokens/device", tag = "identity", request_body = AssertionInput,
+#[utoipa::path(post, path = "/api/v1/tokens/device", operation_id = "signInDevice",
+    tag = "identity", request_body = AssertionInput,
     responses((status = 200, body = DeviceToken)))]
 async fn token(
     _caller: Anyone,
@@ -92,7 +96,8 @@ async fn token(
 }
 
 /// Revoke a device at once
-#[utoipa::path(post, path = "/api/v1/devices/{id}/revoke", tag = "identity", params(("id" = DeviceId, Path)),
+#[utoipa::path(post, path = "/api/v1/devices/{id}/revoke", operation_id = "revokeDevice",
+    tag = "identity", params(("id" = DeviceId, Path)),
     responses((status = 200, body = RevokedDevice)))]
 async fn revoke(
     caller: Operator,

@@ -2,7 +2,7 @@
 //! makes no database query. Its lifetime is limited, so that the caller must present a valid
 //! token again to open the next stream.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -20,10 +20,14 @@ use crate::{
     process::{Process, Waited},
     reply::Reply,
     routes::Routes,
+    validation::{bad_parameters, wrong::Wrong},
 };
 use base::telemetry::metrics::GaugeGuard;
 use coordination::{Listener, LivenessKey, Topic};
-use domain::{refusal::Code, staff::role::Hears};
+use domain::{
+    refusal::{Code, Refusal},
+    staff::role::Hears,
+};
 use service::{Actor, AppState, Failure};
 use storage::events::{AnyId, Audience, Found, LoggedEvent};
 
@@ -38,6 +42,8 @@ const PACE: Duration = Duration::from_millis(100);
 const LIFETIME: Duration = Duration::from_secs(300);
 /// Events per read.
 const BATCH: i64 = 100;
+/// What a position can be: a number that JavaScript holds exactly.
+const POSITIONS: RangeInclusive<i64> = 0..=9_007_199_254_740_991;
 
 mod union;
 
@@ -67,7 +73,7 @@ pub(crate) struct StreamFrame {
     pub id: String,
     /// What happened.
     pub event: String,
-    /// An `EventView` as JSON.
+    #[schema(schema_with = union::data)]
     pub data: String,
 }
 
@@ -83,7 +89,9 @@ pub(crate) struct EventView {
 }
 
 /// The events that concern the caller, as server-sent events
-#[utoipa::path(get, path = "/api/v1/events", tag = "realtime", params(Resume),
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "followEvents", tag = "realtime",
+    params(Resume, ("Last-Event-ID" = Option<i64>, Header, description = "As `after`, which goes before it.",
+        minimum = 0, maximum = 9007199254740991_i64)),
     responses((status = 200, content_type = "text/event-stream", body = StreamFrame)))]
 async fn follow(
     caller: Follower,
@@ -93,7 +101,7 @@ async fn follow(
     resume: Query<Resume>,
 ) -> Reply {
     let (audience, topic) = audience_of(caller.0).map_err(|failure| Problem::new(&request, failure))?;
-    let last = request.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
+    let last = last_seen(&request).map_err(|refusal| Problem::new(&request, refusal))?;
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
@@ -129,6 +137,19 @@ async fn follow(
         until: tokio::time::Instant::now() + LIFETIME,
     };
     Ok(response.streaming(futures_util::stream::unfold(state, EventStream::next)))
+}
+
+/// The position in the header `Last-Event-ID`. An unreadable one is refused: a stream that began with
+/// what is new instead would lose events.
+fn last_seen(request: &HttpRequest) -> Result<Option<i64>, Refusal> {
+    let Some(value) = request.headers().get("Last-Event-ID") else { return Ok(None) };
+    match value.to_str().ok().and_then(|text| text.parse().ok()) {
+        Some(position) if POSITIONS.contains(&position) => Ok(Some(position)),
+        Some(_) | None => {
+            let wrong = Wrong::Range(*POSITIONS.start(), *POSITIONS.end());
+            Err(bad_parameters(vec![wrong.into_problem("Last-Event-ID".to_owned())]))
+        }
+    }
 }
 
 /// The events that a caller may see, and the topic that wakes the stream.

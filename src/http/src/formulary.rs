@@ -43,7 +43,8 @@ pub(crate) struct ProductQuery {
 }
 
 /// Products of the catalogue, by code
-#[utoipa::path(get, path = "/api/v1/products", tag = "formulary", params(ProductQuery),
+#[utoipa::path(get, path = "/api/v1/products", operation_id = "searchProducts",
+    tag = "formulary", params(ProductQuery),
     responses((status = 200, body = ProductPage)))]
 async fn search(
     caller: FormularyReader,
@@ -59,11 +60,12 @@ async fn search(
             service::formulary::search(conn, text, query.after.as_deref(), limit)
         })
         .await;
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// One product of the catalogue
-#[utoipa::path(get, path = "/api/v1/products/{code}", tag = "formulary", params(("code" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/products/{code}", operation_id = "getProduct",
+    tag = "formulary", params(("code" = String, Path)),
     responses((status = 200, body = ProductView)))]
 async fn fetch(
     caller: FormularyReader,

@@ -41,7 +41,8 @@ struct LetterPage {
 }
 
 /// Letters to staff, without their text
-#[utoipa::path(get, path = "/api/v1/letters", tag = "network", params(LetterPage),
+#[utoipa::path(get, path = "/api/v1/letters", operation_id = "listLetters",
+    tag = "network", params(LetterPage),
     responses((status = 200, body = Page<LetterView>)))]
 async fn list(
     caller: Operator,
@@ -54,13 +55,14 @@ async fn list(
     let outcome = app
         .read(caller.actor(), move |conn, _| service::letter::list(conn, page.state, page.after, limit))
         .await;
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// Send a letter again, with a fresh link
 ///
 /// The links of earlier invitations stop working.
-#[utoipa::path(post, path = "/api/v1/letters/{id}/resend", tag = "network", params(("id" = LetterId, Path)),
+#[utoipa::path(post, path = "/api/v1/letters/{id}/resend", operation_id = "resendLetter",
+    tag = "network", params(("id" = LetterId, Path)),
     responses((status = 200, body = LetterView)))]
 async fn resend(
     caller: Operator,

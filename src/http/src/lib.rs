@@ -17,6 +17,7 @@ mod formulary;
 mod letter;
 mod matching;
 pub mod metrics;
+mod negotiation;
 mod network;
 pub mod openapi;
 mod order;

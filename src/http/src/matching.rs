@@ -35,7 +35,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// My duty status
-#[utoipa::path(get, path = "/api/v1/duty", tag = "matching", responses((status = 200, body = DutyView)))]
+#[utoipa::path(get, path = "/api/v1/duty", operation_id = "getDuty",
+    tag = "matching", responses((status = 200, body = DutyView)))]
 async fn duty_fetch(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
         .poll_found(caller.actor(), move |conn, app, live| {
@@ -46,7 +47,8 @@ async fn duty_fetch(caller: Doctor, request: HttpRequest, app: Data<Arc<AppState
 }
 
 /// Go on duty, or off duty
-#[utoipa::path(put, path = "/api/v1/duty", tag = "matching", request_body = DutyInput,
+#[utoipa::path(put, path = "/api/v1/duty", operation_id = "setDuty",
+    tag = "matching", request_body = DutyInput,
     responses((status = 200, body = DutyView)))]
 async fn duty_set(
     caller: Doctor,
@@ -61,7 +63,7 @@ async fn duty_set(
 }
 
 /// My open offers; waits up to `wait` seconds while there is none
-#[utoipa::path(get, path = "/api/v1/offers", tag = "matching", params(Wait),
+#[utoipa::path(get, path = "/api/v1/offers", operation_id = "listOffers", tag = "matching", params(Wait),
     responses((status = 200, body = OffersView)))]
 async fn list(
     caller: Doctor,
@@ -84,7 +86,8 @@ async fn list(
 }
 
 /// Accept an offer
-#[utoipa::path(post, path = "/api/v1/offers/{id}/accept", tag = "matching", params(("id" = OfferId, Path)),
+#[utoipa::path(post, path = "/api/v1/offers/{id}/accept", operation_id = "acceptOffer",
+    tag = "matching", params(("id" = OfferId, Path)),
     request_body = AcceptInput, responses((status = 200, body = ConsultationView)))]
 async fn accept(
     caller: Doctor,
@@ -101,7 +104,8 @@ async fn accept(
 }
 
 /// Decline an offer
-#[utoipa::path(post, path = "/api/v1/offers/{id}/decline", tag = "matching", params(("id" = OfferId, Path)),
+#[utoipa::path(post, path = "/api/v1/offers/{id}/decline", operation_id = "declineOffer",
+    tag = "matching", params(("id" = OfferId, Path)),
     request_body = DeclineInput, responses((status = 200, body = Declined)))]
 async fn decline(
     caller: Doctor,

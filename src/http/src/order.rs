@@ -34,7 +34,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Reserve the packs of a prescription, or of over-the-counter lines
-#[utoipa::path(post, path = "/api/v1/orders", tag = "order", request_body = OrderInput,
+#[utoipa::path(post, path = "/api/v1/orders", operation_id = "placeOrder",
+    tag = "order", request_body = OrderInput,
     responses((status = 201, body = OrderView)))]
 async fn create(
     caller: Worker,
@@ -50,7 +51,7 @@ async fn create(
 }
 
 /// The worker's orders
-#[utoipa::path(get, path = "/api/v1/orders", tag = "order", params(ListQuery),
+#[utoipa::path(get, path = "/api/v1/orders", operation_id = "listOrders", tag = "order", params(ListQuery),
     responses((status = 200, body = OrderList)))]
 async fn list(
     caller: Worker,
@@ -63,11 +64,12 @@ async fn list(
             service::order::list(conn, app, caller.0.worker, query.0.after(), query.0.limit())
         })
         .await;
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// One of the worker's orders
-#[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "order", params(("id" = OrderId, Path)),
+#[utoipa::path(get, path = "/api/v1/orders/{id}", operation_id = "getOrder",
+    tag = "order", params(("id" = OrderId, Path)),
     responses((status = 200, body = OrderView)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<OrderId>) -> Reply {
     let outcome = app
@@ -79,7 +81,8 @@ async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>, i
 }
 
 /// Pay; each pack is then authorised for vending
-#[utoipa::path(post, path = "/api/v1/orders/{id}/pay", tag = "order", params(("id" = OrderId, Path)),
+#[utoipa::path(post, path = "/api/v1/orders/{id}/pay", operation_id = "payOrder",
+    tag = "order", params(("id" = OrderId, Path)),
     request_body = PayInput, responses((status = 200, body = OrderView)))]
 async fn pay(
     caller: Worker,
@@ -96,7 +99,8 @@ async fn pay(
 }
 
 /// Cancel the units whose vending has not started; they are refunded
-#[utoipa::path(post, path = "/api/v1/orders/{id}/cancel", tag = "order", params(("id" = OrderId, Path)),
+#[utoipa::path(post, path = "/api/v1/orders/{id}/cancel", operation_id = "cancelOrder",
+    tag = "order", params(("id" = OrderId, Path)),
     responses((status = 200, body = OrderView)))]
 async fn cancel(
     caller: Worker,
@@ -112,7 +116,8 @@ async fn cancel(
 }
 
 /// The subsidy account, with this month's allowance in it
-#[utoipa::path(get, path = "/api/v1/account", tag = "order", responses((status = 200, body = AccountView)))]
+#[utoipa::path(get, path = "/api/v1/account", operation_id = "getAccount",
+    tag = "order", responses((status = 200, body = AccountView)))]
 async fn account(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let (actor, worker) = (caller.actor(), caller.0.worker);
     let known = app

@@ -40,7 +40,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Check drugs against the safety rules; nothing is stored
-#[utoipa::path(post, path = "/api/v1/prescriptions/check", tag = "prescription", request_body = CheckInput,
+#[utoipa::path(post, path = "/api/v1/prescriptions/check", operation_id = "checkPrescription",
+    tag = "prescription", request_body = CheckInput,
     responses((status = 200, body = SafetyReportView)))]
 async fn check(
     caller: Checker,
@@ -57,7 +58,8 @@ async fn check(
 }
 
 /// Write a draft in an active consultation
-#[utoipa::path(post, path = "/api/v1/consultations/{id}/prescriptions", tag = "prescription",
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/prescriptions", operation_id = "draftPrescription",
+    tag = "prescription",
     params(("id" = ConsultationId, Path)), request_body = PrescriptionInput,
     responses((status = 201, body = PrescriptionView)))]
 async fn draft(
@@ -75,7 +77,8 @@ async fn draft(
 }
 
 /// Prescriptions, the newest first: the caller's own; for a pharmacist, all except drafts
-#[utoipa::path(get, path = "/api/v1/prescriptions", tag = "prescription", params(ListQuery),
+#[utoipa::path(get, path = "/api/v1/prescriptions", operation_id = "listPrescriptions",
+    tag = "prescription", params(ListQuery),
     responses((status = 200, body = PrescriptionPage)))]
 async fn list(
     caller: PrescriptionReader,
@@ -90,11 +93,12 @@ async fn list(
         })
         .await
         .map(Option::unwrap_or_default);
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// One prescription; its version is the ETag
-#[utoipa::path(get, path = "/api/v1/prescriptions/{id}", tag = "prescription",
+#[utoipa::path(get, path = "/api/v1/prescriptions/{id}", operation_id = "getPrescription",
+    tag = "prescription",
     params(("id" = PrescriptionId, Path)), responses((status = 200, body = PrescriptionView)))]
 async fn fetch(
     caller: PrescriptionReader,
@@ -111,7 +115,8 @@ async fn fetch(
 }
 
 /// Replace the content of a draft or of a returned prescription
-#[utoipa::path(put, path = "/api/v1/prescriptions/{id}", tag = "prescription",
+#[utoipa::path(put, path = "/api/v1/prescriptions/{id}", operation_id = "replacePrescription",
+    tag = "prescription",
     params(("id" = PrescriptionId, Path)),
     request_body = PrescriptionInput, responses((status = 200, body = PrescriptionView)))]
 async fn edit(
@@ -129,7 +134,8 @@ async fn edit(
 }
 
 /// Sign a draft
-#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/sign", tag = "prescription",
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/sign", operation_id = "signPrescription",
+    tag = "prescription",
     params(("id" = PrescriptionId, Path)), request_body = SignInput,
     responses((status = 200, body = PrescriptionView)))]
 async fn sign(
@@ -147,7 +153,8 @@ async fn sign(
 }
 
 /// Withdraw a prescription
-#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/void", tag = "prescription",
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/void", operation_id = "voidPrescription",
+    tag = "prescription",
     params(("id" = PrescriptionId, Path)), request_body = VoidInput,
     responses((status = 200, body = PrescriptionView)))]
 async fn void(

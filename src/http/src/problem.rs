@@ -8,7 +8,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::span::RequestId;
+use super::{negotiation::preferred, span::RequestId};
 use base::telemetry::Chain;
 use domain::{
     refusal::{Code, Refusal, RefusalKind},
@@ -19,9 +19,6 @@ use storage::StoreError;
 
 /// `Retry-After` in seconds when a row lock could not be obtained in time. Our default.
 const BUSY_RETRY_S: u32 = 3;
-
-/// Maximum entries of `Accept-Language` that are read. Our default.
-const MAX_LANGUAGES: usize = 16;
 
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
@@ -126,24 +123,17 @@ pub(crate) fn log_fault(fault: &Failure) {
 
 /// English if the caller prefers it, otherwise Chinese, the network's language.
 pub(crate) fn language_of(request: &HttpRequest) -> Language {
-    let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let mut best = (Language::Chinese, 0.0_f32);
-    for part in wanted.unwrap_or("zh").split(',').take(MAX_LANGUAGES) {
-        let mut pieces = part.split(';');
-        let tag = pieces.next().unwrap_or("").trim();
-        let weight = pieces
-            .find_map(|piece| piece.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()))
-            .unwrap_or(1.0);
-        let language = match tag.split('-').next() {
-            Some(tag) if tag.eq_ignore_ascii_case("en") => Language::English,
-            Some(tag) if tag.eq_ignore_ascii_case("zh") => Language::Chinese,
-            _ => continue,
-        };
-        if weight > best.1 {
-            best = (language, weight);
-        }
-    }
-    best.0
+    let known = |tag: &str| match tag.split('-').next() {
+        Some(tag) if tag.eq_ignore_ascii_case("en") => Some(Language::English),
+        Some(tag) if tag.eq_ignore_ascii_case("zh") => Some(Language::Chinese),
+        _ => None,
+    };
+    preferred(request, header::ACCEPT_LANGUAGE, known).unwrap_or(Language::Chinese)
+}
+
+/// The URI reference that names a kind of problem; `pages::problems` serves it.
+pub(crate) fn type_of(code: Code) -> String {
+    format!("/problems/{}", code.as_str())
 }
 
 /// The HTTP status of each kind of refusal.
@@ -190,7 +180,7 @@ impl ResponseError for Problem {
         let status = self.status_code();
         let refusal = &self.refusal;
         let body = ProblemBody {
-            type_uri: format!("/problems/{}", refusal.code.as_str()),
+            type_uri: type_of(refusal.code),
             title: refusal.code.title().in_language(self.language).to_owned(),
             status: status.as_u16(),
             code: refusal.code.as_str().to_owned(),

@@ -25,7 +25,7 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// My health profile; its version is the ETag, "0" while it is empty
-#[utoipa::path(get, path = "/api/v1/me/profile", tag = "profile",
+#[utoipa::path(get, path = "/api/v1/me/profile", operation_id = "getMyProfile", tag = "profile",
     responses((status = 200, body = HealthProfile)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let worker = caller.0.worker;
@@ -34,7 +34,8 @@ async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -
 }
 
 /// Replace my health profile, if its version is still the one that I read
-#[utoipa::path(put, path = "/api/v1/me/profile", tag = "profile", request_body = ProfileInput,
+#[utoipa::path(put, path = "/api/v1/me/profile", operation_id = "replaceMyProfile",
+    tag = "profile", request_body = ProfileInput,
     responses((status = 200, body = HealthProfile)))]
 async fn put(
     caller: Worker,

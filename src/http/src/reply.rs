@@ -8,7 +8,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
-        header::{self, HeaderValue},
+        header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
 };
@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{body::IdempotencyKey, problem::Problem};
 use crate::validation;
 use domain::refusal::Code;
-use service::{Actor, Answer, AppState, Failure, IdempotentRequest, Tx};
+use service::{Actor, Answer, AppState, Failure, IdempotentRequest, Tx, page::NextPage};
 
 /// What every handler returns.
 pub(crate) type Reply = Result<HttpResponse, Problem>;
@@ -50,11 +50,33 @@ pub(crate) fn with_status<T: Serialize>(
 pub(crate) fn versioned<T: Serialize>(request: &HttpRequest, outcome: Result<(i64, T), Failure>) -> Reply {
     match outcome {
         Ok((version, body)) => Ok(HttpResponse::Ok()
-            .insert_header((header::ETAG, format!("\"{version}\"")))
+            .insert_header(etag(version))
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .json(body)),
         Err(failure) => Err(Problem::new(request, failure)),
     }
+}
+
+fn etag(version: i64) -> (HeaderName, String) {
+    (header::ETAG, format!("\"{version}\""))
+}
+
+/// A page of a list, with a `Link` to the next one (RFC 8288).
+pub(crate) fn page<T: Serialize + NextPage>(request: &HttpRequest, outcome: Result<T, Failure>) -> Reply {
+    let next = outcome.as_ref().ok().and_then(NextPage::next_after);
+    let mut response = json(request, outcome)?;
+    if let Some(link) = next.and_then(|after| HeaderValue::try_from(link_to(request, &after)).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+/// The address of this page with another `after`: an id or a code, which an address may hold as it is.
+fn link_to(request: &HttpRequest, after: &str) -> String {
+    let others = request.query_string().split('&').filter(|pair| !pair.is_empty());
+    let others = others.filter(|pair| pair.split('=').next() != Some("after"));
+    let query = others.fold(format!("after={after}"), |query, pair| query + "&" + pair);
+    format!("<{}?{query}>; rel=\"next\"", request.path())
 }
 
 /// Runs a verb once per idempotency key and answers with `status`.
@@ -129,6 +151,10 @@ pub(crate) fn answer_idempotent(
     let body = answer.outcome.map_err(|refusal| problem(Failure::Refused(refusal)))?;
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CACHE_CONTROL, "no-store"));
+    // Only the views of documents that people edit have a version.
+    if let Some(version) = body["version"].as_i64() {
+        response.insert_header(etag(version));
+    }
     if answer.replayed {
         response.insert_header(("Idempotency-Replayed", "true"));
     }

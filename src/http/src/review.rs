@@ -34,7 +34,7 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Signed prescriptions that wait for review, the oldest first
-#[utoipa::path(get, path = "/api/v1/reviews", tag = "review", params(Wait),
+#[utoipa::path(get, path = "/api/v1/reviews", operation_id = "listReviews", tag = "review", params(Wait),
     responses((status = 200, body = ReviewQueue)))]
 async fn waiting(
     caller: Pharmacist,
@@ -51,7 +51,8 @@ async fn waiting(
 }
 
 /// A prescription under review, with what the pharmacist must assess; the access is recorded
-#[utoipa::path(get, path = "/api/v1/reviews/{id}", tag = "review", params(("id" = PrescriptionId, Path)),
+#[utoipa::path(get, path = "/api/v1/reviews/{id}", operation_id = "getReview",
+    tag = "review", params(("id" = PrescriptionId, Path)),
     responses((status = 200, body = ReviewView)))]
 async fn fetch(
     caller: Pharmacist,
@@ -68,7 +69,8 @@ async fn fetch(
 }
 
 /// Approve a signed prescription
-#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/approve", tag = "review",
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/approve", operation_id = "approvePrescription",
+    tag = "review",
     params(("id" = PrescriptionId, Path)), request_body = ApproveInput,
     responses((status = 200, body = PrescriptionView)))]
 async fn approve(
@@ -86,7 +88,8 @@ async fn approve(
 }
 
 /// Send a signed prescription back to its doctor
-#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/return", tag = "review",
+#[utoipa::path(post, path = "/api/v1/prescriptions/{id}/return", operation_id = "returnPrescription",
+    tag = "review",
     params(("id" = PrescriptionId, Path)), request_body = ReturnInput,
     responses((status = 200, body = PrescriptionView)))]
 async fn send_back(

@@ -85,9 +85,10 @@ impl RouteLine {
         self.method != Method::GET
     }
 
-    /// Whether the route is part of the API, and not a page.
+    /// Whether the route is for programs, and not a page or a part of one.
     pub fn is_interface(&self) -> bool {
-        self.path.starts_with("/api/") || self.path.starts_with("/cabinet/")
+        let begins = ["/api/", "/cabinet/", "/.well-known/", "/problems/", "/healthz", "/readyz"];
+        begins.iter().any(|begin| self.path.starts_with(begin))
     }
 }
 

@@ -58,7 +58,7 @@ struct AuditView {
 }
 
 /// Cabinets and their stock
-#[utoipa::path(get, path = "/api/v1/cabinets", tag = "vend", params(ListQuery),
+#[utoipa::path(get, path = "/api/v1/cabinets", operation_id = "listCabinets", tag = "vend", params(ListQuery),
     responses((status = 200, body = CabinetList)))]
 async fn list(
     caller: StockKeeper,
@@ -71,11 +71,12 @@ async fn list(
             service::vend::cabinets(conn, page.0.after(), page.0.limit())
         })
         .await;
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// One cabinet and its stock
-#[utoipa::path(get, path = "/api/v1/cabinets/{id}", tag = "vend", params(("id" = CabinetId, Path)),
+#[utoipa::path(get, path = "/api/v1/cabinets/{id}", operation_id = "getCabinet",
+    tag = "vend", params(("id" = CabinetId, Path)),
     responses((status = 200, body = CabinetView)))]
 async fn fetch(
     caller: StockKeeper,
@@ -88,7 +89,8 @@ async fn fetch(
 }
 
 /// Incidents that a person must look at
-#[utoipa::path(get, path = "/api/v1/incidents", tag = "vend", params(IncidentPage),
+#[utoipa::path(get, path = "/api/v1/incidents", operation_id = "listIncidents",
+    tag = "vend", params(IncidentPage),
     responses((status = 200, body = IncidentList)))]
 async fn incidents(
     caller: Operator,
@@ -102,11 +104,12 @@ async fn incidents(
             service::vend::incidents(conn, open, query.0.after, query.0.limit.unwrap_or(page::DEFAULT_LIMIT))
         })
         .await;
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// Close an incident
-#[utoipa::path(post, path = "/api/v1/incidents/{id}/close", tag = "vend", params(("id" = IncidentId, Path)),
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/close", operation_id = "closeIncident",
+    tag = "vend", params(("id" = IncidentId, Path)),
     request_body = CloseIncident, responses((status = 200, body = IncidentView)))]
 async fn close_incident(
     caller: Operator,
@@ -123,7 +126,8 @@ async fn close_incident(
 }
 
 /// Resolve an attempt in doubt, after a restart and a count
-#[utoipa::path(post, path = "/api/v1/attempts/{id}/resolve", tag = "vend", params(("id" = AttemptId, Path)),
+#[utoipa::path(post, path = "/api/v1/attempts/{id}/resolve", operation_id = "resolveAttempt",
+    tag = "vend", params(("id" = AttemptId, Path)),
     request_body = ResolveInput, responses((status = 200, body = AttemptView)))]
 async fn resolve(
     caller: Operator,
@@ -140,7 +144,8 @@ async fn resolve(
 }
 
 /// Recall a lot
-#[utoipa::path(post, path = "/api/v1/lots/recall", tag = "vend", request_body = RecallInput,
+#[utoipa::path(post, path = "/api/v1/lots/recall", operation_id = "recallLot",
+    tag = "vend", request_body = RecallInput,
     responses((status = 200, body = RecallView)))]
 async fn recall(
     caller: Operator,
@@ -156,7 +161,7 @@ async fn recall(
 }
 
 /// Check the invariants of stock, vending and the ledger
-#[utoipa::path(get, path = "/api/v1/audit/invariants", tag = "vend",
+#[utoipa::path(get, path = "/api/v1/audit/invariants", operation_id = "checkInvariants", tag = "vend",
     responses((status = 200, body = AuditView)))]
 async fn invariants(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app

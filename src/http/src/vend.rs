@@ -39,7 +39,7 @@ pub(crate) struct Doc;
 ///
 /// `boot_id` is 128 random bits in 32 lower hex digits; the head of an empty
 /// journal is `seq` 0 with a hash of 64 zeros.
-#[utoipa::path(post, path = "/cabinet/v1/hello", tag = "cabinet",
+#[utoipa::path(post, path = "/cabinet/v1/hello", operation_id = "sayHello", tag = "cabinet",
     request_body = HelloRequest, responses((status = 200, body = HelloAnswer)))]
 async fn hello(
     caller: Cabinet,
@@ -52,7 +52,7 @@ async fn hello(
 }
 
 /// Work for the cabinet: authorizations, voids, recalls
-#[utoipa::path(get, path = "/cabinet/v1/work", tag = "cabinet",
+#[utoipa::path(get, path = "/cabinet/v1/work", operation_id = "pollWork", tag = "cabinet",
     params(WorkQuery), responses((status = 200, body = WorkAnswer)))]
 async fn work(
     caller: Cabinet,
@@ -92,7 +92,7 @@ async fn next_work(
 }
 
 /// START: ask for permission to begin one attempt
-#[utoipa::path(post, path = "/cabinet/v1/attempts/{id}/start", tag = "cabinet",
+#[utoipa::path(post, path = "/cabinet/v1/attempts/{id}/start", operation_id = "startAttempt", tag = "cabinet",
     params(("id" = AttemptId, Path)),
     request_body = StartRequest, responses((status = 200, body = Grant)))]
 async fn start(
@@ -115,7 +115,7 @@ async fn start(
 /// six decimals and `Z`, kind, and the body as JSON with sorted keys and no
 /// white space. The first entry's `prev_hash` is 64 zeros. A gap is answered
 /// with `journal_gap` and the expected seq in `data`.
-#[utoipa::path(post, path = "/cabinet/v1/events", tag = "cabinet",
+#[utoipa::path(post, path = "/cabinet/v1/events", operation_id = "reportJournal", tag = "cabinet",
     request_body = EventsRequest, responses((status = 200, body = EventsAnswer)))]
 async fn events(
     caller: Cabinet,

@@ -36,21 +36,23 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Assess a set of values by the triage rules, with NEWS2; nothing is stored
-#[utoipa::path(post, path = "/api/v1/triage/assess", tag = "vitals", request_body = AssessInput,
+#[utoipa::path(post, path = "/api/v1/triage/assess", operation_id = "assessVitals",
+    tag = "vitals", request_body = AssessInput,
     responses((status = 200, body = Assessment)))]
 async fn assess(_: Anyone, request: HttpRequest, app: Data<Arc<AppState>>, body: Body<AssessInput>) -> Reply {
     reply::json(&request, service::triage::assess::assess(&app, &body.0))
 }
 
 /// The symptoms that a screen asks about, with first aid for each
-#[utoipa::path(get, path = "/api/v1/symptoms", tag = "vitals",
+#[utoipa::path(get, path = "/api/v1/symptoms", operation_id = "listSymptoms", tag = "vitals",
     responses((status = 200, body = SymptomList)))]
 async fn list_symptoms(_: Anyone, request: HttpRequest) -> Reply {
     reply::json(&request, Ok::<_, Failure>(service::triage::symptoms::asked()))
 }
 
 /// Report my symptoms; added to those that I reported before
-#[utoipa::path(post, path = "/api/v1/symptoms", tag = "vitals", request_body = SymptomsInput,
+#[utoipa::path(post, path = "/api/v1/symptoms", operation_id = "recordSymptoms",
+    tag = "vitals", request_body = SymptomsInput,
     responses((status = 201, body = TriageView)))]
 async fn report_symptoms(
     caller: Worker,
@@ -66,7 +68,8 @@ async fn report_symptoms(
 }
 
 /// How soon a doctor must see me, based on all that is known now
-#[utoipa::path(get, path = "/api/v1/triage", tag = "vitals", responses((status = 200, body = TriageView)))]
+#[utoipa::path(get, path = "/api/v1/triage", operation_id = "getTriage",
+    tag = "vitals", responses((status = 200, body = TriageView)))]
 async fn current(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
         .read_snapshot(caller.actor(), move |conn, app| service::triage::assess(conn, app, caller.0))
@@ -75,7 +78,8 @@ async fn current(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>)
 }
 
 /// Store readings of this check-in
-#[utoipa::path(post, path = "/api/v1/readings", tag = "vitals", request_body = ReadingsInput,
+#[utoipa::path(post, path = "/api/v1/readings", operation_id = "recordReadings",
+    tag = "vitals", request_body = ReadingsInput,
     responses((status = 201, body = ReadingsStored)))]
 async fn record(
     caller: Worker,
@@ -91,7 +95,8 @@ async fn record(
 }
 
 /// The readings of this check-in
-#[utoipa::path(get, path = "/api/v1/readings", tag = "vitals", responses((status = 200, body = ReadingsView)))]
+#[utoipa::path(get, path = "/api/v1/readings", operation_id = "listReadings",
+    tag = "vitals", responses((status = 200, body = ReadingsView)))]
 async fn list(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome =
         app.read(caller.actor(), move |conn, _| service::vitals::list(conn, caller.0.check_in)).await;

@@ -17,6 +17,18 @@ pub struct Page<T> {
     pub next_after: Option<Uuid>,
 }
 
+/// A page that knows where the next one begins.
+pub trait NextPage {
+    /// The `after` of the next page; `None` on the last.
+    fn next_after(&self) -> Option<String>;
+}
+
+impl<T> NextPage for Page<T> {
+    fn next_after(&self) -> Option<String> {
+        self.next_after.map(|id| id.to_string())
+    }
+}
+
 impl<T, K> From<Rows<T, Id<K>>> for Page<T> {
     fn from(page: Rows<T, Id<K>>) -> Self {
         Self { items: page.rows, next_after: page.next_after.map(|id| id.uuid()) }
@@ -33,6 +45,11 @@ macro_rules! page {
             pub items: Vec<$item>,
             /// The `after` of the next page; null on the last.
             pub next_after: Option<$key>,
+        }
+        impl $crate::page::NextPage for $name {
+            fn next_after(&self) -> Option<String> {
+                self.next_after.as_ref().map(ToString::to_string)
+            }
         }
         impl From<$crate::page::Rows<$item, $key>> for $name {
             fn from(page: $crate::page::Rows<$item, $key>) -> Self {

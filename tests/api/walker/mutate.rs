@@ -67,7 +67,7 @@ fn with(good: &Value, path: &[Step], value: Option<Value>) -> Value {
 /// The schema without null and with its references resolved; of several variants the one whose tag matches.
 fn plain<'s>(schema: &'s Value, current: &Value) -> &'s Value {
     let schema = resolved(schema);
-    let Some(options) = schema["oneOf"].as_array() else { return schema };
+    let Some(options) = options_of(schema) else { return schema };
     let mut options = options.iter().map(resolved).filter(|option| option["type"] != "null");
     let fits = |option: &&Value| {
         let mut properties = option["properties"].as_object().into_iter().flatten();
@@ -78,6 +78,11 @@ fn plain<'s>(schema: &'s Value, current: &Value) -> &'s Value {
     };
     let first = options.clone().next().expect("an option");
     options.find(fits).unwrap_or(first)
+}
+
+/// The alternatives of a union, and of a schema that may be null.
+fn options_of(schema: &Value) -> Option<&Vec<Value>> {
+    ["oneOf", "anyOf"].into_iter().find_map(|name| schema[name].as_array())
 }
 
 fn is_of(schema: &Value, kind: &str) -> bool {
@@ -203,7 +208,7 @@ fn wrong_texts(schema: &Value) -> Vec<String> {
 /// Collects the parts of a schema that have no bound.
 pub fn find_unbounded(schema: &Value, place: &str, unbounded: &mut Vec<String>) {
     let schema = resolved(schema);
-    for option in schema["oneOf"].as_array().into_iter().flatten() {
+    for option in options_of(schema).into_iter().flatten() {
         find_unbounded(option, place, unbounded);
     }
     let open = |name: &str| schema[name].is_null();

@@ -4,9 +4,8 @@ use serde_json::Value;
 
 use super::{
     ask::Ask,
-    document::{Operation, filled, statuses},
+    document::{NOBODY, Operation, check_headers, filled, good_body, statuses},
     mutate::wrong_bodies,
-    table::{NOBODY, good_body},
     tokens::{BadToken, bad_tokens},
 };
 use crate::{harness::TestApp, seed::Seed};
@@ -36,6 +35,7 @@ impl<'s> World<'s> {
 
 /// One bad request, and the answer that it must get.
 pub struct Trial {
+    operation: String,
     why: String,
     ask: Ask,
     status: u16,
@@ -59,6 +59,7 @@ impl Trial {
         assert_eq!(answer.headers["content-type"], "application/problem+json", "{seen}");
         assert_eq!(answer.headers["content-language"], self.language.as_str(), "{seen}");
         assert_eq!(answer.body["status"], status, "{seen}");
+        check_headers(&self.operation, &answer);
         assert_eq!(answer.body["code"], code.as_str(), "{seen}");
         assert_eq!(answer.body["title"], code.title().in_language(self.language), "{seen}");
         let Some(field) = &self.field else { return };
@@ -104,7 +105,7 @@ impl Collector<'_> {
 
     fn url(&self, id: &str) -> String {
         let path = filled(&self.operation.path, id);
-        if self.operation.id == "get_workers" { path + "?phone=15400000001" } else { path }
+        if self.operation.id == "findWorkers" { path + "?phone=15400000001" } else { path }
     }
 
     /// A request that matches the schema; its id belongs to no row.
@@ -131,7 +132,8 @@ impl Collector<'_> {
         let language = if self.found.len().is_multiple_of(2) { Language::Chinese } else { Language::English };
         let has_own_key = self.operation.has("Idempotency-Key") && status != 400;
         let field = field.map(str::to_owned);
-        self.found.push(Trial { why, ask, status, code, field, language, has_own_key });
+        let operation = self.operation.id.clone();
+        self.found.push(Trial { operation, why, ask, status, code, field, language, has_own_key });
     }
 
     /// Wrong roles, no token, bad tokens.
@@ -238,9 +240,6 @@ impl Collector<'_> {
                 let ask = Ask { url: self.url(id), ..self.good(role) };
                 self.add("no id", ask, 404, Code::NotFound, None);
             }
-        }
-        if !self.operation.is_interface() {
-            return;
         }
         let bare = self.operation.path.clone();
         let with = |collector: &Self, query: &str| {

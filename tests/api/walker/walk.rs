@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::{
     ask::Ask,
-    document::{self, Operation, filled},
+    document::{self, Operation, filled, good_body},
     state,
-    table::good_body,
 };
 use crate::{
     harness::TestApp,
@@ -23,6 +22,8 @@ pub struct Walk<'h> {
     pub seed: &'h Seed,
     pub operations: BTreeMap<String, Operation>,
     pub taken: BTreeSet<String>,
+    /// The version of the document in the last answer.
+    pub etag: Option<String>,
 }
 
 #[derive(Default, Clone)]
@@ -84,6 +85,8 @@ impl Walk<'_> {
         let good = answer.status.is_success() || super::fails_with_test_clock(name, answer.status.as_u16());
         assert!(good, "{name}: {} {}", answer.status, answer.body);
         assert!(document::statuses(name).contains(&answer.status.as_u16()), "{name}: {}", answer.status);
+        document::check_headers(name, &answer);
+        self.etag = answer.headers.get("etag").map(|value| value.to_str().expect("text").to_owned());
         self.taken.insert(name.to_owned());
         if self.operations[name].has("Idempotency-Key") {
             self.repeat(name, ask, &answer.body).await;
@@ -95,10 +98,15 @@ impl Walk<'_> {
         let before = state::digest(self.app).await;
         let again = ask.clone().send(self.app).await;
         // After signing out, the repeated request has a session that has ended.
-        if name != "post_session_sign_out" {
+        if name != "signOut" {
             assert_eq!(
                 again.headers.get("idempotency-replayed").map(|value| value.as_bytes()),
                 Some(&b"true"[..])
+            );
+            document::check_headers(name, &again);
+            assert_eq!(
+                again.headers.get("etag").map(|value| value.as_bytes()),
+                self.etag.as_deref().map(str::as_bytes)
             );
             assert_eq!(again.body, *first, "{name}: the same key, another answer");
             let mut other = ask;
@@ -111,7 +119,9 @@ impl Walk<'_> {
     /// Sends a request that is no longer possible; it must get 409 with `code`.
     pub async fn too_late(&self, name: &str, good: Good<'_>, code: &str) {
         let before = state::digest(self.app).await;
-        self.ask(name, &good).send(self.app).await.problem(409, code);
+        let answer = self.ask(name, &good).send(self.app).await;
+        document::check_headers(name, &answer);
+        answer.problem(409, code);
         assert_eq!(before, state::digest(self.app).await, "{name}: refused, but something changed");
     }
 

@@ -34,7 +34,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Check in by card number and PIN
-#[utoipa::path(post, path = "/api/v1/check-ins", tag = "check-in", request_body = CheckInInput,
+#[utoipa::path(post, path = "/api/v1/check-ins", operation_id = "checkIn",
+    tag = "check-in", request_body = CheckInInput,
     responses((status = 201, body = CheckInOpened)))]
 async fn open(
     caller: Station,
@@ -60,7 +61,8 @@ async fn open(
 }
 
 /// Check in somebody without a card, under the record that their proof finds, or a new one
-#[utoipa::path(post, path = "/api/v1/check-ins/walk-in", tag = "check-in", request_body = WalkInInput,
+#[utoipa::path(post, path = "/api/v1/check-ins/walk-in", operation_id = "checkInWalkIn",
+    tag = "check-in", request_body = WalkInInput,
     responses((status = 201, body = CheckInOpened)))]
 async fn open_walk_in(
     caller: Station,
@@ -76,7 +78,8 @@ async fn open_walk_in(
 }
 
 /// A check-in of this screen
-#[utoipa::path(get, path = "/api/v1/check-ins/{id}", tag = "check-in", params(("id" = CheckInId, Path)),
+#[utoipa::path(get, path = "/api/v1/check-ins/{id}", operation_id = "getCheckIn",
+    tag = "check-in", params(("id" = CheckInId, Path)),
     responses((status = 200, body = CheckInView)))]
 async fn fetch(
     caller: Station,
@@ -91,7 +94,8 @@ async fn fetch(
 }
 
 /// Leave: end the check-in
-#[utoipa::path(post, path = "/api/v1/check-ins/{id}/leave", tag = "check-in", params(("id" = CheckInId, Path)),
+#[utoipa::path(post, path = "/api/v1/check-ins/{id}/leave", operation_id = "leaveCheckIn",
+    tag = "check-in", params(("id" = CheckInId, Path)),
     responses((status = 200, body = CheckInView)))]
 async fn leave(
     caller: Station,
@@ -107,7 +111,8 @@ async fn leave(
 }
 
 /// A fresh worker token for a check-in that is still open
-#[utoipa::path(post, path = "/api/v1/check-ins/{id}/token", tag = "check-in", params(("id" = CheckInId, Path)),
+#[utoipa::path(post, path = "/api/v1/check-ins/{id}/token", operation_id = "renewWorkerToken",
+    tag = "check-in", params(("id" = CheckInId, Path)),
     responses((status = 200, body = WorkerToken)))]
 async fn renew(
     caller: Station,

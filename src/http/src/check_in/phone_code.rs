@@ -25,7 +25,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Send a code to a phone; the answer does not reveal whether anybody is registered with it
-#[utoipa::path(post, path = "/api/v1/phone-codes", tag = "check-in", request_body = PhoneCodeRequest,
+#[utoipa::path(post, path = "/api/v1/phone-codes", operation_id = "sendPhoneCode",
+    tag = "check-in", request_body = PhoneCodeRequest,
     responses((status = 201, body = PhoneCodeSent)))]
 async fn send(
     caller: Station,

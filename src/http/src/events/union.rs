@@ -5,11 +5,12 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         Discriminator, KnownFormat, Object, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat,
-        Type,
+        Type, schema::AnyOfBuilder,
     },
 };
 
 use super::EventView;
+use crate::openapi::{schemas::open_set, unions::in_capitals};
 use domain::event::{AnyId, Event, Stream};
 
 impl PartialSchema for EventView {
@@ -20,9 +21,23 @@ impl PartialSchema for EventView {
             discriminator.mapping.insert(kind.to_owned(), variant.ref_location.clone());
             union = union.item(variant);
         }
-        let what = "One event, as the `data` of the stream; `kind` says which.";
-        union.description(Some(what)).discriminator(Some(discriminator)).into()
+        let what = "One event, as the `data` of the stream; `kind` says which. Kinds are added without a new \
+            version: skip those that you do not know.";
+        let union = union.description(Some(what)).discriminator(Some(discriminator));
+        union.extensions(Some(open_set())).into()
     }
+}
+
+/// The schema of a frame's data: on the wire the event as JSON, behind a parser of streams the event.
+/// Generators overlook what only a `contentSchema` refers to.
+pub(super) fn data() -> Schema {
+    let event = || Ref::from_schema_name(EventView::name());
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("An `EventView` as JSON."))
+        .content_media_type("application/json")
+        .content_schema(Some(event()));
+    AnyOfBuilder::new().item(text).item(event()).into()
 }
 
 impl ToSchema for EventView {
@@ -59,13 +74,6 @@ fn view_of(mut variant: Object) -> Schema {
     ["position", "stream", "stream_id", "at"].into_iter().fold(common, ObjectBuilder::required).into()
 }
 
-/// `consultation.accepted` -> `ConsultationAcceptedEvent`
 fn component(kind: &str) -> String {
-    let mut name = String::new();
-    for word in kind.split(['.', '_']) {
-        let (first, rest) = word.split_at(1);
-        name.push_str(&first.to_uppercase());
-        name.push_str(rest);
-    }
-    name + "Event"
+    in_capitals(kind) + "Event"
 }

@@ -29,7 +29,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Change my PIN, by the old one
-#[utoipa::path(post, path = "/api/v1/me/pin", tag = "check-in", request_body = OwnPinInput,
+#[utoipa::path(post, path = "/api/v1/me/pin", operation_id = "changeMyPin",
+    tag = "check-in", request_body = OwnPinInput,
     responses((status = 200, body = AccessView)))]
 async fn change_pin(
     caller: Worker,
@@ -45,7 +46,8 @@ async fn change_pin(
 }
 
 /// Change my phone, by a code sent to the new one
-#[utoipa::path(post, path = "/api/v1/me/phone", tag = "check-in", request_body = OwnPhoneInput,
+#[utoipa::path(post, path = "/api/v1/me/phone", operation_id = "changeMyPhone",
+    tag = "check-in", request_body = OwnPhoneInput,
     responses((status = 200, body = AccessView)))]
 async fn change_phone(
     caller: Worker,
@@ -61,7 +63,8 @@ async fn change_phone(
 }
 
 /// Replace a forgotten PIN, by card and a code sent to the worker's verified phone; also checks in
-#[utoipa::path(post, path = "/api/v1/check-ins/pin", tag = "check-in", request_body = ForgottenPinInput,
+#[utoipa::path(post, path = "/api/v1/check-ins/pin", operation_id = "checkInWithNewPin",
+    tag = "check-in", request_body = ForgottenPinInput,
     responses((status = 201, body = CheckInOpened)))]
 async fn reset_pin(
     caller: Station,

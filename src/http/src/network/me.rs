@@ -29,7 +29,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// My own data
-#[utoipa::path(get, path = "/api/v1/me", tag = "check-in", responses((status = 200, body = MeView)))]
+#[utoipa::path(get, path = "/api/v1/me", operation_id = "getMe",
+    tag = "check-in", responses((status = 200, body = MeView)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome =
         app.read(caller.actor(), move |conn, app| service::network::me::fetch(conn, app, caller.0)).await;
@@ -40,7 +41,7 @@ async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -
 ///
 /// Sent when the screen is touched. Every action of the worker also counts as presence; what
 /// the screen only reads (polls, streams) does not.
-#[utoipa::path(post, path = "/api/v1/me/presence", tag = "check-in",
+#[utoipa::path(post, path = "/api/v1/me/presence", operation_id = "reportPresence", tag = "check-in",
     responses((status = 200, body = PresenceView)))]
 async fn stay(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app.write(caller.actor(), |tx| Ok(service::network::me::stay(tx))).await;
@@ -48,7 +49,8 @@ async fn stay(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) ->
 }
 
 /// Consent to one purpose
-#[utoipa::path(post, path = "/api/v1/me/consents", tag = "check-in", request_body = ConsentInput,
+#[utoipa::path(post, path = "/api/v1/me/consents", operation_id = "giveConsent",
+    tag = "check-in", request_body = ConsentInput,
     responses((status = 201, body = ConsentsView)))]
 async fn grant(
     caller: Worker,
@@ -64,7 +66,8 @@ async fn grant(
 }
 
 /// Withdraw the consent to one purpose
-#[utoipa::path(post, path = "/api/v1/me/consents/withdraw", tag = "check-in", request_body = ConsentInput,
+#[utoipa::path(post, path = "/api/v1/me/consents/withdraw", operation_id = "withdrawConsent",
+    tag = "check-in", request_body = ConsentInput,
     responses((status = 200, body = ConsentsView)))]
 async fn withdraw(
     caller: Worker,

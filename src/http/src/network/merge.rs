@@ -29,7 +29,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Preview what a merge would combine and change; the access is logged
-#[utoipa::path(get, path = "/api/v1/workers/{id}/merge-preview", tag = "network",
+#[utoipa::path(get, path = "/api/v1/workers/{id}/merge-preview", operation_id = "previewMerge",
+    tag = "network",
     params(("id" = WorkerId, Path), MergeQuery), responses((status = 200, body = MergePreview)))]
 async fn preview(
     caller: Operator,
@@ -46,7 +47,8 @@ async fn preview(
 }
 
 /// Merge a record that nobody can open by themselves into the record of the worker whose it is
-#[utoipa::path(post, path = "/api/v1/workers/{id}/merge", tag = "network", params(("id" = WorkerId, Path)),
+#[utoipa::path(post, path = "/api/v1/workers/{id}/merge", operation_id = "mergeWorker",
+    tag = "network", params(("id" = WorkerId, Path)),
     request_body = MergeInput, responses((status = 200, body = WorkerSummary)))]
 async fn merge(
     caller: Operator,
@@ -63,7 +65,8 @@ async fn merge(
 }
 
 /// Undo a merge: both records are separate again, with what happened since
-#[utoipa::path(post, path = "/api/v1/workers/{id}/unmerge", tag = "network", params(("id" = WorkerId, Path)),
+#[utoipa::path(post, path = "/api/v1/workers/{id}/unmerge", operation_id = "unmergeWorker",
+    tag = "network", params(("id" = WorkerId, Path)),
     responses((status = 200, body = WorkerSummary)))]
 async fn unmerge(
     caller: Operator,

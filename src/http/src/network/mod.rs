@@ -110,9 +110,9 @@ struct ShiftPage {
 
 /// Declares a POST handler with which an operator creates something from a body.
 macro_rules! added {
-    ($(#[$doc:meta])* $name:ident($input:ty) -> $view:ty, $path:literal, $verb:expr) => {
+    ($(#[$doc:meta])* $name:ident($input:ty) -> $view:ty, $operation:literal, $path:literal, $verb:expr) => {
         $(#[$doc])*
-        #[utoipa::path(post, path = $path, tag = "network", request_body = $input,
+        #[utoipa::path(post, path = $path, operation_id = $operation, tag = "network", request_body = $input,
             responses((status = 201, body = $view)))]
         async fn $name(
             caller: Operator,
@@ -131,9 +131,9 @@ macro_rules! added {
 
 /// Declares a GET handler with which an operator lists something by id.
 macro_rules! listed {
-    ($(#[$doc:meta])* $name:ident($page:ty) -> $view:ty, $path:literal, $verb:expr) => {
+    ($(#[$doc:meta])* $name:ident($page:ty) -> $view:ty, $operation:literal, $path:literal, $verb:expr) => {
         $(#[$doc])*
-        #[utoipa::path(get, path = $path, tag = "network", params($page),
+        #[utoipa::path(get, path = $path, operation_id = $operation, tag = "network", params($page),
             responses((status = 200, body = Page<$view>)))]
         async fn $name(
             caller: Operator,
@@ -142,56 +142,58 @@ macro_rules! listed {
             page: Query<$page>,
         ) -> Reply {
             let outcome = app.read_snapshot(caller.actor(), move |conn, app| ($verb)(conn, app, &page.0)).await;
-            reply::json(&request, outcome)
+            reply::page(&request, outcome)
         }
     };
 }
 
 added!(
     /// Add a station, with a cabinet unless the request says otherwise
-    station_add(StationInput) -> StationView, "/api/v1/stations", service::network::station_add);
+    station_add(StationInput) -> StationView, "addStation", "/api/v1/stations", service::network::station_add);
 added!(
     /// Add a hospital
-    hospital_add(HospitalInput) -> HospitalView, "/api/v1/hospitals", service::network::hospital_add);
+    hospital_add(HospitalInput) -> HospitalView, "addHospital", "/api/v1/hospitals", service::network::hospital_add);
 added!(
     /// Add an employer
-    employer_add(EmployerInput) -> EmployerView, "/api/v1/employers", service::network::employer_add);
+    employer_add(EmployerInput) -> EmployerView, "addEmployer", "/api/v1/employers", service::network::employer_add);
 added!(
     /// Add a member of staff; they get an invitation by mail
-    staff_invite(StaffInput) -> StaffSummary, "/api/v1/staff", service::staff::staff_invite);
+    staff_invite(StaffInput) -> StaffSummary, "inviteStaff", "/api/v1/staff", service::staff::staff_invite);
 added!(
     /// Add a worker with a card
-    worker_add(WorkerInput) -> WorkerSummary, "/api/v1/workers", service::network::worker_add);
+    worker_add(WorkerInput) -> WorkerSummary, "registerWorker", "/api/v1/workers", service::network::worker_add);
 added!(
     /// Add a shift
-    shift_add(ShiftInput) -> ShiftView, "/api/v1/shifts", |tx, input| service::network::shift_add(tx, &input));
+    shift_add(ShiftInput) -> ShiftView, "addShift", "/api/v1/shifts",
+    |tx, input| service::network::shift_add(tx, &input));
 listed!(
     /// Stations
-    station_list(ListQuery) -> StationView, "/api/v1/stations",
+    station_list(ListQuery) -> StationView, "listStations", "/api/v1/stations",
     |conn, _, page: &ListQuery| service::network::station_list(conn, page.after(), page.limit()));
 listed!(
     /// Hospitals
-    hospital_list(ListQuery) -> HospitalView, "/api/v1/hospitals",
+    hospital_list(ListQuery) -> HospitalView, "listHospitals", "/api/v1/hospitals",
     |conn, _, page: &ListQuery| service::network::hospital_list(conn, page.after(), page.limit()));
 listed!(
     /// Employers
-    employer_list(ListQuery) -> EmployerView, "/api/v1/employers",
+    employer_list(ListQuery) -> EmployerView, "listEmployers", "/api/v1/employers",
     |conn, _, page: &ListQuery| service::network::employer_list(conn, page.after(), page.limit()));
 listed!(
 /// Staff
-staff_list(StaffPage) -> StaffSummary, "/api/v1/staff",
+staff_list(StaffPage) -> StaffSummary, "listStaff", "/api/v1/staff",
 |conn, _, page: &StaffPage| {
     service::staff::staff_list(conn, page.role, page.after, page.limit.unwrap_or(DEFAULT_LIMIT))
 });
 listed!(
 /// Shifts that have not ended
-shift_list(ShiftPage) -> ShiftView, "/api/v1/shifts",
+shift_list(ShiftPage) -> ShiftView, "listShifts", "/api/v1/shifts",
 |conn, app, page: &ShiftPage| {
     service::network::shift_list(conn, app, page.staff_id, page.after, page.limit.unwrap_or(DEFAULT_LIMIT))
 });
 
 /// One station
-#[utoipa::path(get, path = "/api/v1/stations/{id}", tag = "network", params(("id" = StationId, Path)),
+#[utoipa::path(get, path = "/api/v1/stations/{id}", operation_id = "getStation",
+    tag = "network", params(("id" = StationId, Path)),
     responses((status = 200, body = StationView)))]
 async fn station_fetch(
     caller: Operator,
@@ -206,7 +208,8 @@ async fn station_fetch(
 }
 
 /// Disable a member of staff; their sessions end at once
-#[utoipa::path(post, path = "/api/v1/staff/{id}/disable", tag = "network", params(("id" = StaffId, Path)),
+#[utoipa::path(post, path = "/api/v1/staff/{id}/disable", operation_id = "disableStaff",
+    tag = "network", params(("id" = StaffId, Path)),
     responses((status = 200, body = StaffSummary)))]
 async fn staff_disable(
     caller: Operator,
@@ -222,7 +225,8 @@ async fn staff_disable(
 }
 
 /// Find a worker by exact phone, card number or document; the reading is logged
-#[utoipa::path(get, path = "/api/v1/workers", tag = "network", params(WorkerQuery),
+#[utoipa::path(get, path = "/api/v1/workers", operation_id = "findWorkers",
+    tag = "network", params(WorkerQuery),
     responses((status = 200, body = Page<WorkerSummary>)))]
 async fn worker_find(
     caller: Operator,
@@ -235,7 +239,8 @@ async fn worker_find(
 }
 
 /// One worker; the reading is logged
-#[utoipa::path(get, path = "/api/v1/workers/{id}", tag = "network", params(("id" = WorkerId, Path)),
+#[utoipa::path(get, path = "/api/v1/workers/{id}", operation_id = "getWorker",
+    tag = "network", params(("id" = WorkerId, Path)),
     responses((status = 200, body = WorkerSummary)))]
 async fn worker_fetch(
     caller: Operator,
@@ -247,7 +252,8 @@ async fn worker_fetch(
 }
 
 /// Whether the caller's own people may work at height now; never why
-#[utoipa::path(get, path = "/api/v1/employees/fitness", tag = "network", params(ListQuery),
+#[utoipa::path(get, path = "/api/v1/employees/fitness", operation_id = "listFitness",
+    tag = "network", params(ListQuery),
     responses((status = 200, body = Page<FitnessItem>)))]
 async fn fitness(
     caller: SafetyOfficer,
@@ -261,11 +267,11 @@ async fn fitness(
             service::network::fitness(conn, app, shown, caller.0, page.0.after(), page.0.limit())
         })
         .await;
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// The network in figures
-#[utoipa::path(get, path = "/api/v1/network/counts", tag = "network",
+#[utoipa::path(get, path = "/api/v1/network/counts", operation_id = "getNetworkCounts", tag = "network",
     responses((status = 200, body = NetworkCounts)))]
 async fn counts(_caller: Anyone, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     reply::json(&request, app.read_snapshot(Actor::Anyone, service::network::counts).await)

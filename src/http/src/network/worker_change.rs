@@ -38,7 +38,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Change a worker's details; fields that are left out stay as they are
-#[utoipa::path(post, path = "/api/v1/workers/{id}/details", tag = "network", params(("id" = WorkerId, Path)),
+#[utoipa::path(post, path = "/api/v1/workers/{id}/details", operation_id = "correctWorkerDetails",
+    tag = "network", params(("id" = WorkerId, Path)),
     request_body = WorkerDetailsInput, responses((status = 200, body = WorkerSummary)))]
 async fn details(
     caller: Operator,
@@ -55,7 +56,8 @@ async fn details(
 }
 
 /// Block a lost card at once; its check-ins end
-#[utoipa::path(post, path = "/api/v1/workers/{id}/card/stop", tag = "network", params(("id" = WorkerId, Path)),
+#[utoipa::path(post, path = "/api/v1/workers/{id}/card/stop", operation_id = "stopCard",
+    tag = "network", params(("id" = WorkerId, Path)),
     responses((status = 200, body = WorkerSummary)))]
 async fn stop_card(
     caller: Operator,
@@ -71,7 +73,8 @@ async fn stop_card(
 }
 
 /// Request a change of what opens a worker's record; another operator must approve it
-#[utoipa::path(post, path = "/api/v1/workers/{id}/changes", tag = "network", params(("id" = WorkerId, Path)),
+#[utoipa::path(post, path = "/api/v1/workers/{id}/changes", operation_id = "requestWorkerChange",
+    tag = "network", params(("id" = WorkerId, Path)),
     request_body = WorkerChangeInput, responses((status = 201, body = WorkerChangeView)))]
 async fn request_change(
     caller: Operator,
@@ -88,7 +91,8 @@ async fn request_change(
 }
 
 /// Changes that wait for a second operator
-#[utoipa::path(get, path = "/api/v1/worker-changes", tag = "network", params(ListQuery),
+#[utoipa::path(get, path = "/api/v1/worker-changes", operation_id = "listWorkerChanges",
+    tag = "network", params(ListQuery),
     responses((status = 200, body = Page<WorkerChangeView>)))]
 async fn list(
     caller: Operator,
@@ -101,11 +105,12 @@ async fn list(
             service::network::worker_change::list(conn, app, page.0.after(), page.0.limit())
         })
         .await;
-    reply::json(&request, outcome)
+    reply::page(&request, outcome)
 }
 
 /// Approve and apply a change that another operator requested
-#[utoipa::path(post, path = "/api/v1/worker-changes/{id}/approve", tag = "network",
+#[utoipa::path(post, path = "/api/v1/worker-changes/{id}/approve", operation_id = "approveWorkerChange",
+    tag = "network",
     params(("id" = WorkerChangeId, Path)), responses((status = 200, body = WorkerChangeView)))]
 async fn approve(
     caller: Operator,
@@ -121,7 +126,8 @@ async fn approve(
 }
 
 /// Refuse a change, or withdraw one's own request
-#[utoipa::path(post, path = "/api/v1/worker-changes/{id}/refuse", tag = "network",
+#[utoipa::path(post, path = "/api/v1/worker-changes/{id}/refuse", operation_id = "refuseWorkerChange",
+    tag = "network",
     params(("id" = WorkerChangeId, Path)), responses((status = 200, body = WorkerChangeView)))]
 async fn refuse(
     caller: Operator,

@@ -1,7 +1,7 @@
 //! OpenAPI links: from an answer to the next steps of a visit, for readers and for tools
 //! that follow them.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::openapi::{OpenApi, RefOr, link::LinkBuilder};
 
 /// From the successful answer of an operation to the operations that may follow, with the value
@@ -9,118 +9,109 @@ use utoipa::openapi::{OpenApi, RefOr, link::LinkBuilder};
 type IdLinks = (&'static str, &'static str, &'static [&'static str]);
 
 const ID_LINKS: &[IdLinks] = &[
-    ("post_check_ins", "$response.body#/check_in/id", CHECK_IN),
-    ("post_check_ins_walk_in", "$response.body#/check_in/id", CHECK_IN),
-    ("post_consultations", "$response.body#/id", CONSULTATION),
-    ("get_consultations", "$response.body#/items/0/id", CONSULTATION),
-    ("get_offers", "$response.body#/items/0/consultation_id", CONSULTATION),
-    ("post_offers_id_accept", "$response.body#/id", CONSULTATION),
-    ("post_consultations_id_prescriptions", "$response.body#/id", PRESCRIPTION),
-    ("get_prescriptions", "$response.body#/items/0/id", PRESCRIPTION),
-    ("get_reviews", "$response.body#/items/0/id", REVIEW),
-    ("post_orders", "$response.body#/id", ORDER),
-    ("get_orders", "$response.body#/items/0/id", ORDER),
-    (
-        "post_orders_id_pay",
-        "$response.body#/units/0/attempt/id",
-        &["post_cabinet_v1_attempts_id_start", "post_attempts_id_resolve"],
-    ),
-    ("get_cabinet_v1_work", "$response.body#/items/0/attempt", &["post_cabinet_v1_attempts_id_start"]),
-    ("get_cabinets", "$response.body#/items/0/id", &["get_cabinets_id"]),
-    ("get_incidents", "$response.body#/items/0/id", &["post_incidents_id_close"]),
-    ("post_stations", "$response.body#/id", &["get_stations_id"]),
-    ("get_stations", "$response.body#/items/0/id", &["get_stations_id"]),
-    ("post_staff", "$response.body#/staff/id", &["get_staff_id", "post_staff_id_disable"]),
-    ("get_staff", "$response.body#/items/0/staff/id", &["get_staff_id"]),
-    ("post_shifts", "$response.body#/id", &["get_shifts_id", "post_shifts_id_cancel"]),
-    ("get_letters", "$response.body#/items/0/id", &["post_letters_id_resend"]),
-    ("post_workers", "$response.body#/id", &["get_workers_id"]),
-    ("get_workers", "$response.body#/items/0/id", &["get_workers_id"]),
+    ("checkIn", "$response.body#/check_in/id", CHECK_IN),
+    ("checkInWalkIn", "$response.body#/check_in/id", CHECK_IN),
+    ("requestConsultation", "$response.body#/id", CONSULTATION),
+    ("listConsultations", "$response.body#/items/0/id", CONSULTATION),
+    ("listOffers", "$response.body#/items/0/consultation_id", CONSULTATION),
+    ("acceptOffer", "$response.body#/id", CONSULTATION),
+    ("draftPrescription", "$response.body#/id", PRESCRIPTION),
+    ("listPrescriptions", "$response.body#/items/0/id", PRESCRIPTION),
+    ("listReviews", "$response.body#/items/0/id", REVIEW),
+    ("placeOrder", "$response.body#/id", ORDER),
+    ("listOrders", "$response.body#/items/0/id", ORDER),
+    ("payOrder", "$response.body#/units/0/attempt/id", &["startAttempt", "resolveAttempt"]),
+    ("pollWork", "$response.body#/items/0/attempt", &["startAttempt"]),
+    ("listCabinets", "$response.body#/items/0/id", &["getCabinet"]),
+    ("listIncidents", "$response.body#/items/0/id", &["closeIncident"]),
+    ("addStation", "$response.body#/id", &["getStation"]),
+    ("listStations", "$response.body#/items/0/id", &["getStation"]),
+    ("inviteStaff", "$response.body#/staff/id", &["getStaff", "disableStaff"]),
+    ("listStaff", "$response.body#/items/0/staff/id", &["getStaff"]),
+    ("addShift", "$response.body#/id", &["getShift", "cancelShift"]),
+    ("listLetters", "$response.body#/items/0/id", &["resendLetter"]),
+    ("registerWorker", "$response.body#/id", &["getWorker"]),
+    ("findWorkers", "$response.body#/items/0/id", &["getWorker"]),
 ];
 
-const CHECK_IN: &[&str] = &["get_check_ins_id", "post_check_ins_id_token", "post_check_ins_id_leave"];
+const CHECK_IN: &[&str] = &["getCheckIn", "renewWorkerToken", "leaveCheckIn"];
 const CONSULTATION: &[&str] = &[
-    "get_consultations_id",
-    "post_consultations_id_cancel",
-    "get_consultations_id_messages",
-    "post_consultations_id_messages",
-    "get_consultations_id_record",
-    "post_consultations_id_prescriptions",
-    "post_consultations_id_complete",
-    "post_consultations_id_no_show",
-    "post_consultations_id_rating",
+    "getConsultation",
+    "cancelConsultation",
+    "listMessages",
+    "sendMessage",
+    "getPatientRecord",
+    "draftPrescription",
+    "completeConsultation",
+    "reportNoShow",
+    "rateConsultation",
 ];
-const PRESCRIPTION: &[&str] = &[
-    "get_prescriptions_id",
-    "post_prescriptions_id_sign",
-    "post_prescriptions_id_approve",
-    "post_prescriptions_id_return",
-    "post_prescriptions_id_void",
-];
-const REVIEW: &[&str] =
-    &["get_prescriptions_id", "post_prescriptions_id_approve", "post_prescriptions_id_return"];
-const ORDER: &[&str] = &["get_orders_id", "post_orders_id_pay", "post_orders_id_cancel"];
+const PRESCRIPTION: &[&str] =
+    &["getPrescription", "signPrescription", "approvePrescription", "returnPrescription", "voidPrescription"];
+const REVIEW: &[&str] = &["getPrescription", "approvePrescription", "returnPrescription"];
+const ORDER: &[&str] = &["getOrder", "payOrder", "cancelOrder"];
 
-/// A link to an operation that takes other parameters than an id.
+/// A link to an operation that takes other parameters than an id, or a value in its body.
 struct ParameterLink {
     from: &'static str,
     to: &'static str,
     parameters: &'static [(&'static str, &'static str)],
-    body: Option<fn() -> Value>,
+    /// A member of the body and its value. A link can state only a whole body, so it is in words.
+    body: Option<(&'static str, &'static str)>,
 }
 
 const PARAMETER_LINKS: &[ParameterLink] = &[
     ParameterLink {
-        from: "get_offers",
-        to: "post_offers_id_accept",
+        from: "listOffers",
+        to: "acceptOffer",
         parameters: &[("id", "$response.body#/items/0/id")],
-        body: Some(|| json!({"fence": "$response.body#/items/0/fence"})),
+        body: Some(("fence", "$response.body#/items/0/fence")),
     },
     ParameterLink {
-        from: "get_offers",
-        to: "post_offers_id_decline",
+        from: "listOffers",
+        to: "declineOffer",
         parameters: &[("id", "$response.body#/items/0/id")],
-        body: Some(|| json!({"fence": "$response.body#/items/0/fence"})),
+        body: Some(("fence", "$response.body#/items/0/fence")),
     },
     ParameterLink {
-        from: "get_prescriptions_id",
-        to: "put_prescriptions_id",
+        from: "getPrescription",
+        to: "replacePrescription",
         parameters: &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")],
         body: None,
     },
     ParameterLink {
-        from: "get_me_profile",
-        to: "put_me_profile",
+        from: "getMyProfile",
+        to: "replaceMyProfile",
         parameters: &[("If-Match", "$response.header.ETag")],
         body: None,
     },
     ParameterLink {
-        from: "get_staff_id",
-        to: "put_staff_id",
+        from: "getStaff",
+        to: "changeStaff",
         parameters: &[("id", "$response.body#/staff/id"), ("If-Match", "$response.header.ETag")],
         body: None,
     },
     ParameterLink {
-        from: "get_shifts_id",
-        to: "put_shifts_id",
+        from: "getShift",
+        to: "changeShift",
         parameters: &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")],
         body: None,
     },
     ParameterLink {
-        from: "get_prescriptions_id",
-        to: "post_orders",
+        from: "getPrescription",
+        to: "placeOrder",
         parameters: &[],
-        body: Some(|| json!({"prescription_id": "$response.body#/id"})),
+        body: Some(("prescription_id", "$response.body#/id")),
     },
     ParameterLink {
-        from: "post_stations",
-        to: "post_enrolment_codes",
+        from: "addStation",
+        to: "createEnrolmentCode",
         parameters: &[],
-        body: Some(|| json!({"kind": "station", "station_id": "$response.body#/id"})),
+        body: Some(("station_id", "$response.body#/id")),
     },
     ParameterLink {
-        from: "get_products",
-        to: "get_products_code",
+        from: "searchProducts",
+        to: "getProduct",
         parameters: &[("code", "$response.body#/items/0/code")],
         body: None,
     },
@@ -143,7 +134,11 @@ pub fn add(document: &mut OpenApi) -> Result<(), String> {
             .parameters
             .iter()
             .fold(link, |link, (name, value)| link.parameter(*name, Value::from(*value)));
-        put(document, wanted.from, wanted.to, link.request_body(wanted.body.map(|make| make())))?;
+        let link = match wanted.body {
+            Some((member, value)) => link.description(format!("With `{member}` = `{value}` in the body.")),
+            None => link,
+        };
+        put(document, wanted.from, wanted.to, link)?;
     }
     Ok(())
 }
@@ -187,8 +182,8 @@ mod tests {
     fn a_link_from_or_to_an_unknown_operation_is_named() {
         let mut document = crate::openapi::document(&domain::policy::Policy::default());
         let mut link = |from, to| put(&mut document, from, to, LinkBuilder::new());
-        assert_eq!(link("get_offers", "get_cabinets"), Ok(()));
-        assert_eq!(link("get_offers", "x"), Err("a link leads to x, which is not there".to_owned()));
-        assert_eq!(link("x", "get_offers"), Err("a link comes from x, which is not there".to_owned()));
+        assert_eq!(link("listOffers", "listCabinets"), Ok(()));
+        assert_eq!(link("listOffers", "x"), Err("a link leads to x, which is not there".to_owned()));
+        assert_eq!(link("x", "listOffers"), Err("a link comes from x, which is not there".to_owned()));
     }
 }

@@ -2,15 +2,18 @@
 //! route (allowed roles, headers, problems, links) is added from the route table,
 //! so that it cannot be forgotten for a single one.
 
+pub(crate) mod examples;
+pub(crate) mod headers;
 pub(crate) mod links;
 pub(crate) mod operations;
 pub(crate) mod problems;
 pub(crate) mod schemas;
+pub(crate) mod unions;
 
 use utoipa::{
     OpenApi,
     openapi::{
-        RefOr,
+        Paths, RefOr,
         path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -26,7 +29,7 @@ use crate::{
     order, pages, prescription,
     problem::{ProblemBody, ProblemField},
     review,
-    routes::RouteLine,
+    routes::{IF_MATCH, RouteLine},
     staff::session,
     stock,
     validation::schemas::set_bounds,
@@ -41,12 +44,15 @@ use domain::{
 #[openapi(
     info(
         title = "Waystation",
+        // That of the interface: it is raised with a change that breaks callers, whatever the program's is.
+        version = "0.2.0",
         description = "The backend of a network of health points for people who work outdoors.\n\n\
             Errors are problems (RFC 9457) with a stable `code`; each bad field or parameter has an entry \
             of its own in `errors`. Sentences come in Chinese, or in English where `Accept-Language` \
             prefers it. Objects of requests are closed: an unknown field is refused, and so are a member \
             that stands twice and a text that holds U+0000. A body is at most 256 KiB."
     ),
+    servers((url = "/", description = "The server that published this document")),
     components(schemas(ProblemBody, ProblemField))
 )]
 struct Base;
@@ -94,15 +100,21 @@ pub fn document(policy: &Policy) -> utoipa::openapi::OpenApi {
     for (name, schema) in &mut components.schemas {
         set_bounds(&bounds, name, schema);
     }
-    for role in Role::ALL {
-        components.security_schemes.insert(role.as_str().to_owned(), RefOr::T(scheme_of(*role)));
-    }
+    unions::refer_to_items(&mut components.schemas);
+    unions::name_variants(&mut components.schemas);
+    unions::require_tags(&mut components.schemas);
+    components.schemas.values_mut().for_each(unions::allow_null_by_any_of);
+    components.security_schemes.insert(BEARER.to_owned(), RefOr::T(bearer()));
     for (name, response) in problems::responses() {
         components.responses.insert(name, RefOr::T(response));
     }
-    for line in routes().lines() {
-        if let Some(operation) = operation_mut(&mut document, line) {
-            operations::complete(operation, line);
+    headers::declare(components);
+    let (routes, examples) = (routes(), examples::all());
+    for line in routes.lines() {
+        if let Some(operation) = operation_mut(&mut document.paths, line) {
+            let edits = |known: &RouteLine| known.path == line.path && known.takes(IF_MATCH);
+            operations::complete(operation, line, routes.lines().iter().any(edits), components);
+            examples::add(operation, &examples);
         }
     }
     links::add(&mut document).expect("links name operations that are there, or a test has failed");
@@ -110,22 +122,28 @@ pub fn document(policy: &Policy) -> utoipa::openapi::OpenApi {
     document
 }
 
-fn scheme_of(role: Role) -> SecurityScheme {
-    let source = match role.kind() {
-        Kind::Screen | Kind::Cabinet => "from `POST /api/v1/tokens/device`, by an assertion of its key",
-        Kind::CheckIn => "from a check-in at a station",
-        Kind::Staff(_) => "from `POST /api/v1/tokens/staff`, by e-mail, password and one-time code",
-    };
-    let description = format!("An access token of the role `{role}`, {source}.");
+/// The name of the one security scheme. The roles that may call an operation are the scopes of its
+/// requirements.
+const BEARER: &str = "bearer";
+
+fn bearer() -> SecurityScheme {
+    let mut description = "An access token. It has one role; an operation names the roles that may call \
+        it as scopes, each in a requirement of its own, any of which is enough.\n"
+        .to_owned();
+    for role in Role::ALL {
+        let source = match role.kind() {
+            Kind::Screen | Kind::Cabinet => "from `POST /api/v1/tokens/device`, by an assertion of its key",
+            Kind::CheckIn => "from a check-in at a station",
+            Kind::Staff(_) => "from `POST /api/v1/tokens/staff`, by e-mail, password and one-time code",
+        };
+        description += &format!("\n- `{role}`: {source}");
+    }
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
     SecurityScheme::Http(scheme.description(Some(description)).build())
 }
 
-fn operation_mut<'d>(
-    document: &'d mut utoipa::openapi::OpenApi,
-    line: &RouteLine,
-) -> Option<&'d mut Operation> {
-    let item = document.paths.paths.get_mut(line.path)?;
+fn operation_mut<'p>(paths: &'p mut Paths, line: &RouteLine) -> Option<&'p mut Operation> {
+    let item = paths.paths.get_mut(line.path)?;
     match line.method.as_str() {
         "GET" => item.get.as_mut(),
         "POST" => item.post.as_mut(),
@@ -134,24 +152,17 @@ fn operation_mut<'d>(
     }
 }
 
-/// `POST /api/v1/offers/{id}/accept` -> `post_offers_id_accept`. Handler names cannot be used,
-/// because they repeat from file to file.
-pub(crate) fn operation_id(line: &RouteLine) -> String {
-    let path = line.path.trim_start_matches("/api/v1");
-    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    words.fold(line.method.as_str().to_lowercase(), |id, word| id + "_" + word)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::validation::wrong::Problems;
 
     /// The shape of a body is compiled at its first use; this test finds anything that would panic
-    /// there.
+    /// there, and shows that the shape accepts the examples.
     #[test]
-    fn every_body_of_the_document_compiles_to_a_shape() {
+    fn every_body_of_the_document_compiles_to_a_shape_that_accepts_its_examples() {
         let document = serde_json::to_value(document(&Policy::default())).expect("JSON");
         let named =
             document["components"]["schemas"].as_object().expect("schemas").clone().into_iter().collect();
@@ -161,10 +172,16 @@ mod tests {
             .iter()
             .flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |(_, one)| (path, one)))
         {
-            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-            if schema.is_object() {
-                println!("{path}: {schema}");
-                crate::validation::shape_of(schema, &named);
+            let content = &operation["requestBody"]["content"]["application/json"];
+            if content.is_object() {
+                println!("{path}: {content}");
+                let shape = crate::validation::shape_of(&content["schema"], &named);
+                for (name, example) in content["examples"].as_object().expect("an example of every body") {
+                    let mut problems = Problems::default();
+                    shape.check(&example["value"], &mut problems);
+                    let found = problems.into_found();
+                    assert!(found.is_empty(), "{name} of {path}: {found:?}");
+                }
                 bodies += 1;
             }
         }

@@ -1,53 +1,45 @@
-//! What the route table adds to an operation: its id, the allowed roles, its
-//! headers, and the problems that it can answer with.
+//! What the route table adds to an operation: the allowed roles, its headers, and the problems that
+//! it can answer with.
 
 use actix_web::http::StatusCode;
 use utoipa::openapi::{
-    HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Schema, Type,
-    path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+    Components, Ref, RefOr, Schema, Type,
+    path::{Operation, Parameter},
     schema::SchemaType,
     security::SecurityRequirement,
 };
 
-use super::{operation_id, problems};
-use crate::{
-    routes::{IF_MATCH, KEY, RouteLine, SCREEN_SIGNATURE, SIGNATURE},
-    signed::SIGNATURE_HEADER,
-};
-use domain::{spelling::IDEMPOTENCY_KEY_CHARS, staff::role::Role};
+use super::{BEARER, headers, problems};
+use crate::routes::RouteLine;
+use domain::staff::role::Role;
 
-pub fn complete(operation: &mut Operation, line: &RouteLine) {
-    operation.operation_id = Some(operation_id(line));
+/// `editable` says whether people edit the document at the path of the operation.
+pub fn complete(operation: &mut Operation, line: &RouteLine, editable: bool, components: &Components) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(parameter) = parameter {
             remove_null(parameter);
         }
     }
-    if !line.roles.is_empty() {
-        let any_of = line
-            .roles
-            .iter()
-            .map(|role| SecurityRequirement::new::<_, [String; 0], String>(role.as_str(), []));
-        operation.security = Some(any_of.collect());
-        let roles: Vec<&str> = line.roles.iter().map(|role: &Role| role.as_str()).collect();
-        let described = operation.description.take().unwrap_or_default();
-        operation.description =
-            Some(format!("{described}\n\nRoles: {}.", roles.join(", ")).trim().to_owned());
-    }
-    let headers = [(KEY, idempotency_key as fn() -> Parameter), (SIGNATURE, signature), (IF_MATCH, if_match)];
-    for (_, header) in headers.iter().filter(|(what, _)| line.takes(*what)) {
-        operation.parameters.get_or_insert_default().push(RefOr::T(header()));
-    }
-    if line.takes(SCREEN_SIGNATURE) {
-        let screens_only = line.roles == [Role::Station];
-        operation.parameters.get_or_insert_default().push(RefOr::T(screen_signature(screens_only)));
-    }
-    add_response_headers(operation, line);
+    operation.security = Some(security(line));
+    let roles: Vec<&str> = line.roles.iter().map(|role: &Role| role.as_str()).collect();
+    let who = if roles.is_empty() {
+        "Public: no token is read.".to_owned()
+    } else {
+        format!("Roles: {}.", roles.join(", "))
+    };
+    let described = operation.description.take().unwrap_or_default();
+    operation.description = Some(format!("{described}\n\n{who}").trim().to_owned());
+    headers::refer(operation, line, editable, components);
     describe_responses(operation);
     for status in problems::statuses(line) {
         let response = RefOr::Ref(Ref::from_response_name(problems::name_of(status)));
         operation.responses.responses.entry(status.to_string()).or_insert(response);
     }
+}
+
+/// Any of the allowed roles; empty, where anyone may call.
+fn security(line: &RouteLine) -> Vec<SecurityRequirement> {
+    line.roles.iter().map(|role| SecurityRequirement::new(BEARER, [role.as_str()])).collect()
 }
 
 /// Every response needs a description; that of a success is its status.
@@ -70,81 +62,5 @@ fn remove_null(parameter: &mut Parameter) {
         && let [one] = types.iter().filter(|kind| **kind != Type::Null).collect::<Vec<_>>()[..]
     {
         object.schema_type = SchemaType::Type(one.clone());
-    }
-}
-
-fn header(name: &str, description: &str, text: ObjectBuilder) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Header)
-        .required(Required::True)
-        .description(Some(description))
-        .schema(Some(text.schema_type(Type::String).build()))
-        .build()
-}
-
-fn idempotency_key() -> Parameter {
-    let (least, most) = (*IDEMPOTENCY_KEY_CHARS.start(), *IDEMPOTENCY_KEY_CHARS.end());
-    let text = ObjectBuilder::new().min_length(Some(least)).max_length(Some(most)).pattern(Some("^[!-~]+$"));
-    header("Idempotency-Key", "Chosen by the caller; the same key gives the same answer.", text)
-}
-
-fn signature() -> Parameter {
-    let description = "A compact JWS with detached payload (`header..signature`, EdDSA by the device's key, \
-                header members `alg`, `kid` = the device's id, `typ` = `request+jws`). Its payload is the \
-                text `waystation-request-v1`, the method, path and query exactly as sent, and the body's SHA-256 \
-                in lower hex, each on a line of its own, joined by `\\n`.";
-    let text =
-        ObjectBuilder::new().max_length(Some(1024)).pattern(Some(r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$"));
-    header(SIGNATURE_HEADER, description, text)
-}
-
-/// Optional in the document where other roles may call too; a screen must sign in any case.
-fn screen_signature(screens_only: bool) -> Parameter {
-    let description = "From a station's screen: a compact JWS with detached payload (`header..signature`, \
-                EdDSA by the device's key, header members `alg`, `kid` = the device's id, `typ` = \
-                `request+jws`). Its payload is the text `waystation-request-v2`, the method, path and query \
-                exactly as sent, and \
-                the SHA-256 in lower hex of the body, of the access token and of the `Idempotency-Key`, each \
-                on a line of its own, joined by `\\n`. The key that is signed makes a repeated request do \
-                nothing; the token that is signed ends the signature with itself.";
-    let text =
-        ObjectBuilder::new().max_length(Some(1024)).pattern(Some(r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+$"));
-    let mut parameter = header(SIGNATURE_HEADER, description, text);
-    if !screens_only {
-        parameter.required = Required::False;
-    }
-    parameter
-}
-
-fn if_match() -> Parameter {
-    let text = ObjectBuilder::new()
-        .min_length(Some(1))
-        .max_length(Some(500))
-        .pattern(Some(r#"^(\*|(W/)?"[0-9]+"( *, *(W/)?"[0-9]+")*)$"#));
-    let description = "The version that was read, from its `ETag`; a list of versions; or `*` for \
-                any. A weak tag (`W/\"3\"`) means its version.";
-    header("If-Match", description, text)
-}
-
-/// Routes that answer with the version of a document in the `ETag` header.
-const VERSIONED: [&str; 4] =
-    ["/api/v1/me/profile", "/api/v1/prescriptions/{id}", "/api/v1/staff/{id}", "/api/v1/shifts/{id}"];
-
-fn add_response_headers(operation: &mut Operation, line: &RouteLine) {
-    let successful = operation.responses.responses.iter_mut().filter(|(status, _)| status.starts_with('2'));
-    for (_, response) in successful {
-        let RefOr::T(response) = response else { continue };
-        let mut add_header = |name: &str, description: &str| {
-            let text = ObjectBuilder::new().schema_type(Type::String).build();
-            let header = HeaderBuilder::new().schema(Some(text)).description(Some(description)).build();
-            response.headers.insert(name.to_owned(), RefOr::T(header));
-        };
-        if line.takes(KEY) {
-            add_header("Idempotency-Replayed", "`true` where this is the answer of an earlier request.");
-        }
-        if VERSIONED.contains(&line.path) {
-            add_header("ETag", "The version of the document.");
-        }
     }
 }

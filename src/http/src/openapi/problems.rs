@@ -1,8 +1,9 @@
 //! The problems that an operation can answer with, derived from its inputs and its
 //! allowed roles.
 
-use utoipa::openapi::{ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, Response, ResponseBuilder, Type};
+use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 
+use super::headers;
 use crate::{
     problem::status_of_code,
     routes::{BODY, IF_MATCH, KEY, PATH, RouteLine},
@@ -23,10 +24,11 @@ const REFERS_TO_OTHERS: [&str; 6] = [
 ];
 
 /// Routes with a short secret (PIN, code), so that tries are limited.
-const COUNTS_TRIES: [&str; 13] = [
+const COUNTS_TRIES: [&str; 14] = [
     "/api/v1/check-ins",
     "/api/v1/phone-codes",
     "/api/v1/check-ins/pin",
+    "/api/v1/me/phone",
     "/api/v1/me/pin",
     "/api/v1/session/signing-window",
     "/api/v1/staff/password",
@@ -90,17 +92,8 @@ fn response(status: u16) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
     let mut response = ResponseBuilder::new()
         .description(format!("A problem (RFC 9457): {}.", codes.join(", ")))
-        .content("application/problem+json", content);
-    let mut add_header = |name: &str, kind: Type| {
-        let schema = ObjectBuilder::new().schema_type(kind).build();
-        let built = std::mem::take(&mut response);
-        response = built.header(name, HeaderBuilder::new().schema(Some(schema)).build());
-    };
-    add_header("Content-Language", Type::String);
-    match status {
-        401 => add_header("WWW-Authenticate", Type::String),
-        429 | 503 => add_header("Retry-After", Type::Integer),
-        _ => {}
-    }
-    response.build()
+        .content("application/problem+json", content)
+        .build();
+    headers::of_problem(&mut response, status);
+    response
 }

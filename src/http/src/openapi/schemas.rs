@@ -2,7 +2,7 @@
 
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, OpenApi, RefOr, Schema, Type, schema::ArrayItems},
+    openapi::{ObjectBuilder, OpenApi, RefOr, Schema, Type, extensions::Extensions, schema::ArrayItems},
 };
 
 use crate::{problem::ProblemCode, validation};
@@ -56,12 +56,22 @@ fn collect_references(schema: &RefOr<Schema>, names: &mut Vec<String>) {
     }
 }
 
+/// Marks a set of an answer that grows without a new version of the document; callers treat what they
+/// do not know as `api-spec/CHANGES.md` says.
+pub(crate) fn open_set() -> Extensions {
+    [("x-open-set", true)].into_iter().collect()
+}
+
 impl PartialSchema for ProblemCode {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("The stable code for programs."))
+            .description(Some(
+                "The stable code for programs. Codes are added without a new version: treat one that you \
+                 do not know by its status.",
+            ))
             .enum_values(Some(Code::ALL.iter().map(|code| code.as_str())))
+            .extensions(Some(open_set()))
             .into()
     }
 }

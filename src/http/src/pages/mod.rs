@@ -5,6 +5,7 @@
 pub(crate) mod front;
 pub mod headers;
 pub(crate) mod links;
+pub(crate) mod problems;
 pub(crate) mod ready;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub fn add(routes: &mut Routes) {
         .get("/staff/email", links::email)
         .get("/links.css", links::style)
         .get("/links.js", links::script)
+        .get("/problems/{code}", problems::explain)
         .get("/docs", docs)
         .get("/healthz", health)
         .get("/readyz", ready::ready)
@@ -41,7 +43,7 @@ pub fn add(routes: &mut Routes) {
 
 /// This folder's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(paths(health, ready::ready, jwks))]
+#[openapi(paths(health, ready::ready, jwks, problems::explain))]
 pub(crate) struct Doc;
 
 /// Adds Swagger UI, which serves its own files.
@@ -55,7 +57,7 @@ async fn docs(_: Anyone) -> HttpResponse {
 }
 
 /// Whether this process answers
-#[utoipa::path(get, path = "/healthz", tag = "public",
+#[utoipa::path(get, path = "/healthz", operation_id = "checkHealth", tag = "public",
     responses((status = 200, description = "It answers", body = serde_json::Value)))]
 async fn health(_: Anyone) -> HttpResponse {
     HttpResponse::Ok()
@@ -64,7 +66,7 @@ async fn health(_: Anyone) -> HttpResponse {
 }
 
 /// The public keys that tokens and vend authorizations verify with (RFC 7517)
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "public",
+#[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "getKeySet", tag = "public",
     responses((status = 200, description = "A JWK set", body = serde_json::Value)))]
 async fn jwks(_: Anyone, app: Data<Arc<AppState>>) -> HttpResponse {
     HttpResponse::Ok()

@@ -11,7 +11,7 @@ use service::{AppState, readiness::Readiness};
 ///
 /// Checks the database, its migrations, the queue of writes and the clock,
 /// at most once a second. A proxy that gets 503 should send no more requests.
-#[utoipa::path(get, path = "/readyz", tag = "public", responses(
+#[utoipa::path(get, path = "/readyz", operation_id = "checkReadiness", tag = "public", responses(
     (status = 200, description = "Ready", body = Readiness),
     (status = 503, description = "Not ready, and why", body = Readiness)))]
 pub async fn ready(_: Anyone, app: Data<Arc<AppState>>, process: Data<Process>) -> HttpResponse {

@@ -24,7 +24,7 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// My record of this visit
-#[utoipa::path(get, path = "/api/v1/report", tag = "report",
+#[utoipa::path(get, path = "/api/v1/report", operation_id = "getReport", tag = "report",
     responses((status = 200, body = ReportView)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
@@ -36,7 +36,7 @@ async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -
 }
 
 /// My record of this visit, as a page to print
-#[utoipa::path(get, path = "/api/v1/report.html", tag = "report",
+#[utoipa::path(get, path = "/api/v1/report.html", operation_id = "getReportPage", tag = "report",
     responses((status = 200, content_type = "text/html", body = String)))]
 async fn print(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app

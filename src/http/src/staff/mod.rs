@@ -65,7 +65,8 @@ pub(crate) struct Doc;
 /// What the link in a letter can be used for
 ///
 /// This does not use the link up, since mail scanners open every link.
-#[utoipa::path(post, path = "/api/v1/staff/link", tag = "identity", request_body = LinkInput,
+#[utoipa::path(post, path = "/api/v1/staff/link", operation_id = "inspectLink",
+    tag = "identity", request_body = LinkInput,
     responses((status = 200, body = LinkView)))]
 async fn inspect_link(
     _caller: Anyone,
@@ -78,7 +79,8 @@ async fn inspect_link(
 }
 
 /// Confirm a new mail address by the link that was sent to it
-#[utoipa::path(post, path = "/api/v1/staff/email", tag = "identity", request_body = LinkInput,
+#[utoipa::path(post, path = "/api/v1/staff/email", operation_id = "confirmEmail",
+    tag = "identity", request_body = LinkInput,
     responses((status = 200, body = EmailConfirmed)))]
 async fn confirm_email(
     _caller: Anyone,
@@ -101,7 +103,8 @@ async fn confirm_email(
 }
 
 /// One member of staff; the version is the ETag
-#[utoipa::path(get, path = "/api/v1/staff/{id}", tag = "network", params(("id" = StaffId, Path)),
+#[utoipa::path(get, path = "/api/v1/staff/{id}", operation_id = "getStaff",
+    tag = "network", params(("id" = StaffId, Path)),
     responses((status = 200, body = StaffDocument)))]
 async fn fetch(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<StaffId>) -> Reply {
     let outcome = app
@@ -117,7 +120,8 @@ async fn fetch(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>,
 /// Takes effect at once: a doctor without a verified, valid licence is off
 /// duty, a pharmacist without one approves nothing, and a doctor who moves to
 /// another hospital must sign in again.
-#[utoipa::path(put, path = "/api/v1/staff/{id}", tag = "network", params(("id" = StaffId, Path)),
+#[utoipa::path(put, path = "/api/v1/staff/{id}", operation_id = "changeStaff",
+    tag = "network", params(("id" = StaffId, Path)),
     request_body = StaffChange, responses((status = 200, body = StaffDocument)))]
 async fn change(
     caller: Operator,
@@ -139,7 +143,8 @@ async fn change(
 ///
 /// A link is sent to the new address; the old address is notified once it is confirmed.
 /// Somebody who has not used their invitation yet is invited again, at the new address.
-#[utoipa::path(post, path = "/api/v1/staff/{id}/email", tag = "network", params(("id" = StaffId, Path)),
+#[utoipa::path(post, path = "/api/v1/staff/{id}/email", operation_id = "changeStaffEmail",
+    tag = "network", params(("id" = StaffId, Path)),
     request_body = EmailInput, responses((status = 200, body = EmailChange)))]
 async fn request_email_change(
     caller: Operator,
@@ -157,9 +162,10 @@ async fn request_email_change(
 
 /// Declares a POST handler for operators, about one id and without a body.
 macro_rules! done {
-    ($(#[$doc:meta])* $name:ident($id:ty) -> $view:ty, $path:literal, $verb:expr) => {
+    ($(#[$doc:meta])* $name:ident($id:ty) -> $view:ty, $operation:literal, $path:literal, $verb:expr) => {
         $(#[$doc])*
-        #[utoipa::path(post, path = $path, tag = "network", params(("id" = $id, Path)),
+        #[utoipa::path(post, path = $path, operation_id = $operation,
+            tag = "network", params(("id" = $id, Path)),
             responses((status = 200, body = $view)))]
         async fn $name(
             caller: Operator,
@@ -180,27 +186,30 @@ done!(
     /// Enable a disabled member of staff again
     ///
     /// Refused when their mail address or licence number belongs to somebody else by now.
-    enable(StaffId) -> StaffSummary, "/api/v1/staff/{id}/enable",
+    enable(StaffId) -> StaffSummary, "enableStaff", "/api/v1/staff/{id}/enable",
     |tx: &mut _, _: Operator, id| service::staff::staff_enable(tx, id));
 done!(
     /// Approve the reset that another operator requested: the person is invited again
     ///
     /// Their sessions end, and password and one-time codes stop working.
-    reset_approve(StaffId) -> StaffSummary, "/api/v1/staff/{id}/authenticator-reset/approve",
+    reset_approve(StaffId) -> StaffSummary, "approveAuthenticatorReset",
+    "/api/v1/staff/{id}/authenticator-reset/approve",
     |tx: &mut _, caller: Operator, id| service::staff::authenticator::reset_approve(tx, caller.0, id));
 done!(
     /// Withdraw the request for an authenticator reset
-    reset_withdraw(StaffId) -> StaffSummary, "/api/v1/staff/{id}/authenticator-reset/withdraw",
+    reset_withdraw(StaffId) -> StaffSummary, "withdrawAuthenticatorReset",
+    "/api/v1/staff/{id}/authenticator-reset/withdraw",
     |tx: &mut _, caller: Operator, id| service::staff::authenticator::reset_withdraw(tx, caller.0, id));
 done!(
     /// Cancel a shift; whoever is on it is off duty at once
-    shift_cancel(ShiftId) -> ShiftCancelled, "/api/v1/shifts/{id}/cancel",
+    shift_cancel(ShiftId) -> ShiftCancelled, "cancelShift", "/api/v1/shifts/{id}/cancel",
     |tx: &mut _, _: Operator, id| service::network::shift_cancel(tx, id));
 
 /// Request an authenticator reset for somebody who has lost theirs
 ///
 /// Another operator must approve it within 24 hours. The owner is notified by letter.
-#[utoipa::path(post, path = "/api/v1/staff/{id}/authenticator-reset", tag = "network",
+#[utoipa::path(post, path = "/api/v1/staff/{id}/authenticator-reset",
+    operation_id = "requestAuthenticatorReset", tag = "network",
     params(("id" = StaffId, Path)), request_body = ResetReason, responses((status = 200, body = ResetView)))]
 async fn reset_ask(
     caller: Operator,
@@ -217,7 +226,8 @@ async fn reset_ask(
 }
 
 /// One shift; the version is the ETag
-#[utoipa::path(get, path = "/api/v1/shifts/{id}", tag = "network", params(("id" = ShiftId, Path)),
+#[utoipa::path(get, path = "/api/v1/shifts/{id}", operation_id = "getShift",
+    tag = "network", params(("id" = ShiftId, Path)),
     responses((status = 200, body = ShiftView)))]
 async fn shift_fetch(
     caller: Operator,
@@ -232,7 +242,8 @@ async fn shift_fetch(
 }
 
 /// Change a shift's hours; somebody who is then on no shift is off duty at once
-#[utoipa::path(put, path = "/api/v1/shifts/{id}", tag = "network", params(("id" = ShiftId, Path)),
+#[utoipa::path(put, path = "/api/v1/shifts/{id}", operation_id = "changeShift",
+    tag = "network", params(("id" = ShiftId, Path)),
     request_body = ShiftChange, responses((status = 200, body = ShiftView)))]
 async fn shift_change(
     caller: Operator,

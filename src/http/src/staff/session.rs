@@ -52,7 +52,8 @@ pub fn add(routes: &mut Routes) {
 pub(crate) struct Doc;
 
 /// Sign in with e-mail, password and one-time code
-#[utoipa::path(post, path = "/api/v1/tokens/staff", tag = "identity", request_body = SignInInput,
+#[utoipa::path(post, path = "/api/v1/tokens/staff", operation_id = "signInStaff",
+    tag = "identity", request_body = SignInInput,
     responses((status = 200, body = StaffTokens)))]
 async fn sign_in(
     _caller: Anyone,
@@ -70,7 +71,8 @@ async fn sign_in(
 /// user agent) who sends it again within 10 seconds, before the new one is
 /// used, gets the same answer; in any other case, reusing it ends the whole
 /// session.
-#[utoipa::path(post, path = "/api/v1/tokens/refresh", tag = "identity", request_body = RefreshInput,
+#[utoipa::path(post, path = "/api/v1/tokens/refresh", operation_id = "refreshTokens",
+    tag = "identity", request_body = RefreshInput,
     responses((status = 200, body = StaffTokens)))]
 async fn refresh(
     _caller: Anyone,
@@ -93,7 +95,8 @@ fn client_of(request: &HttpRequest, address: &Address) -> String {
 }
 
 /// End the session of a refresh token
-#[utoipa::path(post, path = "/api/v1/tokens/revoke", tag = "identity", request_body = RefreshInput,
+#[utoipa::path(post, path = "/api/v1/tokens/revoke", operation_id = "revokeTokens",
+    tag = "identity", request_body = RefreshInput,
     responses((status = 200, body = Revoked)))]
 async fn revoke(
     _caller: Anyone,
@@ -105,7 +108,7 @@ async fn revoke(
 }
 
 /// Who is signed in
-#[utoipa::path(get, path = "/api/v1/session", tag = "identity",
+#[utoipa::path(get, path = "/api/v1/session", operation_id = "getSession", tag = "identity",
     responses((status = 200, body = SessionView)))]
 async fn session(caller: Staff, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let outcome = app
@@ -115,7 +118,8 @@ async fn session(caller: Staff, request: HttpRequest, app: Data<Arc<AppState>>) 
 }
 
 /// Open the signing window with a one-time code
-#[utoipa::path(post, path = "/api/v1/session/signing-window", tag = "identity",
+#[utoipa::path(post, path = "/api/v1/session/signing-window", operation_id = "openSigningWindow",
+    tag = "identity",
     request_body = SigningWindowInput, responses((status = 200, body = SigningWindow)))]
 async fn open_signing_window(
     caller: Signer,
@@ -131,7 +135,7 @@ async fn open_signing_window(
 }
 
 /// Sign out: end this session
-#[utoipa::path(post, path = "/api/v1/session/sign-out", tag = "identity",
+#[utoipa::path(post, path = "/api/v1/session/sign-out", operation_id = "signOut", tag = "identity",
     responses((status = 200, body = SignedOut)))]
 async fn sign_out(
     caller: Staff,
@@ -148,7 +152,8 @@ async fn sign_out(
 /// Request a link for setting a new password
 ///
 /// The answer is the same whether or not the account exists.
-#[utoipa::path(post, path = "/api/v1/staff/password-reset", tag = "identity", request_body = ResetInput,
+#[utoipa::path(post, path = "/api/v1/staff/password-reset", operation_id = "requestPasswordReset",
+    tag = "identity", request_body = ResetInput,
     responses((status = 202, body = Accepted)))]
 async fn request_reset(
     _caller: Anyone,
@@ -175,7 +180,8 @@ async fn request_reset(
 ///
 /// Ends every session. If the account had no authenticator yet, the answer
 /// contains the secret for one-time codes; it is shown only this once.
-#[utoipa::path(post, path = "/api/v1/staff/password", tag = "identity", request_body = PasswordInput,
+#[utoipa::path(post, path = "/api/v1/staff/password", operation_id = "setPassword",
+    tag = "identity", request_body = PasswordInput,
     responses((status = 200, body = PasswordSet)))]
 async fn set_password(
     _caller: Anyone,

@@ -70,13 +70,8 @@ fn as_json(schema: &RefOr<Schema>) -> Value {
 
 /// The shape of a schema among those that it may refer to.
 pub(crate) fn of_schema(schema: &Value, named: &Named) -> Shape {
-    if let Some(name) = schema["$ref"].as_str() {
-        let name = name.rsplit('/').next().unwrap_or_default();
-        let target = named.get(name);
-        // The test `every_body_of_the_document_compiles_to_a_shape` follows all references.
-        return of_schema(target.expect("a type's schemas hold all that they refer to"), named);
-    }
-    if let Some(options) = schema["oneOf"].as_array() {
+    let schema = resolved(schema, named);
+    if let Some(options) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
         let checked_by_rule = schema[CHECKED_BY_RULE] == true;
         return if checked_by_rule { merge_variants(options, named) } else { of_options(options, named) };
     }
@@ -101,10 +96,19 @@ pub(crate) fn of_schema(schema: &Value, named: &Named) -> Shape {
     Shape { nullable, kind }
 }
 
+/// The schema itself, or the one that it refers to.
+fn resolved<'s>(schema: &'s Value, named: &'s Named) -> &'s Value {
+    let Some(name) = schema["$ref"].as_str() else { return schema };
+    let target = named.get(name.rsplit('/').next().unwrap_or_default());
+    // The test `every_body_of_the_document_compiles_to_a_shape_that_accepts_its_examples` follows all
+    // references.
+    resolved(target.expect("a type's schemas hold all that they refer to"), named)
+}
+
 /// `oneOf` is either null and one other schema, or variants distinguished by a tag.
 fn of_options(options: &[Value], named: &Named) -> Shape {
     let (nulls, others): (Vec<&Value>, Vec<&Value>) =
-        options.iter().partition(|option| option["type"] == "null");
+        options.iter().map(|option| resolved(option, named)).partition(|option| option["type"] == "null");
     if let [only] = others[..] {
         let shape = of_schema(only, named);
         return Shape { nullable: shape.nullable || !nulls.is_empty(), ..shape };
@@ -131,9 +135,9 @@ fn tag_of(variants: &[&Value]) -> String {
 
 /// All variants merged into one object: their members without bounds.
 fn merge_variants(options: &[Value], named: &Named) -> Shape {
-    let variants: Vec<&Value> = options.iter().collect();
-    let tag = tag_of(&variants);
-    let values = variants.iter().filter_map(|variant| tag_value(variant, &tag)).collect();
+    let options: Vec<&Value> = options.iter().map(|option| resolved(option, named)).collect();
+    let tag = tag_of(&options);
+    let values = options.iter().filter_map(|variant| tag_value(variant, &tag)).collect();
     let kind = Shape { nullable: false, kind: Kind::Enum(values) };
     let mut all = vec![Member { name: tag, required: true, shape: kind }];
     for mut member in options.iter().flat_map(|option| members(option, named)) {

@@ -94,7 +94,7 @@ pub(crate) fn no_query(text: &str) -> Result<(), Refusal> {
     if found.is_empty() { Ok(()) } else { Err(bad_parameters(found)) }
 }
 
-fn bad_parameters(fields: Vec<FieldProblem>) -> Refusal {
+pub(crate) fn bad_parameters(fields: Vec<FieldProblem>) -> Refusal {
     Refusal { fields, ..Refusal::new(Code::InvalidParameter) }
 }
 

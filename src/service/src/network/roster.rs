@@ -50,6 +50,8 @@ pub struct ShiftView {
     pub staff_id: StaffId,
     pub starts_at: DateTime<Utc>,
     pub ends_at: DateTime<Utc>,
+    /// Goes up with every change; also the ETag.
+    pub version: i64,
 }
 
 /// A shift that was cancelled.
@@ -77,7 +79,7 @@ pub fn shift_add(tx: &mut Tx<'_>, input: &ShiftInput) -> Result<ShiftView, Failu
         Recipients::staff(staff_id),
     )?;
     tx.wake(Topic::Matching);
-    Ok(ShiftView { id, staff_id: input.staff_id, starts_at: input.starts_at, ends_at: input.ends_at })
+    Ok(ShiftView { id, staff_id, starts_at, ends_at, version: 1 })
 }
 
 /// Changes the hours of a shift. A doctor who is then on no shift is off duty at once and keeps
@@ -183,5 +185,11 @@ pub fn shift_list(
 }
 
 fn view(row: store::ShiftRow) -> ShiftView {
-    ShiftView { id: row.id, staff_id: row.staff_id, starts_at: row.starts_at, ends_at: row.ends_at }
+    ShiftView {
+        id: row.id,
+        staff_id: row.staff_id,
+        starts_at: row.starts_at,
+        ends_at: row.ends_at,
+        version: row.version,
+    }
 }

@@ -42,28 +42,51 @@ use storage::{
     sql_types::At,
 };
 
-/// A change that another operator must approve. Each kind has its own fields.
+/// A change that another operator must approve.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WorkerChangeInput {
-    /// What is to change.
-    pub kind: ChangeKind,
-    /// `card`: the new card. The worker's current number reactivates a stopped card.
-    #[schema(value_type = Option<spelling::CardNumber>)]
-    pub card_number: Option<String>,
-    /// `pin`, and `card` for a worker who had none: the PIN, typed by the worker.
-    #[schema(value_type = Option<spelling::WorkerPin>)]
-    pub pin: Option<Secret>,
-    /// `document`: which document the operator saw.
-    pub document_kind: Option<DocumentKind>,
-    /// `document`: its number.
-    #[schema(value_type = Option<spelling::DocumentNumber>)]
-    pub document_number: Option<String>,
-    /// `merge`: the worker into whom the record is merged.
-    pub into: Option<WorkerId>,
-    /// `merge`: contradictions that the operator considers mistakes.
-    #[schema(max_items = 3)]
-    pub accept: Option<Vec<Contradiction>>,
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum WorkerChangeInput {
+    /// A new card.
+    Card {
+        /// The worker's current number reactivates a stopped card.
+        #[schema(value_type = spelling::CardNumber)]
+        card_number: String,
+        /// Typed by the worker; needed by one who had none.
+        #[schema(value_type = Option<spelling::WorkerPin>)]
+        pin: Option<Secret>,
+    },
+    /// A new PIN.
+    Pin {
+        /// Typed by the worker.
+        #[schema(value_type = spelling::WorkerPin)]
+        pin: Secret,
+    },
+    /// An identity document.
+    Document {
+        /// Which one the operator saw.
+        document_kind: DocumentKind,
+        #[schema(value_type = spelling::DocumentNumber)]
+        document_number: String,
+    },
+    /// Another record of the same person.
+    Merge {
+        /// The worker into whom the record is merged.
+        into: WorkerId,
+        /// Contradictions that the operator considers mistakes.
+        #[schema(max_items = 3)]
+        accept: Option<Vec<Contradiction>>,
+    },
+}
+
+impl WorkerChangeInput {
+    fn kind(&self) -> ChangeKind {
+        match self {
+            Self::Card { .. } => ChangeKind::Card,
+            Self::Pin { .. } => ChangeKind::Pin,
+            Self::Document { .. } => ChangeKind::Document,
+            Self::Merge { .. } => ChangeKind::Merge,
+        }
+    }
 }
 
 /// A requested change, without its secrets.
@@ -132,7 +155,7 @@ pub fn request(
     let new = NewChange {
         id: change,
         worker_id: id,
-        kind: input.kind,
+        kind: input.kind(),
         body_sealed: tx.app.seal("worker_change", "body_sealed", change, &body)?,
         state: ChangeState::Waiting,
         requested_by: caller.staff,
@@ -140,7 +163,7 @@ pub fn request(
         expires_at: At(tx.now + TimeDelta::hours(hours)),
     };
     store::change_add(tx.conn, &new)?;
-    let event = WorkerChangeEvent::Requested { worker: id, kind: input.kind };
+    let event = WorkerChangeEvent::Requested { worker: id, kind: input.kind() };
     tx.record(change, event, Recipients::worker(id))?;
     fetch(tx.conn, change)
 }
@@ -292,79 +315,48 @@ fn ensure_free(tx: &mut Tx<'_>, id: WorkerId, card_number: &str) -> Result<(), F
     if taken { Err(Code::AlreadyExists.into()) } else { Ok(()) }
 }
 
-/// Checks that exactly the fields of the kind are given and valid.
+/// Checks the fields of a change by what is known of the worker.
 fn read(tx: &mut Tx<'_>, worker: &WorkerRow, input: &WorkerChangeInput) -> Result<ChangeBody, Failure> {
     let mut problems: Vec<FieldProblem> = Vec::new();
-    let mut bad = |field: &str, code: &str, zh: &'static str, en: &'static str| {
-        let message = Bilingual::fixed(zh, en);
+    let mut bad = |field: &str, code: &str, message: Bilingual| {
         problems.push(FieldProblem { field: field.to_owned(), code: code.to_owned(), message });
     };
-    let given = [
-        ("card_number", input.card_number.is_some(), input.kind == ChangeKind::Card),
-        ("pin", input.pin.is_some(), matches!(input.kind, ChangeKind::Card | ChangeKind::Pin)),
-        ("document_kind", input.document_kind.is_some(), input.kind == ChangeKind::Document),
-        ("document_number", input.document_number.is_some(), input.kind == ChangeKind::Document),
-        ("into", input.into.is_some(), input.kind == ChangeKind::Merge),
-        ("accept", input.accept.is_some(), input.kind == ChangeKind::Merge),
-    ];
-    let has_pin = worker.pin_mac.is_some();
-    for (field, is_given, belongs) in given {
-        let optional = field == "accept" || (field == "pin" && input.kind == ChangeKind::Card && has_pin);
-        if is_given && !belongs {
-            bad(field, "not_of_this_kind", "不属于此类变更", "does not belong to a change of this kind");
-        } else if !is_given && belongs && !optional {
-            bad(field, "missing_field", "缺少必填字段", "a change of this kind needs it");
+    let body = match input {
+        WorkerChangeInput::Card { card_number, pin } => {
+            // The worker's current card is accepted without a valid check digit.
+            let index = tx.app.keys.blind.of(BlindField::CardNumber, card_number);
+            if !card_number_is_valid(card_number) && worker.card_index.as_deref() != Some(index.as_slice()) {
+                let message =
+                    Bilingual::fixed("卡号校验位不正确。", "The card number's check digit is wrong.");
+                bad("card_number", "bad_check_digit", message);
+            }
+            if pin.is_none() && worker.pin_mac.is_none() {
+                let message = Bilingual::fixed("缺少必填字段", "a worker who has no PIN needs one");
+                bad("pin", "missing_field", message);
+            }
+            let pin = pin.as_ref().map(|pin| Pin::of(tx.app, pin));
+            ChangeBody::Card { card_number: card_number.clone(), pin }
         }
-    }
-    // The worker's current card is accepted without a valid check digit.
-    let own = |number: &str| {
-        let index = tx.app.keys.blind.of(BlindField::CardNumber, number);
-        worker.card_index.as_deref() == Some(index.as_slice())
+        WorkerChangeInput::Pin { pin } => ChangeBody::Pin(Pin::of(tx.app, pin)),
+        WorkerChangeInput::Document { document_kind, document_number } => {
+            if let Err(fault) = DocumentNumber::parse(*document_kind, document_number) {
+                let (code, message) = identity::document_problem(fault);
+                bad("document_number", code, message);
+            }
+            ChangeBody::Document { document: *document_kind, number: document_number.clone() }
+        }
+        WorkerChangeInput::Merge { into, accept } => {
+            if *into == worker.id || storage::network::worker::worker_fetch(tx.conn, *into)?.is_none() {
+                let message = Bilingual::fixed("网络中没有。", "The network knows none such.");
+                bad("into", "unknown", message);
+            }
+            ChangeBody::Merge { into: *into, accept: accept.clone().unwrap_or_default() }
+        }
     };
-    if input.card_number.as_deref().is_some_and(|number| !card_number_is_valid(number) && !own(number)) {
-        bad(
-            "card_number",
-            "bad_check_digit",
-            "卡号校验位不正确。",
-            "The card number's check digit is wrong.",
-        );
+    if let WorkerChangeInput::Card { pin: Some(pin), .. } | WorkerChangeInput::Pin { pin } = input {
+        problems.extend(check_worker_pin("pin", pin.expose()).err());
     }
-    if let (Some(kind), Some(number)) = (input.document_kind, &input.document_number)
-        && let Err(fault) = DocumentNumber::parse(kind, number)
-    {
-        let (code, message) = identity::document_problem(fault);
-        problems.push(FieldProblem { field: "document_number".to_owned(), code: code.to_owned(), message });
-    }
-    if let Some(pin) = &input.pin
-        && let Err(problem) = check_worker_pin("pin", pin.expose())
-    {
-        problems.push(problem);
-    }
-    if let Some(into) = input.into
-        && (into == worker.id || storage::network::worker::worker_fetch(tx.conn, into)?.is_none())
-    {
-        let message = Bilingual::fixed("网络中没有。", "The network knows none such.");
-        problems.push(FieldProblem { field: "into".to_owned(), code: "unknown".to_owned(), message });
-    }
-    if !problems.is_empty() {
-        return Err(Refusal::fields(problems).into());
-    }
-    let pin = input.pin.as_ref().map(|pin| Pin::of(tx.app, pin));
-    let missing = || Failure::inconsistent("a checked field is not there");
-    Ok(match input.kind {
-        ChangeKind::Card => {
-            ChangeBody::Card { card_number: input.card_number.clone().ok_or_else(missing)?, pin }
-        }
-        ChangeKind::Pin => ChangeBody::Pin(pin.ok_or_else(missing)?),
-        ChangeKind::Document => ChangeBody::Document {
-            document: input.document_kind.ok_or_else(missing)?,
-            number: input.document_number.clone().ok_or_else(missing)?,
-        },
-        ChangeKind::Merge => ChangeBody::Merge {
-            into: input.into.ok_or_else(missing)?,
-            accept: input.accept.clone().unwrap_or_default(),
-        },
-    })
+    if problems.is_empty() { Ok(body) } else { Err(Refusal::fields(problems).into()) }
 }
 
 fn fetch(conn: &mut Conn, id: WorkerChangeId) -> Result<WorkerChangeView, Failure> {

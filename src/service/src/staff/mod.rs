@@ -142,6 +142,8 @@ pub struct StaffSummary {
     pub disabled_at: Option<DateTime<Utc>>,
     /// When the account was created.
     pub created_at: DateTime<Utc>,
+    /// Goes up with every change by operators; also the ETag.
+    pub version: i64,
 }
 
 /// Adds a member of staff and sends an invitation. Somebody who was invited before and has not
@@ -306,6 +308,7 @@ pub(crate) fn staff_summary(row: storage::staff::StaffRow) -> StaffSummary {
         invited: row.password_hash.is_none(),
         disabled_at: row.disabled_at,
         created_at: row.created_at,
+        version: row.version,
         staff: session::view(row),
     }
 }
