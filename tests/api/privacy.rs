@@ -55,8 +55,10 @@ async fn personal_data_stays_out_of_the_logs() {
         logged.lines().find(|line| line.contains("logged by the writer")).expect("the writer's line");
     assert!(writer_line.contains(id), "{writer_line}");
     let secrets = [NAME, PHONE, CARD, PIN, "270462", token, station, operator, &seed.operator.email];
+    // Digits of a line's own time may be those of a PIN.
+    let without_time = |line: &'_ str| line.split_once("Z ").map_or(line, |(_, rest)| rest).to_owned();
     for secret in secrets {
-        let line = logged.lines().find(|line| line.contains(secret));
+        let line = logged.lines().map(without_time).find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is logged");
     }
     assert!(!logged.contains("?phone=") && !logged.contains("?card_number="), "a query string is logged");
