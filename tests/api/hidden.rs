@@ -115,8 +115,7 @@ async fn no_text_that_others_read_contains_hidden_characters() {
         refused(app.post(&seed.station_token, "/api/v1/check-ins/walk-in", body).await, "name");
     }
     let path = format!("/api/v1/workers/{}/details", seed.worker);
-    let other_space = app.post(&seed.operator.token, &path, json!({"name": "样\u{A0}例"})).await;
-    assert_eq!(other_space.problem(422, "invalid_field")["errors"][0]["field"], "name");
+    refused(app.post(&seed.operator.token, &path, json!({"name": "样\u{A0}例"})).await, "name");
     let outer = json!({"code": "e-8", "name_zh": "公司 ", "name_en": "Firm"});
     let problem =
         app.post(&seed.operator.token, "/api/v1/employers", outer).await.problem(422, "invalid_field");

@@ -5,7 +5,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::wrong::{Problems, Wrong};
-use domain::hidden::has_hidden_characters;
+use domain::hidden::{has_hidden_characters, has_hidden_characters_in_name};
 
 /// The expected type and bounds of a value.
 #[derive(Debug)]
@@ -157,8 +157,14 @@ impl Text {
             problems.add(&Wrong::Format(format));
         } else if let Some(pattern) = self.pattern.as_ref().filter(|pattern| !pattern.is_match(value)) {
             // The pattern `\S` means "not blank": report it as empty.
-            let blank = pattern.as_str() == r"\S";
-            problems.add(&if blank { Wrong::Short(1) } else { Wrong::Pattern(pattern.as_str()) });
+            problems.add(&if pattern.as_str() == r"\S" {
+                Wrong::Short(1)
+            } else if has_hidden_characters_in_name(value) {
+                // A kind of space that people cannot tell from another, or a line's end.
+                Wrong::Hidden
+            } else {
+                Wrong::Pattern(pattern.as_str())
+            });
         }
     }
 }
