@@ -113,8 +113,7 @@ async fn four_hundred_slow_senders_use_little_memory() {
     let answer = reqwest::get(format!("{}/healthz", server.base)).await.expect("answered");
     assert_eq!(answer.status(), 200);
     let grown = peak_memory(&server).saturating_sub(before);
-    // Together they have sent 81 MiB. What it takes to keep that differs by 20 from run to run.
-    assert!(grown < 128 * MIB, "{} MiB", grown / MIB);
+    assert!(grown < 110 * MIB, "{} MiB", grown / MIB);
     drop((known, strangers, small));
 }
 

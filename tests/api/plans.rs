@@ -282,12 +282,9 @@ fn whole_reads_of_postgres(conn: &mut diesel::PgConnection) -> Vec<(String, Vec<
     for PreparedStatement { name, statement, values } in all {
         let nulls = vec!["NULL"; usize::try_from(values).expect("a few")].join(", ");
         let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };
-        // What does not read has no plan to look at.
-        let Ok(plan) = diesel::sql_query(format!("EXPLAIN (COSTS OFF) EXECUTE {name}{arguments}"))
-            .load::<PlanLine>(conn)
-        else {
-            continue;
-        };
+        let plan: Vec<PlanLine> = diesel::sql_query(format!("EXPLAIN (COSTS OFF) EXECUTE {name}{arguments}"))
+            .load(conn)
+            .unwrap_or_else(|error| panic!("{error}: {statement}"));
         let mut whole = Vec::new();
         for (at, PlanLine { line }) in plan.iter().enumerate() {
             let words: Vec<&str> = line.split_whitespace().collect();
