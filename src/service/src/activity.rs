@@ -49,7 +49,7 @@ impl Default for KnownActivity {
 }
 
 impl KnownActivity {
-    /// Nothing is earlier than what was never heard of.
+    /// `None` when this instance knows nothing of it.
     pub(crate) fn get(&self, authority: Authority) -> Option<Activity> {
         self.0.get(&key(authority)?)
     }

@@ -1,5 +1,5 @@
-//! Whether the authority that a token proved is still valid: one read by key at the beginning of a
-//! transaction, and a recheck in its last step ([`crate::last_step`]).
+//! Whether the authority that a token proved is still valid: one read by key, for who looks at it
+//! before the last step of a transaction checks it ([`crate::last_step`]).
 
 use diesel::prelude::*;
 

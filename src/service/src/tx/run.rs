@@ -158,8 +158,8 @@ impl AppState {
     /// Runs an operation in one transaction, then wakes the listeners it concerns. The database may
     /// run `work` more than once ([`storage::Store::write`]); its effects are committed once.
     ///
-    /// The caller's authority is checked first and again in the last step: nothing is committed for
-    /// a caller whose authority ended meanwhile.
+    /// The caller's authority is checked in the last step: nothing is committed for a caller whose
+    /// authority ended meanwhile, and they are told of no other refusal.
     ///
     /// # Errors
     /// A refusal rolls the operation back, unless it called `commit_on_refusal`; a fault always does.

@@ -11,7 +11,7 @@ use diesel::{
     pg::Pg,
     prelude::*,
     query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::{BigInt, Integer, Nullable, Text},
+    sql_types::{Array, BigInt, Integer, Text},
     sqlite::Sqlite,
 };
 
@@ -169,20 +169,22 @@ const IMPORTED: &[&str] = &[
 /// Does nothing on SQLite, whose plans depend on the statements alone.
 pub(crate) fn statistics_gather(conn: &mut Conn) -> QueryResult<()> {
     let Conn::Pg(conn) = conn else { return Ok(()) };
-    for table in IMPORTED {
-        let size =
-            diesel::sql_query("SELECT pg_relation_size(to_regclass($1)) AS bytes").bind::<Text, _>(table);
-        if size.get_result::<TableSize>(conn)?.bytes > Some(0) {
-            diesel::connection::SimpleConnection::batch_execute(conn, &format!("ANALYZE {table}"))?;
-        }
+    let filled: Vec<Table> = diesel::sql_query(
+        "SELECT name FROM unnest($1) AS imported (name) WHERE pg_relation_size(to_regclass(name)) > 0",
+    )
+    .bind::<Array<Text>, _>(IMPORTED)
+    .load(conn)?;
+    let names: Vec<&str> = filled.iter().map(|table| table.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    diesel::connection::SimpleConnection::batch_execute(conn, &format!("ANALYZE {}", names.join(", ")))
 }
 
 #[derive(QueryableByName)]
-struct TableSize {
-    #[diesel(sql_type = Nullable<BigInt>)]
-    bytes: Option<i64>,
+struct Table {
+    #[diesel(sql_type = Text)]
+    name: String,
 }
 
 /// A server keeps its files to itself.

@@ -8,9 +8,9 @@ const ATTEMPT: &str = "01920000-0000-7000-8000-000000000001";
 #[test]
 fn known_kinds_are_parsed_as_what_they_are_and_written_alike() {
     let sent = json!({"kind": "void", "attempt": ATTEMPT});
-    let item: WorkItem = from_value(sent.clone()).unwrap();
+    let item: WorkItem = from_value(sent.clone()).expect("a kind of work");
     assert!(matches!(&item, WorkItem::Void(void) if void.attempt.to_string() == ATTEMPT));
-    assert_eq!(to_value(item).unwrap(), sent);
+    assert_eq!(to_value(item).expect("JSON"), sent);
 }
 
 #[test]
