@@ -25,6 +25,11 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Returns once a statement in this test's database waits for a lock.
 pub async fn until_a_statement_waits(app: &TestApp) {
+    until_statements_wait(app, 1).await;
+}
+
+/// Returns once `number` statements in this test's database wait for a lock.
+pub async fn until_statements_wait(app: &TestApp, number: i64) {
     #[derive(QueryableByName)]
     struct Waiting {
         #[diesel(sql_type = BigInt)]
@@ -37,7 +42,7 @@ pub async fn until_a_statement_waits(app: &TestApp) {
              WHERE datname = current_database() AND wait_event_type = 'Lock'",
         );
         let found: Waiting = on_backend!(&mut watcher, c => waiting.get_result(c)).expect("read");
-        found.count > 0
+        found.count >= number
     })
     .await;
 }
