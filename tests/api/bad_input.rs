@@ -104,7 +104,7 @@ fn bad_bodies(
         row(
             api("consultations"),
             worker,
-            json!({"complaint": 3, "department": "garage"}),
+            json!({"complaint": 3, "department": "Garage 2"}),
             &["complaint", "department", "lane"],
         ),
         row(api(&format!("offers/{id}/accept")), doctor, json!({"fence": "one", "x": 1}), &["fence", "x"]),

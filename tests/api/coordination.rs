@@ -67,6 +67,11 @@ async fn behaves(one: &dyn Coordination, other: &dyn Coordination) {
     other.heard(a, at(12));
     until("the later time counts", async || one.last_heard(a).await == Some(at(12))).await;
     assert_eq!(other.last_heard(b).await, None);
+    // Of many at once, in their order.
+    for any in [one, other] {
+        assert_eq!(any.last_heard_of(&[b, a]).await, Some(vec![None, Some(at(12))]));
+        assert_eq!(any.last_heard_of(&[]).await.unwrap_or_default(), []);
+    }
     // Wake-ups reach listeners of every instance, and only of that topic.
     let mut near = one.listen(Topic::Reviews);
     let mut far = other.listen(Topic::Reviews);
@@ -148,6 +153,7 @@ async fn without_redis_an_instance_works_alone_and_reconnects() {
     one.heard(b, at(2));
     assert_eq!(one.last_heard(b).await, Some(at(2)));
     assert_eq!(other.last_heard(a).await, None);
+    assert_eq!(one.last_heard_of(&[b]).await, None, "others may have heard them");
     one.wake(Topic::Matching);
     assert!(near.changed_within(Duration::ZERO).await);
     assert!(!far.changed_within(Duration::ZERO).await);

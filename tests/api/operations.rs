@@ -311,7 +311,7 @@ async fn vends_count_once_when_committed_and_attempts_in_doubt_are_counted() {
     // A verb that fails after counting counts nothing.
     let fact = base::telemetry::metrics::Fact::Offer("accepted");
     let undone = app.state.write(Actor::System, move |tx| -> Result<(), Failure> {
-        tx.count(fact);
+        tx.count(fact.clone());
         Err(Failure::inconsistent("on purpose"))
     });
     assert!(undone.await.is_err());

@@ -16,9 +16,10 @@ use crate::{
 use domain::{
     ids::{
         AttemptId, CabinetId, CheckInId, ConsultationId, DeviceId, OfferId, OrderId, OrderUnitId,
-        PrescriptionId, SessionId, StaffId, StationId, WorkerId,
+        PrescriptionId, SessionId, ShiftRuleId, StaffId, StationId, WorkerId,
     },
     ledger::{AccountRef, TransferReason},
+    matching::Department,
     money::Fen,
     order::UnitState,
     vend::AttemptState,
@@ -26,7 +27,7 @@ use domain::{
 };
 use storage::{
     Conn, DatabaseUrl, Live, authority::Authority, conn::Purpose, events::Audience, idempotency::AnswerId,
-    order::MovedUnits, prescription::PrescriptionFilter,
+    matching::queue::Since, order::MovedUnits, prescription::PrescriptionFilter,
 };
 
 /// Tables that grow with the number of workers or with time.
@@ -53,6 +54,9 @@ const GROWING: &[&str] = &[
     "reading",
     "saved_answer",
     "session",
+    "shift",
+    "leave",
+    "shift_rule",
     "slot",
     "slot_stock",
     "transfer",
@@ -94,9 +98,9 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::vend::attempt::attempts_and_discrepancies(conn, cabinet, &[AttemptState::Issued])?;
     storage::vend::attempt::attempts_of_cabinet(conn, cabinet, &[AttemptState::Issued])?;
     storage::vend::attempt::work_of(conn, (DeviceId::generate(), 1), cabinet, now)?;
-    storage::vend::attempt::attempts_overdue(conn, now, 100)?;
-    storage::vend::attempt::attempts_silent(conn, now, 100)?;
-    storage::check_in::check_ins_idle(conn, now, 100)?;
+    storage::vend::attempt::attempts_overdue(conn, now, OrderId::from_uuid(uuid::Uuid::nil()), 100)?;
+    storage::vend::attempt::attempts_silent(conn, now, AttemptId::from_uuid(uuid::Uuid::nil()), 100)?;
+    storage::check_in::check_ins_idle(conn, now, CheckInId::from_uuid(uuid::Uuid::nil()), 100)?;
     storage::consultation::consultation_live_of(conn, worker)?;
     storage::consultation::full::full_fetch(conn, ConsultationId::generate())?;
     storage::consultation::full::full_fetch_live(conn, Live::of(Some(visit)), ConsultationId::generate())?;
@@ -104,11 +108,20 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::full::full_of_worker(conn, live, worker, None, 50)?;
     storage::consultation::full::full_lock_live_of(conn, worker)?;
     storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
-    storage::consultation::consultations_waiting(conn, now, 50)?;
-    storage::consultation::consultations_unserved(conn, now, 100)?;
+    let (general, since) = (Department::GENERAL_PRACTICE, Since { refused: now, visited: now });
+    storage::matching::queue::departments_waiting(conn)?;
+    storage::matching::queue::queues(conn, &[general])?;
+    storage::matching::queue::front(conn, (general, "queue"), None, since, 50)?;
+    storage::matching::queue::refused_lately(conn, since)?;
+    storage::consultation::requested_since(conn, now)?;
+    storage::consultation::consultations_unserved(
+        conn,
+        now,
+        ConsultationId::from_uuid(uuid::Uuid::nil()),
+        100,
+    )?;
     storage::consultation::full::full_offered_to(conn, live, doctor)?;
-    storage::consultation::offers_expired(conn, now, 200)?;
-    storage::consultation::offers_refused(conn, &[ConsultationId::generate(); 3], now)?;
+    storage::consultation::offers_expired(conn, now, OfferId::from_uuid(uuid::Uuid::nil()), 200)?;
     storage::consultation::full::full_with_earlier(conn, ConsultationId::generate(), 11)?;
     storage::consultation::message::messages_after(conn, live, ConsultationId::generate(), None, 50)?;
     storage::prescription::prescriptions_list(conn, live, PrescriptionFilter::Worker(worker), None, 21)?;
@@ -116,7 +129,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::triage::facts::visit_facts(conn, CheckInId::generate(), now)?;
     storage::alert::alerts_after(conn, true, None, 50)?;
     storage::alert::alerts_of_check_in(conn, CheckInId::generate())?;
-    storage::vitals::measure_again_due(conn, now, 100)?;
+    storage::vitals::measure_again_due(conn, now, CheckInId::from_uuid(uuid::Uuid::nil()), 100)?;
     storage::order::station_sales::packs_without_card(conn, StationId::generate(), now)?;
     storage::triage::recent::readings_lately(conn, &[worker], now)?;
     storage::triage::recent::alerts_lately(conn, &[worker], now)?;
@@ -128,8 +141,20 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::safety::same_phone(conn, worker)?;
     storage::safety::facts_since(conn, worker, now)?;
     storage::network::listing::figures(conn, now, now)?;
-    storage::matching::doctor::candidates(conn, now, 200)?;
+    storage::matching::doctor::candidates(conn, &[general], now)?;
+    storage::matching::doctor::on_call(conn, &[general], &[doctor], now)?;
     storage::matching::offer::clock_and_open_offers(conn)?;
+    storage::network::roster::coverage::next_on_call(conn, &[general], now)?;
+    let window = domain::network::roster::Span { from: now, until: now + chrono::TimeDelta::days(3) };
+    storage::network::roster::shifts_meeting(conn, doctor, window)?;
+    storage::network::roster::coverage::shift_counts(
+        conn,
+        Some(domain::ids::HospitalId::generate()),
+        window,
+    )?;
+    storage::network::roster::leave::leaves_meeting(conn, doctor, window)?;
+    storage::network::roster::rule::rules_due(conn, now, ShiftRuleId::from_uuid(uuid::Uuid::nil()), 200)?;
+    storage::network::roster::rule::rules_of(conn, doctor)?;
     storage::matching::doctor::doctor_on_shift(conn, live, doctor, now)?;
     let account = AccountRef::WorkerSubsidy(worker);
     let granted = Some((TransferReason::AllowanceGranted, "2026-11"));
@@ -138,7 +163,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::ledger::allowances_of(conn, &[worker])?;
     storage::events::event_head(conn, live)?;
     storage::events::events_for(conn, Audience::Worker(worker), live, 0, 100)?;
-    storage::order::orders_overdue(conn, now, 100)?;
+    storage::order::orders_overdue(conn, now, OrderId::from_uuid(uuid::Uuid::nil()), 100)?;
     storage::prescription::prescription_with_lines(conn, PrescriptionId::generate())?;
     storage::prescription::prescription_lock_with_taken(conn, PrescriptionId::generate())?;
     storage::prescription::prescription_lock_with_fulfilment(conn, PrescriptionId::generate())?;
@@ -146,7 +171,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::prescription::consultation_lock_with_consent(conn, ConsultationId::generate(), doctor)?;
     storage::prescription::prescription_lock_with_consultation(conn, PrescriptionId::generate())?;
     storage::prescription::prescription_lock_for_review(conn, PrescriptionId::generate(), doctor)?;
-    storage::prescription::prescriptions_due(conn, now, 100)?;
+    storage::prescription::prescriptions_due(conn, now, PrescriptionId::from_uuid(uuid::Uuid::nil()), 100)?;
     storage::prescription::reviews_waiting(conn, live, now, 50)?;
     Ok(())
 }
@@ -272,12 +297,14 @@ fn whole_reads_of_postgres(conn: &mut diesel::PgConnection) -> Vec<(String, Vec<
     )
     .load(conn)
     .expect("listed");
-    let partial: Vec<PlanLine> = diesel::sql_query(
-        "SELECT indexrelid::regclass::text AS \"QUERY PLAN\" FROM pg_index WHERE indpred IS NOT NULL",
-    )
+    let growing = GROWING.join("', '");
+    let small: Vec<PlanLine> = diesel::sql_query(format!(
+        "SELECT indexrelid::regclass::text AS \"QUERY PLAN\" FROM pg_index \
+         WHERE indpred IS NOT NULL OR indrelid::regclass::text NOT IN ('{growing}')",
+    ))
     .load(conn)
     .expect("listed");
-    let is_partial = |index: &str| partial.iter().any(|known| known.line == index);
+    let is_small = |index: &str| small.iter().any(|known| known.line == index);
     let mut found = Vec::new();
     for PreparedStatement { name, statement, values } in all {
         let nulls = vec!["NULL"; usize::try_from(values).expect("a few")].join(", ");
@@ -291,7 +318,7 @@ fn whole_reads_of_postgres(conn: &mut diesel::PgConnection) -> Vec<(String, Vec<
             let after = |word: &str| words.iter().skip_while(|one| **one != word).nth(1).copied();
             let (Some(table), by_index) = (after("on"), line.contains("Index")) else { continue };
             let bounded = plan.get(at + 1).is_some_and(|next| next.line.contains("Index Cond:"));
-            let partial = after("using").is_some_and(is_partial) || is_partial(table);
+            let partial = after("using").is_some_and(is_small) || is_small(table);
             let bitmap = line.contains("Bitmap");
             if line.contains("Scan")
                 && (grows(table) || bitmap && by_index)

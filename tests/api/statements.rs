@@ -166,6 +166,17 @@ async fn look_after_the_network(meter: &mut Meter<'_>, machine: &CabinetMachine<
     let body = json!({"card_number": card, "pin": PIN, "name": "样例丙", "phone": format!("154{}", &card[4..]),
         "birth_date": "1990-01-01", "sex": "male", "job": "courier", "employer_id": null, "language": "zh"});
     let worker = meter.done("POST /workers", operator.post("/api/v1/workers", body)).await;
+    let doctor = machine.seed.doctor.id;
+    let rule = json!({"staff_id": doctor, "first_date": "2026-11-25", "start_time": "20:00", "length_minutes": 720,
+        "rrule": "FREQ=DAILY"});
+    let rule = meter.done("POST /shift-rules", operator.post("/api/v1/shift-rules", rule)).await;
+    let leave = json!({"staff_id": doctor, "starts_at": "2026-11-26T00:00:00Z", "ends_at": "2026-11-28T00:00:00Z",
+        "reason": "annual"});
+    let leave = meter.done("POST /leaves", operator.post("/api/v1/leaves", leave)).await;
+    let leave = format!("/api/v1/leaves/{}/end", id_in(&leave));
+    meter.done("POST /leaves/{id}/end", operator.post(&leave, json!({}))).await;
+    let rule = format!("/api/v1/shift-rules/{}/end", id_in(&rule));
+    meter.done("POST /shift-rules/{id}/end", operator.post(&rule, json!({}))).await;
     let cabinet = format!("/api/v1/cabinets/{}", machine.seed.cabinet);
     let worker = format!("/api/v1/workers/{}", id_in(&worker));
     for (verb, path) in [
@@ -173,6 +184,8 @@ async fn look_after_the_network(meter: &mut Meter<'_>, machine: &CabinetMachine<
         ("GET /stations", "/api/v1/stations"),
         ("GET /staff", "/api/v1/staff"),
         ("GET /shifts", "/api/v1/shifts"),
+        ("GET /shift-rules", "/api/v1/shift-rules"),
+        ("GET /coverage", "/api/v1/coverage"),
         ("GET /alerts", "/api/v1/alerts?open=true"),
         ("GET /incidents", "/api/v1/incidents?open=true"),
         ("GET /cabinets", "/api/v1/cabinets"),

@@ -11,7 +11,7 @@ use crypto::{
     signer::{DetachedKind, sign_detached},
 };
 use domain::{
-    consultation::ConsultationEvent,
+    consultation::{ConsultationEvent, Medium},
     ids::{CheckInId, ConsultationId, PrescriptionId, StaffId, WorkerId},
     prescription::{EncounterLane, Event, SupplyKind, canonical_bytes},
     time::{Timestamp, civil_day},
@@ -73,6 +73,7 @@ impl TestApp {
                         consultation::triage.eq("routine"),
                         consultation::requested_at.eq(At(tx.now)),
                         consultation::ranked_since.eq(At(tx.now)),
+                        consultation::queue.eq("general_practice/standard/zh/text/zhifu"),
                         consultation::fence.eq(0_i64),
                         consultation::ended_at.eq(Some(At(tx.now))),
                     ))
@@ -164,7 +165,13 @@ fn record(
     let triage = TriageLevel::Routine;
     tx.record(
         consultation,
-        ConsultationEvent::Requested { consultation, worker, at: now, triage: Some(triage) },
+        ConsultationEvent::Requested {
+            consultation,
+            worker,
+            at: now,
+            triage: Some(triage),
+            medium: Medium::Text,
+        },
         nobody,
     )?;
     tx.record(consultation, ConsultationEvent::Completed { doctor, at: now }, nobody)?;

@@ -87,6 +87,9 @@ impl TestApp {
         config.data_dir = folder.join("data");
         config.master_secret = Some("d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=".to_owned().into());
         config.policy.insert("cabinet_lane".to_owned(), json!("institution_dispense"));
+        // Tests that are not about it let hours pass, and complete several consultations at once.
+        let matching = json!({"wrap_up_s": 0, "heard_within_s": 86_400});
+        config.policy.insert("matching".to_owned(), matching);
         config
     }
 

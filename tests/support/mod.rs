@@ -19,6 +19,7 @@ mod approved;
 mod caller;
 pub mod care;
 pub mod counter;
+pub mod crowd;
 mod doctor;
 pub mod engines;
 pub mod harness;

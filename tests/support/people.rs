@@ -85,6 +85,7 @@ impl TestApp {
                             practising_since: NaiveDate::from_ymd_opt(2010, 1, 1).expect("a date"),
                             languages: "zh;en".into(),
                             capacity: 2,
+                            video_capacity: 1,
                             presence: Presence::Off,
                             idle_since: At(tx.now),
                             live: 0,
@@ -94,7 +95,7 @@ impl TestApp {
                         tx.conn,
                         &[store::NewDoctorDepartment {
                             doctor_id: id,
-                            department: Department::GeneralPractice,
+                            department: Department::GENERAL_PRACTICE,
                         }],
                     )?;
                 }

@@ -6,10 +6,10 @@ use chrono::NaiveDate;
 use super::TestApp;
 use crypto::device::DeviceKey;
 use domain::{
-    ids::{CabinetId, DeviceId, StationId},
+    ids::{CabinetId, DeviceId, HospitalId, StationId},
     prescription::CabinetLane,
 };
-use service::{Failure, Tx};
+use service::{Actor, Failure, Tx};
 use storage::{network as store, sql_types::At};
 
 /// A station to add.
@@ -46,6 +46,28 @@ impl TestApp {
         let (id, key) = (DeviceId::generate(), DeviceKey::generate().expect("a key"));
         self.keys.keep(id, &key);
         EnrolledDevice { id, key }
+    }
+
+    /// Adds another hospital.
+    pub async fn hospital(&self, code: &str) -> HospitalId {
+        let (id, code) = (HospitalId::generate(), code.to_owned());
+        self.state
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                let new = store::NewHospital {
+                    id,
+                    code: code.clone(),
+                    name_zh: "另一样例医院".into(),
+                    name_en: "Another Sample Hospital".into(),
+                    district: "laishan".into(),
+                    weight: 1,
+                    virtual_time: 0,
+                    created_at: At(tx.now),
+                };
+                Ok(store::hospitals_add(tx.conn, &[new])?)
+            })
+            .await
+            .expect("a hospital");
+        id
     }
 }
 

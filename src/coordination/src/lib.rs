@@ -119,6 +119,10 @@ pub trait Coordination: Send + Sync {
     /// may have heard them later. `None` means unknown, never silent.
     fn last_heard(&self, who: LivenessKey) -> BoxFuture<'_, Option<Timestamp>>;
 
+    /// When each of `who` was last heard by any instance, in their order; `None` in the list for
+    /// who was not heard within the last hour. `None` for all: it cannot be known now.
+    fn last_heard_of<'a>(&'a self, who: &'a [LivenessKey]) -> BoxFuture<'a, Option<Vec<Option<Timestamp>>>>;
+
     /// Wakes the listeners of `topic`; a hint that may be lost.
     fn wake(&self, topic: Topic);
 

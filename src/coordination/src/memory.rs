@@ -110,6 +110,12 @@ impl Memory {
         }
     }
 
+    /// When this process last heard each of `who`.
+    pub(super) fn heard_here(&self, who: &[LivenessKey]) -> Vec<Option<Timestamp>> {
+        let heard = lock(&self.heard);
+        who.iter().map(|one| heard.entries.get(one).copied()).collect()
+    }
+
     /// A random number that identifies this process among the instances.
     pub(super) fn origin(&self) -> u32 {
         self.origin
@@ -140,6 +146,12 @@ impl Coordination for Memory {
     fn last_heard(&self, who: LivenessKey) -> BoxFuture<'_, Option<Timestamp>> {
         let at = lock(&self.heard).entries.get(&who).copied();
         Box::pin(std::future::ready(at))
+    }
+
+    fn last_heard_of<'a>(&'a self, who: &'a [LivenessKey]) -> BoxFuture<'a, Option<Vec<Option<Timestamp>>>> {
+        // One of several instances does not know what the others hear.
+        let known = self.alone.then(|| self.heard_here(who));
+        Box::pin(std::future::ready(known))
     }
 
     fn wake(&self, topic: Topic) {

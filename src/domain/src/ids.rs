@@ -103,6 +103,12 @@ kinds! {
     Session => SessionId,
     /// A span in which a doctor or pharmacist is on call.
     Shift => ShiftId,
+    /// What repeats: shifts of one person that follow one rule.
+    ShiftRule => ShiftRuleId,
+    /// A span in which a member of staff takes no shifts.
+    Leave => LeaveId,
+    /// A span without doctors that somebody was told of.
+    CoverageGap => CoverageGapId,
     /// A worker known to one station screen for a short time.
     CheckIn => CheckInId,
     /// One measured vital.
@@ -125,6 +131,8 @@ kinds! {
     Incident => IncidentId,
     /// An emergency at a station that an operator must handle.
     Alert => AlertId,
+    /// A department whose queue is in trouble.
+    QueueAlert => QueueAlertId,
     /// A ledger account.
     Account => AccountId,
     /// A balanced set of postings.

@@ -22,6 +22,10 @@ crate::text_enum! {
         EmailChanged = "email_changed",
         /// Somebody else may be trying to sign in as them.
         SignInAlarm = "sign_in_alarm",
+        /// To operators and coordinators: nobody of a department will be on shift.
+        CoverageGap = "coverage_gap",
+        /// To operators: in a department somebody waits and nobody is on call, or somebody waits too long.
+        QueueTrouble = "queue_trouble",
     }
 }
 

@@ -104,6 +104,8 @@ impl Policy {
         let (key, grace) = ("matching.reconnect_grace_s", u64::from(matching.reconnect_grace_s));
         bounds.longer(key, grace, "a poll", u64::from(LONGEST_POLL_S));
         bounds.longer(key, grace, "realtime.ping_ms in seconds", realtime.ping_ms / 1_000);
+        let (key, within) = ("matching.heard_within_s", u64::from(matching.heard_within_s));
+        bounds.longer(key, within, "realtime.ping_ms in seconds", realtime.ping_ms / 1_000);
         found
     }
 }
@@ -373,9 +375,10 @@ mod tests {
             (r#"{"matching": {"ageing_points_per_minute": 0}}"#, "matching.ageing_points_per_minute"),
             (r#"{"matching": {"reconnect_grace_s": 25}}"#, "matching.reconnect_grace_s"),
             (
-                r#"{"matching": {"reconnect_grace_s": 40}, "realtime": {"ping_ms": 40000}}"#,
+                r#"{"matching": {"reconnect_grace_s": 40, "heard_within_s": 60}, "realtime": {"ping_ms": 40000}}"#,
                 "matching.reconnect_grace_s",
             ),
+            (r#"{"realtime": {"ping_ms": 30000}}"#, "matching.heard_within_s"),
             (r#"{"check_in": {"pin_tries": 6, "screen_tries": 5}}"#, "check_in.screen_tries"),
             (r#"{"prescribing": {"reasoned_days": 6}}"#, "prescribing.reasoned_days"),
             (r#"{"prescribing": {"long_term_days": 6}}"#, "prescribing.long_term_days"),

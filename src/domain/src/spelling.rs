@@ -72,6 +72,8 @@ spellings! {
     /// A name in one line: no control characters, no invisible characters, none that change the
     /// text direction.
     Name = 1..=80, r"^[ \u3000]*[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+([ \u3000]+[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+)*[ \u3000]*$", "样例甲";
+    /// The name of a department, in one line.
+    DepartmentName = 1..=60, r"^[ \u3000]*[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+([ \u3000]+[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+)*[ \u3000]*$", "风湿免疫科";
     /// The name of a walk-in, in one line.
     WalkInName = 1..=60, r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$", "样例甲";
     /// One entry of a health profile, in one line.
@@ -122,6 +124,12 @@ spellings! {
     BootIdHex = 32..=32, r"^[0-9a-f]{32}$", "000102030405060708090a0b0c0d0e0f";
     /// A SHA-256 in lower hex.
     HashHex = 64..=64, r"^[0-9a-f]{64}$", "0000000000000000000000000000000000000000000000000000000000000000";
+    /// How a shift repeats: a rule of RFC 5545 with FREQ=DAILY, WEEKLY or MONTHLY, without its name.
+    RecurrenceRule = 9..=200, r"^[A-Z0-9=;,+-]+$", "FREQ=WEEKLY;BYDAY=MO,WE,FR";
+    /// A time of the day in hours and minutes.
+    TimeOfDay = 5..=5, r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "20:00";
+    /// The name of a time zone; a roster has Asia/Shanghai.
+    TimeZoneName = 1..=64, r"^[A-Za-z0-9_+/-]+$", "Asia/Shanghai";
     /// A name of firmware, sensors and the like.
     Designation = 1..=64, r"\S", "1.4.2";
 }

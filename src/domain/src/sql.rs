@@ -136,7 +136,7 @@ where
 
 // ---- closed sets of codes: short texts --------------------------------------
 
-/// Stores each enum of `text_enum!` as its code.
+/// Stores each enum of `text_enum!`, and codes that are no closed set, as the code.
 macro_rules! stored_as_text {
     ($($name:ty),+ $(,)?) => {$(
         const _: () = {
@@ -183,15 +183,19 @@ stored_as_text!(
     crate::letter::LetterState,
     crate::letter::Trouble,
     crate::matching::Department,
+    crate::matching::QueueTrouble,
     crate::network::Job,
     crate::network::Sex,
     crate::network::IdentityKind,
     crate::network::CodePurpose,
     crate::network::ChangeKind,
     crate::network::ChangeState,
+    crate::network::roster::LeaveReason,
     crate::prescription::CabinetLane,
     crate::prescription::EncounterLane,
     crate::prescription::PrescriptionState,
+    crate::consultation::Medium,
+    crate::matching::presence::AwayReason,
     crate::matching::presence::Presence,
     crate::staff::role::Role,
     crate::triage::TriageLevel,

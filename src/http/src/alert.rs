@@ -1,4 +1,4 @@
-//! Emergencies at stations, for operators.
+//! Emergencies at stations, and queues in trouble, for operators.
 
 use std::sync::Arc;
 
@@ -13,18 +13,22 @@ use crate::{
     reply::{self, Reply},
     routes::Routes,
 };
-use domain::ids::AlertId;
+use domain::ids::{AlertId, QueueAlertId};
 use service::{
     AppState,
     alert::{AlertList, AlertView, CloseAlert},
+    matching::watch::{self, QueueAlertList},
 };
 
 pub fn add(routes: &mut Routes) {
-    routes.get("/api/v1/alerts", list).post("/api/v1/alerts/{id}/close", close);
+    routes
+        .get("/api/v1/alerts", list)
+        .post("/api/v1/alerts/{id}/close", close)
+        .get("/api/v1/queue-alerts", list_queues);
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, close))]
+#[openapi(paths(list, close, list_queues))]
 pub(crate) struct Doc;
 
 /// A page of alerts.
@@ -40,6 +44,39 @@ struct AlertPage {
     /// 1 to 100, default 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
+}
+
+/// A page of alerts of queues.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct QueueAlertPage {
+    /// Only those whose trouble is not over.
+    open: Option<bool>,
+    /// The last id seen.
+    #[param(inline)]
+    after: Option<QueueAlertId>,
+    /// 1 to 100, default 50.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// Departments where somebody waits and nobody is on call, or where somebody waits too long
+#[utoipa::path(get, path = "/api/v1/queue-alerts", operation_id = "listQueueAlerts", tag = "matching",
+    params(QueueAlertPage), responses((status = 200, body = QueueAlertList)))]
+async fn list_queues(
+    caller: Operator,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    query: Query<QueueAlertPage>,
+) -> Reply {
+    let QueueAlertPage { open, after, limit } = query.0;
+    let outcome = app
+        .read(caller.actor(), move |conn, _| {
+            watch::list(conn, open.unwrap_or(false), after, limit.unwrap_or(page::DEFAULT_LIMIT))
+        })
+        .await;
+    reply::page(&request, outcome)
 }
 
 /// Emergencies at stations that an operator must handle

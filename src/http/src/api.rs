@@ -18,11 +18,14 @@ pub fn routes() -> Routes {
     crate::matching::add(&mut routes);
     crate::check_in::phone_code::add(&mut routes);
     crate::network::worker_change::add(&mut routes);
+    crate::network::department::add(&mut routes);
     crate::network::merge::add(&mut routes);
     crate::vitals::add(&mut routes);
     crate::events::add(&mut routes);
     crate::devices::add(&mut routes);
     crate::network::add(&mut routes);
+    crate::network::coverage::add(&mut routes);
+    crate::network::roster::add(&mut routes);
     crate::staff::session::add(&mut routes);
     // After the fixed paths that `/staff/{id}` would match.
     crate::staff::add(&mut routes);

@@ -158,6 +158,8 @@ callers! {
     Restocker(Staff: StaffCaller) = &[Role::Restocker];
     /// An employer's safety officer.
     SafetyOfficer(Staff: StaffCaller) = &[Role::Employer];
+    /// Staff who keep the roster: of the network, or of one hospital.
+    RosterKeeper(Staff: StaffCaller) = &[Role::Operator, Role::Coordinator];
     /// Staff who may sign or review prescriptions.
     Signer(Staff: StaffCaller) = Role::SIGNERS;
     /// Staff who may run the safety check without storing anything.
@@ -188,6 +190,8 @@ macro_rules! mixed_callers {
 }
 
 mixed_callers! {
+    /// Everyone who is signed in, devices included.
+    SignedIn = Role::ALL;
     /// The two parties of a consultation.
     Party = &[Role::Worker, Role::Doctor];
     /// Everyone who may read prescriptions.

@@ -212,7 +212,7 @@ impl EventStream {
                     #[expect(clippy::cast_precision_loss, reason = "a delay is far below 2^52 microseconds")]
                     self.app.metrics.event_delivery_seconds.observe(delay as f64 / 1e6);
                 }
-                self.last_sent = now;
+                self.sent(now);
                 return Some((Ok(frame(event)), self));
             }
             if now >= self.until || self.process.is_closing() {
@@ -261,12 +261,17 @@ impl EventStream {
         }
     }
 
-    fn ping(&mut self, now: tokio::time::Instant) -> Bytes {
+    /// A member of staff with an open stream counts as heard, even without requests, and also while
+    /// it is so busy that it needs no pings.
+    fn sent(&mut self, now: tokio::time::Instant) {
         self.last_sent = now;
-        // A member of staff with an open stream counts as heard, even without requests.
         if let Actor::Staff(staff) = self.actor {
             self.app.coordination.heard(LivenessKey::Staff(staff.staff), self.app.now());
         }
+    }
+
+    fn ping(&mut self, now: tokio::time::Instant) -> Bytes {
+        self.sent(now);
         Bytes::from_static(b": ping\n\n")
     }
 

@@ -1,6 +1,6 @@
 //! Offers and duty status, for doctors.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
@@ -13,8 +13,8 @@ use crate::{
     reply::{self, Reply},
     routes::Routes,
 };
-use coordination::Topic;
-use domain::ids::OfferId;
+use coordination::{LivenessKey, Topic};
+use domain::ids::{OfferId, StaffId};
 use service::{
     AppState,
     consultation::{AcceptInput, ConsultationView, DeclineInput, Declined, OffersView},
@@ -82,7 +82,23 @@ async fn list(
         Ok(if offers.items.is_empty() { ControlFlow::Continue(offers) } else { ControlFlow::Break(offers) })
     };
     let topic = Topic::Offers(caller.0.staff);
-    reply::json(&request, process.long_poll(&app, topic, wait.0.span(), |_| None, read).await)
+    let poll = process.long_poll(&app, topic, wait.0.span(), |_| None, read);
+    reply::json(&request, heard_while(&app, caller.0.staff, poll).await)
+}
+
+/// The longest silence of a doctor whose poll waits. Our default: half of the default of `heard_within_s`.
+const HEARD_EVERY: Duration = Duration::from_secs(15);
+
+/// A doctor whose poll waits counts as heard all the time, and not only when it began.
+async fn heard_while<T>(app: &AppState, doctor: StaffId, poll: impl Future<Output = T>) -> T {
+    let ping = Duration::from_millis(app.policy.realtime.ping_ms).min(HEARD_EVERY);
+    let mut poll = std::pin::pin!(poll);
+    loop {
+        match tokio::time::timeout(ping, &mut poll).await {
+            Ok(answer) => return answer,
+            Err(_) => app.coordination.heard(LivenessKey::Staff(doctor), app.now()),
+        }
+    }
 }
 
 /// Accept an offer

@@ -46,6 +46,24 @@ pub(super) fn of(letter: &Letter<'_>) -> Text {
                  If it was not you, tell an operator; give your password or one-time code to nobody.\n"
             ),
         },
+        LetterKind::CoverageGap => Text {
+            subject: "排班空缺：科室将无人值班 / Nobody will be on call".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n以下科室在下列时段（北京时间）无人值班，请安排医生：\n\n{link}\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nNobody of these departments will be on call at these times (Asia/Shanghai). \
+                 Please find a doctor:\n\n{link}\n"
+            ),
+        },
+        LetterKind::QueueTrouble => Text {
+            subject: "候诊告警：有科室无法及时接诊 / Somebody waits for a department that cannot serve them"
+                .to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n以下科室的候诊出现问题，请安排医生：\n\n{link}\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nThe queue of this department is in trouble. Please find a doctor:\n\n{link}\n"
+            ),
+        },
         LetterKind::Reinvite => Text {
             subject: "请重新设置驿站账号 / Set up your Waystation account again".to_owned(),
             body: format!(

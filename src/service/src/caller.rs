@@ -74,12 +74,12 @@ pub(crate) struct Visit {
 pub struct StaffCaller {
     _proven: Proven,
     pub staff: StaffId,
-    /// Doctor, pharmacist, operator, restocker or employer.
+    /// One of the roles of staff.
     pub role: Role,
     pub session: SessionId,
     /// Its version; older tokens are void.
     pub session_version: i64,
-    /// A doctor's hospital.
+    /// A doctor's or coordinator's hospital.
     pub hospital: Option<HospitalId>,
     /// A safety officer's employer.
     pub employer: Option<EmployerId>,

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{AppState, Failure};
 use base::telemetry::Chain;
-use domain::{matching::Department, time::Timestamp, triage::TriageLevel};
+use domain::{time::Timestamp, triage::TriageLevel};
 use storage::{Conn, operations as store};
 
 /// The metrics are read again after this.
@@ -70,8 +70,8 @@ fn age(now: Timestamp, since: Option<Timestamp>) -> i64 {
 
 fn take(app: &AppState, reading: &Reading, now: Timestamp) {
     let shared = &app.metrics.shared;
-    for department in Department::ALL {
-        let name = department.as_str();
+    for department in app.departments().iter() {
+        let name = department.code.as_str();
         for level in TriageLevel::ALL {
             let part =
                 reading.queue.iter().find(|part| part.department == name && part.triage == level.as_str());

@@ -52,7 +52,7 @@ pub(crate) fn choose_doctors<'n>(
     absent: &HashSet<String>,
 ) -> Vec<&'n StaffRecord> {
     let is_general =
-        |doctor: &&StaffRecord| departments(doctor).first() == Some(&Department::GeneralPractice);
+        |doctor: &&StaffRecord| departments(doctor).first() == Some(&Department::GENERAL_PRACTICE);
     let mut here: Vec<&StaffRecord> = network
         .doctors
         .iter()

@@ -105,7 +105,8 @@ pub struct DutyPart {
 pub fn duty_parts(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<DutyPart>> {
     const SQL: &str = "SELECT dd.department AS department, count(*) AS doctors FROM doctor d \
          JOIN doctor_department dd ON dd.doctor_id = d.staff_id \
-         WHERE d.presence = 'available' AND d.live < d.capacity \
+         WHERE d.presence = 'available' AND (d.live < d.capacity OR d.live_video < d.video_capacity) \
+         AND (d.wrap_up_until IS NULL OR d.wrap_up_until <= $1) \
          AND EXISTS (SELECT 1 FROM shift s WHERE s.staff_id = d.staff_id AND s.starts_at <= $1 AND s.ends_at > $1) \
          GROUP BY dd.department";
     on_backend!(conn, c => diesel::sql_query(SQL).bind::<Timestamptz, _>(At(now)).load(c))

@@ -183,6 +183,11 @@ diesel::table! {
         live -> Int4,
         heard_at -> Nullable<Timestamptz>,
         released_licence_no -> Nullable<Text>,
+        wrap_up_until -> Nullable<Timestamptz>,
+        away_because -> Nullable<Text>,
+        away_since -> Nullable<Timestamptz>,
+        video_capacity -> Int4,
+        live_video -> Int4,
     }
 }
 
@@ -213,6 +218,67 @@ diesel::table! {
         starts_at -> Timestamptz,
         ends_at -> Timestamptz,
         version -> Int8,
+        rule_id -> Nullable<Uuid>,
+        rule_date -> Nullable<Date>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    shift_rule (id) {
+        id -> Uuid,
+        staff_id -> Uuid,
+        department -> Nullable<Text>,
+        first_date -> Date,
+        start_time -> Text,
+        length_minutes -> Int4,
+        rrule -> Text,
+        last_date -> Nullable<Date>,
+        planned_until -> Timestamptz,
+        created_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        version -> Int8,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    shift_exception (rule_id, date) {
+        rule_id -> Uuid,
+        date -> Date,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    leave (id) {
+        id -> Uuid,
+        staff_id -> Uuid,
+        starts_at -> Timestamptz,
+        ends_at -> Timestamptz,
+        reason -> Text,
+        created_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    coverage_gap (id) {
+        id -> Uuid,
+        hospital_id -> Nullable<Uuid>,
+        department -> Text,
+        starts_at -> Timestamptz,
+        ends_at -> Timestamptz,
+        told_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    coverage_round (one) {
+        one -> Int8,
+        ran_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -332,6 +398,8 @@ diesel::table! {
         red_flags -> Nullable<Text>,
         left_at -> Nullable<Timestamptz>,
         cancel_reason -> Nullable<Text>,
+        queue -> Text,
+        medium -> Text,
     }
 }
 
@@ -340,6 +408,19 @@ diesel::table! {
     matching_clock (one) {
         one -> Int8,
         virtual_time -> Int8,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    queue_alert (id) {
+        id -> Uuid,
+        department -> Text,
+        trouble -> Text,
+        waiting -> Int8,
+        oldest_since -> Timestamptz,
+        raised_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -666,6 +747,18 @@ diesel::table! {
 
 diesel::table! {
     use crate::sql_types::*;
+    department (code) {
+        code -> Text,
+        name_zh -> Text,
+        name_en -> Text,
+        patience_s -> Int4,
+        overflow -> Text,
+        version -> Int8,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
     event_shift (one) {
         one -> Int8,
         xids -> Int8,
@@ -948,9 +1041,11 @@ diesel::joinable!(posting -> account (account_id));
 diesel::joinable!(letter -> staff (staff_id));
 diesel::allow_tables_to_appear_in_same_query!(
     hospital,
+    department,
     employer,
     station,
     cabinet,
+    queue_alert,
     alert,
     device,
     enrolment_code,
@@ -963,6 +1058,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     doctor_department,
     pharmacist,
     shift,
+    shift_rule,
+    shift_exception,
+    leave,
+    coverage_gap,
+    coverage_round,
     session,
     refresh_token,
     staff_link,

@@ -248,16 +248,18 @@ pub fn measure_again_set(conn: &mut Conn, id: CheckInId, by: Option<Timestamp>) 
     .map(|_| ())
 }
 
-/// Check-ins whose extreme reading was not measured again in time: check-in, worker and station.
+/// Check-ins behind `after` whose extreme reading was not measured again in time: check-in, worker and station.
 pub fn measure_again_due(
     conn: &mut Conn,
     now: Timestamp,
+    after: CheckInId,
     limit: i64,
 ) -> QueryResult<Vec<(CheckInId, WorkerId, StationId)>> {
     on_backend!(conn, c => check_in::table
         .filter(check_in::measure_again_by.is_not_null())
         .filter(check_in::measure_again_by.le(Some(At(now))))
-        .order(check_in::measure_again_by)
+        .filter(check_in::id.gt(after))
+        .order(check_in::id)
         .limit(limit)
         .select((check_in::id, check_in::worker_id, check_in::station_id))
         .load(c))

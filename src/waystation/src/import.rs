@@ -23,8 +23,10 @@ use service::network::import::{
 pub struct Kind(ImportKind);
 
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
-    use ImportKind::{Cabinets, Catalogue, Employers, Hospitals, Shifts, Staff, Stations, Stock, Workers};
-    let others = [Stations, Cabinets, Workers, Catalogue, Hospitals, Employers, Shifts, Stock];
+    use ImportKind::{
+        Cabinets, Catalogue, Employers, Hospitals, ShiftRules, Shifts, Staff, Stations, Stock, Workers,
+    };
+    let others = [Stations, Cabinets, Workers, Catalogue, Hospitals, Employers, Shifts, ShiftRules, Stock];
     others.into_iter().chain(Role::STAFF.iter().copied().map(Staff)).map(Kind).collect()
 });
 
@@ -42,6 +44,9 @@ impl ValueEnum for Kind {
             ImportKind::Employers => ("employers", "Employers"),
             ImportKind::Cabinets => ("cabinets", "Cabinets of stations that have none"),
             ImportKind::Shifts => ("shifts", "Shifts of staff who are known"),
+            ImportKind::ShiftRules => {
+                ("shift_rules", "Rules by which the shifts of staff who are known repeat")
+            }
             ImportKind::Stock => ("stock", "First stock of cabinets"),
             ImportKind::Staff(role) => {
                 let staff = role.staff()?;

@@ -19,7 +19,7 @@
 //!    whose every line may be sold over the counter.
 //! 5. The vended lot was allowed when the attempt started.
 //! 6. Every acknowledged consultation is in exactly one state, and ends.
-//! 7. A doctor never has more live consultations than their capacity; a consultation
+//! 7. A doctor never has more live consultations by one medium than places for it; a consultation
 //!    has at most one accepted doctor.
 //! 8. The same idempotency key gives the same answer.
 //! 9. What was acknowledged survives SIGKILL.

@@ -86,7 +86,9 @@ pub fn methods(path: &str) -> Vec<String> {
 
 /// A path with `id` in place of its parameter.
 pub fn filled(path: &str, id: &str) -> String {
-    path.replace("{id}", id).replace("{code}", id)
+    // The code of a department is no id, and an id is no code.
+    let code = if id == NOBODY && path.contains("/departments/") { "nobody" } else { id };
+    path.replace("{id}", id).replace("{code}", code)
 }
 
 /// The schema itself, or the one that it refers to.

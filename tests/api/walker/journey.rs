@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     ask::Ask,
     document::{self, good_body},
+    roster,
     walk::{Good, Walk, of, text, with},
 };
 use crate::{
@@ -68,6 +69,12 @@ async fn network(walk: &mut Walk<'_>) -> String {
     walk.take("getStation", of(operator, station)).await;
     walk.take("addHospital", of(operator, "")).await;
     walk.take("addEmployer", of(operator, "")).await;
+    let added = walk.take("addDepartment", of(operator, "")).await;
+    let (code, version) = (text(&added, "/code"), walk.etag.clone());
+    walk.take("listDepartments", of(operator, "")).await;
+    walk.take("getDepartment", of(operator, code)).await;
+    assert_eq!(walk.etag, version);
+    walk.take("changeDepartment", Good { version, ..of(operator, code) }).await;
     let mut doctor = good_body("inviteStaff");
     doctor["hospital_id"] = json!(seed.hospital);
     let joined = walk.take("inviteStaff", with(operator, doctor)).await;
@@ -86,6 +93,7 @@ async fn network(walk: &mut Walk<'_>) -> String {
     assert_eq!(walk.etag, version);
     walk.take("changeShift", Good { version, ..of(operator, &shift) }).await;
     walk.take("cancelShift", of(operator, &shift)).await;
+    roster::keep(walk, operator).await;
     walk.take("listFitness", of(&seed.safety_officer.token, "")).await;
     enrol(walk, operator, station).await
 }
@@ -216,6 +224,7 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     walk.take("recordReadings", of(&worker, "")).await;
     walk.take("recordSymptoms", of(&worker, "")).await;
     walk.take("listAlerts", of(operator, "")).await;
+    walk.take("listQueueAlerts", of(operator, "")).await;
     let open = walk.take("listAlerts", Good { query: "open=true", ..of(operator, "") }).await;
     let alert = text(&open, "/items/0/id").to_owned();
     walk.take("closeAlert", of(operator, &alert)).await;

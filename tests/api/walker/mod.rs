@@ -7,6 +7,7 @@ mod ask;
 mod document;
 mod journey;
 mod mutate;
+mod roster;
 mod state;
 mod tokens;
 mod trials;

@@ -158,6 +158,11 @@ fn wrong_values(schema: &Value, current: &Value) -> Vec<(&'static str, Value)> {
         wrong.extend(
             number("maximum").and_then(|most| most.checked_add(1)).map(|more| ("out of range", json!(more))),
         );
+    } else if is_of(schema, "number") {
+        wrong.extend([json!("7"), json!([1])].map(|value| ("wrong type", value)));
+        let bound = |name: &str| schema[name].as_f64();
+        wrong.extend(bound("minimum").map(|least| ("out of range", json!(least - 0.5))));
+        wrong.extend(bound("maximum").map(|most| ("out of range", json!(most + 0.5))));
     } else if is_of(schema, "boolean") {
         wrong.extend([json!("true"), json!(1)].map(|value| ("wrong type", value)));
     } else if is_of(schema, "array") {
@@ -217,6 +222,9 @@ pub fn find_unbounded(schema: &Value, place: &str, unbounded: &mut Vec<String>) 
         add("a text of any length");
     }
     if is_of(schema, "integer") && schema["format"] != "int32" && (open("minimum") || open("maximum")) {
+        add("a number without bounds");
+    }
+    if is_of(schema, "number") && (open("minimum") || open("maximum")) {
         add("a number without bounds");
     }
     if is_of(schema, "array") && open("maxItems") {

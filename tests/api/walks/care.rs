@@ -80,7 +80,18 @@ impl Walk for CareWalk<'_> {
                 }
             }
             "complete" => clinic.doctor_talks(doctor, "complete", summary()).await,
-            "no show" => clinic.doctor_talks(doctor, "no-show", json!({})).await,
+            "no show" => {
+                // A doctor in a hurry, or one who has somebody and waits for them.
+                if clinic.trail.chance.once_in(2) {
+                    clinic.doctor_talks(doctor, "no-show", json!({})).await;
+                } else {
+                    clinic.app.pass(181);
+                    for number in 0..clinic.doctors.len() {
+                        clinic.look(number).await;
+                        clinic.doctor_talks(number, "no-show", json!({})).await;
+                    }
+                }
+            }
             "doctor says" => clinic.doctor_talks(doctor, "messages", json!({"text": "请说"})).await,
             "sign out" => clinic.sign_out(doctor).await,
             "pass" => {

@@ -1,18 +1,23 @@
-//! Workers with cards, screens, and doctors of two hospitals: the single steps of a
-//! consultation.
+//! Workers with cards, screens, and doctors of two hospitals in two districts: the single steps of a
+//! consultation. Whenever the distributor runs, it must offer what a plain one would.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{card, desk::Desk, trail::Trail};
+use super::{card, desk::Desk, plain, trail::Trail};
 use crate::support::{
     Answer, Caller, Station, TestApp, Worker as AtScreen, id_in,
+    places::Place,
     seed::{Person, SIGNING_PIN},
 };
 use crypto::tokens::Role;
 use domain::ids::{CheckInId, HospitalId, ShiftId, WorkerId};
 use service::{Actor, Failure};
 use storage::{network as store, sql_types::At};
+
+const OTHER_DISTRICT: &str = "laishan";
+/// What workers ask for; nobody is of the last one.
+const DEPARTMENTS: [&str; 3] = ["general_practice", "dermatology", "psychiatry"];
 
 /// A worker with a card.
 pub struct Worker<'h> {
@@ -46,20 +51,23 @@ impl<'h> Clinic<'h> {
         let seed = app.network().await;
         let mut screens = Vec::new();
         let mut workers = Vec::new();
-        for number in 0..3 {
-            screens.push(app.open_screen().await);
+        for (number, district) in ["zhifu", "zhifu", OTHER_DISTRICT].into_iter().enumerate() {
+            let place = Place { district, ..Place::nearby(format!("walk-{number}")) };
+            screens.push(app.open_station(place).await);
             let (digits, phone) = (format!("9900000088{number}"), format!("1570000000{number}"));
             let (id, card) = card::register(app, &seed.operator.token, &digits, &phone).await;
             workers.push(Worker { id, card, at: None, consultation: None });
         }
         let body = json!({"code": "walk-2", "name_zh": "样例医院", "name_en": "Sample Hospital",
-            "district": "zhifu", "weight": 2});
+            "district": OTHER_DISTRICT, "weight": 2});
         let made = app.post(&seed.operator.token, "/api/v1/hospitals", body).await.expect_created();
         let other: HospitalId = id_in(&made).parse().expect("an id");
         let third = app.person(Role::Doctor, "walk-c@example.cn", Some(other), None).await;
         let mut doctors = Vec::new();
         for person in [&seed.doctor, &seed.doctor_b, &third] {
             on_shift_for_days(app, person).await;
+            let of = if person.id == seed.doctor.id { &DEPARTMENTS[..1] } else { &DEPARTMENTS[..2] };
+            app.of_departments(person, of).await;
             let desk = Desk::of(app, person);
             doctors.push(Doctor { desk, offers: vec![], consultations: vec![] });
         }
@@ -107,7 +115,12 @@ impl<'h> Clinic<'h> {
 
     pub async fn ask(&mut self, worker: usize) {
         let symptoms = if self.trail.chance.once_in(4) { json!(["chest_pain"]) } else { json!([]) };
-        let body = json!({"complaint": "头痛", "lane": self.lane, "symptoms": symptoms});
+        // Mostly what most doctors serve, so that consultations get far.
+        let department =
+            if self.trail.chance.once_in(3) { self.trail.chance.one(&DEPARTMENTS) } else { DEPARTMENTS[0] };
+        let medium = self.trail.chance.one(&["text", "text", "text", "video"]);
+        let body = json!({"complaint": "头痛", "lane": self.lane, "symptoms": symptoms,
+            "department": department, "medium": medium});
         if let Some(answer) = self.worker_posts(worker, "/api/v1/consultations", body).await
             && answer.status == 201
         {
@@ -207,7 +220,13 @@ impl<'h> Clinic<'h> {
         service::consultation::sweep_absent(app).await.expect("a round");
         service::consultation::sweep_signed_out(app).await.expect("a round");
         service::matching::give_up_unserved(app).await.expect("a round");
+        let due = plain::due(self.app);
+        let before = plain::open_offers(self.app);
         service::matching::offer_waiting(app).await.expect("a round");
+        let mut made = plain::open_offers(self.app);
+        made.retain(|offer| !before.contains(offer));
+        made.sort_unstable();
+        assert_eq!(made, due, "the offers, and those of a plain distributor{}", self.trail.shown());
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::{folds, transitions::Declared};
 use crate::support::harness::start_of_test;
 use domain::{
-    consultation::{CancelReason, Consultation, ConsultationState, Offer, OfferState},
+    consultation::{CancelReason, Consultation, ConsultationState, Medium, Offer, OfferState},
     formulary::{Formulary, ProductCode},
     ids::{AttemptId, CabinetId, ConsultationId, HospitalId, OfferId, OrderUnitId, StaffId, WorkerId},
     letter::LetterState,
@@ -275,6 +275,7 @@ pub fn consultations(declared: &mut Declared) {
                 left_at: left.then_some(long_ago),
                 rating: None,
                 triage: TriageLevel::Standard,
+                medium: Medium::Text,
             };
             for command in &commands {
                 let mut at = row.clone();

@@ -138,6 +138,8 @@ fn fold(conn: &mut Conn, taken: &mut Taken) -> Result<Folded, Failure> {
             | Event::ConsultationNote(_)
             | Event::Alert(_)
             | Event::CheckInFact(_)
+            | Event::Department(_)
+            | Event::QueueAlert(_)
             | Event::Employer(_)
             | Event::HealthProfile(_)
             | Event::Hospital(_)

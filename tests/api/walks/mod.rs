@@ -10,13 +10,14 @@
 
 mod card;
 mod care;
-mod chance;
+pub mod chance;
 mod clinic;
 mod declared;
 mod desk;
 mod dispensing;
 mod folds;
 mod letters;
+mod plain;
 mod prescribing;
 mod slots;
 mod trail;

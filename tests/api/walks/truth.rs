@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::support::TestApp;
 use domain::{
-    consultation::{Consultation, ConsultationEvent, ConsultationState, OfferState},
+    consultation::{Consultation, ConsultationEvent, ConsultationState, Medium, OfferState},
     ids::{ConsultationId, Id, StaffId},
 };
 use service::{Actor, Failure};
@@ -26,7 +26,7 @@ pub async fn wrong(app: &TestApp) -> Vec<String> {
             let offers: Vec<(ConsultationId, StaffId, OfferState)> = on_backend!(conn, c => offer::table
                 .select((offer::consultation_id, offer::doctor_id, offer::state))
                 .load(c))?;
-            let mut loads: HashMap<StaffId, i32> = HashMap::new();
+            let mut loads: HashMap<(StaffId, Medium), i32> = HashMap::new();
             for row in &rows {
                 let logged = storage::events::events_of(conn, Id::from_uuid(row.id.uuid()))?;
                 let events: Vec<ConsultationEvent> = logged
@@ -55,19 +55,29 @@ pub async fn wrong(app: &TestApp) -> Vec<String> {
                 if row.state == ConsultationState::Active
                     && let Some(doctor) = row.doctor_id
                 {
-                    *loads.entry(doctor).or_default() += 1;
+                    *loads.entry((doctor, row.medium)).or_default() += 1;
                 }
             }
-            for (_, doctor, _) in offers.iter().filter(|known| known.2 == OfferState::Open) {
-                *loads.entry(*doctor).or_default() += 1;
+            for (consultation, doctor, _) in offers.iter().filter(|known| known.2 == OfferState::Open) {
+                let asked = rows.iter().find(|row| row.id == *consultation).expect("its consultation");
+                *loads.entry((*doctor, asked.medium)).or_default() += 1;
             }
-            let doctors: Vec<(StaffId, i32, i32)> = on_backend!(conn, c => doctor::table
-                .select((doctor::staff_id, doctor::live, doctor::capacity))
+            type Places = (i32, i32);
+            let doctors: Vec<(StaffId, Places, Places)> = on_backend!(conn, c => doctor::table
+                .select((
+                    doctor::staff_id,
+                    (doctor::live, doctor::capacity),
+                    (doctor::live_video, doctor::video_capacity),
+                ))
                 .load(c))?;
-            for (id, live, capacity) in doctors {
-                let counted = loads.get(&id).copied().unwrap_or(0);
+            let text = doctors.iter().map(|(id, text, _)| (*id, Medium::Text, *text));
+            let video = doctors.iter().map(|(id, _, video)| (*id, Medium::Video, *video));
+            for (id, medium, (live, capacity)) in text.chain(video) {
+                let counted = loads.get(&(id, medium)).copied().unwrap_or(0);
                 if live != counted || live > capacity {
-                    found.push(format!("doctor {id} has {counted}, and {live} of {capacity} are stored"));
+                    found.push(format!(
+                        "doctor {id} has {counted} by {medium}, and {live} of {capacity} are stored"
+                    ));
                 }
             }
             Ok(found)

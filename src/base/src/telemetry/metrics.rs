@@ -1,7 +1,7 @@
 //! The metrics that an operator monitors, for Prometheus. Each application state
 //! has its own registry, so that several in one process do not mix. Label values
-//! come from closed sets (departments, outcomes, route patterns); nothing that a
-//! caller chooses ever becomes one.
+//! come from small sets (the departments of the network, outcomes, route patterns); nothing that a
+//! caller of the API chooses freely ever becomes one.
 
 use prometheus::{
     Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -15,7 +15,7 @@ const SHARED: &str = "Read from the database when scraped, at most once a second
                       so take the maximum over instances, not the sum.";
 
 /// An event that is counted once its transaction is committed.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
     /// An offer ended with this outcome.
     Offer(&'static str),
@@ -24,7 +24,7 @@ pub enum Fact {
     /// A doctor accepted a consultation.
     Doctor {
         /// The requested department.
-        department: &'static str,
+        department: String,
         /// Seconds that the worker waited.
         seconds: f64,
     },
@@ -295,7 +295,7 @@ impl Metrics {
             Fact::Offer(outcome) => self.offers.with_label_values(&[outcome]).inc(),
             Fact::Consultation(outcome) => self.consultations.with_label_values(&[outcome]).inc(),
             Fact::Doctor { department, seconds } => {
-                self.time_to_doctor.with_label_values(&[department]).observe(seconds);
+                self.time_to_doctor.with_label_values(&[department.as_str()]).observe(seconds);
             }
             Fact::Letter(outcome) => self.letters.with_label_values(&[outcome]).inc(),
             Fact::Vend { outcome, reason } => self.vends.with_label_values(&[outcome, reason]).inc(),

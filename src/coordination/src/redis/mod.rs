@@ -155,6 +155,13 @@ impl Shared {
     }
 }
 
+/// The time of a score. Microseconds fit into a double until the year 2255.
+fn at_of(score: f64) -> Option<Timestamp> {
+    #[allow(clippy::cast_possible_truncation, reason = "whole microseconds up to that year")]
+    let micros = score as i64;
+    Timestamp::from_timestamp_micros(micros)
+}
+
 impl Coordination for Redis {
     fn heard(&self, who: LivenessKey, at: Timestamp) {
         self.shared.local.heard(who, at);
@@ -174,11 +181,23 @@ impl Coordination for Redis {
         Box::pin(async move {
             let local = self.shared.local.last_heard(who).await;
             let command = redis::cmd("ZSCORE").arg(self.shared.heard_key()).arg(who.to_string()).to_owned();
-            // Microseconds fit into a double until the year 2255.
             let remote: Option<f64> = self.shared.ask::<Option<f64>>(&command).await.flatten();
-            #[allow(clippy::cast_possible_truncation, reason = "whole microseconds up to that year")]
-            let remote = remote.and_then(|micros| Timestamp::from_timestamp_micros(micros as i64));
-            local.max(remote)
+            local.max(remote.and_then(at_of))
+        })
+    }
+
+    fn last_heard_of<'a>(&'a self, who: &'a [LivenessKey]) -> BoxFuture<'a, Option<Vec<Option<Timestamp>>>> {
+        Box::pin(async move {
+            let mut command = redis::cmd("ZMSCORE");
+            command.arg(self.shared.heard_key());
+            for one in who {
+                command.arg(one.to_string());
+            }
+            let remote: Vec<Option<f64>> = self.shared.ask(&command).await?;
+            let here = self.shared.local.heard_here(who);
+            Some(
+                here.into_iter().zip(remote).map(|(here, remote)| here.max(remote.and_then(at_of))).collect(),
+            )
         })
     }
 

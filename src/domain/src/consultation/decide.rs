@@ -218,7 +218,7 @@ fn requeue(
             if now < until {
                 return too_early(consultation, until, now);
             }
-            Ok(vec![Event::Requeued { doctor, at: now }])
+            Ok(vec![Event::Requeued { doctor, at: now, released: false }])
         }
         State::Waiting if was_lost(consultation, doctor) => ALREADY_DONE,
         State::Active
@@ -244,7 +244,9 @@ fn withdrawn(consultation: &Consultation) -> Option<Event> {
 
 fn release(consultation: &Consultation, doctor: StaffId, now: Timestamp) -> Answer {
     match consultation.state {
-        State::Active if consultation.doctor == Some(doctor) => Ok(vec![Event::Requeued { doctor, at: now }]),
+        State::Active if consultation.doctor == Some(doctor) => {
+            Ok(vec![Event::Requeued { doctor, at: now, released: true }])
+        }
         State::Offered if consultation.offer.as_ref().is_some_and(|offer| offer.doctor == doctor) => {
             Ok(withdrawn(consultation).into_iter().collect())
         }

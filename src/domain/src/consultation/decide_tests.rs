@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, TimeZone};
 
 use super::*;
+use crate::consultation::Medium;
 use crate::ids::{ConsultationId, WorkerId};
 
 fn at(seconds: i64) -> Timestamp {
@@ -20,7 +21,13 @@ struct Scenario {
 impl Scenario {
     fn waiting() -> Self {
         let (consultation, worker) = (ConsultationId::generate(), WorkerId::generate());
-        let event = Event::Requested { consultation, worker, at: at(0), triage: Some(TriageLevel::Standard) };
+        let event = Event::Requested {
+            consultation,
+            worker,
+            at: at(0),
+            triage: Some(TriageLevel::Standard),
+            medium: Medium::Text,
+        };
         let consultation = Consultation::begin(&event).expect("a request");
         Self { consultation, offer: OfferId::generate(), doctor: StaffId::generate() }
     }

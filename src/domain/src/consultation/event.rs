@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::state::{CancelReason, Consultation, ConsultationState, Offer, OfferState};
+use super::state::{CancelReason, Consultation, ConsultationState, Medium, Offer, OfferState};
 use crate::{
-    event::events,
+    event::{events, is_false},
     ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
     time::Timestamp,
     triage::TriageLevel,
@@ -21,6 +21,9 @@ events! {
             /// Missing in logs written before 2026-11-29.
             #[serde(skip_serializing_if = "Option::is_none")]
             triage: Option<TriageLevel>,
+            /// Text if missing, as in logs written before 2026-11-30.
+            #[serde(default, skip_serializing_if = "is_text")]
+            medium: Medium,
         },
         /// A reading or an answer raised the triage level.
         Triaged = "consultation.triaged" to(worker, staff) { triage: TriageLevel, at: DateTime<Utc> },
@@ -48,7 +51,14 @@ events! {
         /// left, or its doctor signed out.
         OfferWithdrawn = "consultation.offer_withdrawn" to(worker, staff) { offer: OfferId, doctor: StaffId },
         /// Its doctor was lost; it is back in the queue with its original waiting time.
-        Requeued = "consultation.requeued" to(worker, staff) { doctor: StaffId, at: DateTime<Utc> },
+        Requeued = "consultation.requeued" to(worker, staff) {
+            doctor: StaffId,
+            at: DateTime<Utc>,
+            /// The doctor signed out or may not act any more; otherwise their line was lost. Always
+            /// false in logs written before 2026-11-30.
+            #[serde(default, skip_serializing_if = "is_false")]
+            released: bool,
+        },
         /// Its worker is not checked in at any station: it is not offered to a doctor until they are.
         WorkerLeft = "consultation.worker_left" to(worker, staff) { at: DateTime<Utc> },
         /// Its worker is checked in again.
@@ -64,10 +74,17 @@ events! {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_text(medium: &Medium) -> bool {
+    *medium == Medium::Text
+}
+
 impl Consultation {
     /// A consultation in its first state; `None` unless `event` is the request.
     pub fn begin(event: &ConsultationEvent) -> Option<Self> {
-        let ConsultationEvent::Requested { consultation, worker, at, triage } = event else { return None };
+        let ConsultationEvent::Requested { consultation, worker, at, triage, medium } = event else {
+            return None;
+        };
         Some(Self {
             id: *consultation,
             worker: *worker,
@@ -84,6 +101,7 @@ impl Consultation {
             left_at: None,
             rating: None,
             triage: triage.unwrap_or(TriageLevel::Standard),
+            medium: *medium,
         })
     }
 

@@ -23,7 +23,7 @@ mod state;
 
 pub use decide::Command;
 pub use event::{ConsultationEvent, ConsultationEventKind};
-pub use state::{CancelReason, Consultation, ConsultationState, Offer, OfferState};
+pub use state::{CancelReason, Consultation, ConsultationState, Medium, Offer, OfferState};
 
 #[cfg(test)]
 mod property_tests;

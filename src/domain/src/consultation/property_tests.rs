@@ -136,7 +136,7 @@ proptest! {
     fn any_sequence_preserves_the_invariants(steps in prop::collection::vec((command(), any::<bool>()), 1..60)) {
         let policy = MatchingPolicy::default();
         let (id, worker) = (ConsultationId::from_uuid(Uuid::nil()), WorkerId::from_uuid(Uuid::nil()));
-        let mut log = vec![ConsultationEvent::Requested { consultation: id, worker, at: start(), triage: Some(TriageLevel::Standard) }];
+        let mut log = vec![ConsultationEvent::Requested { consultation: id, worker, at: start(), triage: Some(TriageLevel::Standard), medium: Medium::Text }];
         let mut snapshot = Consultation::fold(&log).expect("the first event is a request");
         let mut now = start();
         for ((command, passed), aim) in steps {

@@ -66,6 +66,18 @@ crate::text_enum! {
     }
 }
 
+crate::text_enum! {
+    /// How doctor and worker talk. A doctor has places for each medium, counted on its own.
+    #[derive(Default)]
+    pub enum Medium {
+        /// By messages; also what no request named.
+        #[default]
+        Text = "text",
+        /// By sound and picture, and messages.
+        Video = "video",
+    }
+}
+
 /// One consultation offered to one doctor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
@@ -108,6 +120,8 @@ pub struct Consultation {
     pub rating: Option<u8>,
     /// How soon a doctor must see the worker; it never falls.
     pub triage: TriageLevel,
+    /// How doctor and worker talk.
+    pub medium: Medium,
 }
 
 impl Consultation {

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::events;
 use crate::{
     ids::{CheckInId, ConsultationId, MessageId, StaffId, StationId, WorkerId},
+    matching::{Department, QueueTrouble},
     staff::role::Role,
     vitals::ReadingKind,
 };
@@ -43,6 +44,20 @@ events! {
             consultation: Option<ConsultationId>,
         },
         Closed = "alert.closed" to() { by: StaffId },
+    }
+}
+
+events! {
+    /// A department whose queue is in trouble; its stream has the id of the alert.
+    pub enum QueueAlertEvent, kinds QueueAlertEventKind {
+        Raised = "queue_alert.raised" to() {
+            department: Department,
+            trouble: QueueTrouble,
+            waiting: i64,
+            oldest_since: DateTime<Utc>,
+        },
+        /// The trouble is over.
+        Ended = "queue_alert.ended" to() { department: Department },
     }
 }
 

@@ -33,9 +33,11 @@ use crate::{
     vend::{AttemptEvent, event::AttemptNote},
 };
 use cabinet::{CabinetEvent, IncidentEvent, LotEvent};
-use care::{AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent};
+use care::{AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent, QueueAlertEvent};
 use letter::{LetterEvent, TextMessageEvent};
-use network::{DeviceEvent, EmployerEvent, HospitalEvent, ImportEvent, KeyEvent, StationEvent};
+use network::{
+    DepartmentEvent, DeviceEvent, EmployerEvent, HospitalEvent, ImportEvent, KeyEvent, StationEvent,
+};
 use record::{Part, RecordEvent};
 use staff::{SessionEvent, SignInEvent, StaffEvent};
 use worker::{PhoneCodeEvent, WorkerChangeEvent, WorkerEvent};
@@ -128,6 +130,7 @@ crate::text_enum! {
         Cabinet = "cabinet",
         CheckIn = "check_in",
         Consultation = "consultation",
+        Department = "department",
         Device = "device",
         Employer = "employer",
         HealthProfile = "health_profile",
@@ -140,6 +143,7 @@ crate::text_enum! {
         Order = "order",
         PhoneCode = "phone_code",
         Prescription = "prescription",
+        QueueAlert = "queue_alert",
         Session = "session",
         SignIn = "sign_in",
         Staff = "staff",
@@ -220,6 +224,7 @@ macro_rules! groups {
 }
 groups! {
     Alert(AlertEvent, care::AlertEventKind),
+    QueueAlert(QueueAlertEvent, care::QueueAlertEventKind),
     Attempt(AttemptEvent, crate::vend::event::AttemptEventKind),
     AttemptNote(AttemptNote, crate::vend::event::AttemptNoteKind),
     Cabinet(CabinetEvent, cabinet::CabinetEventKind),
@@ -227,6 +232,7 @@ groups! {
     CheckInFact(CheckInFact, care::CheckInFactKind),
     Consultation(ConsultationEvent, crate::consultation::ConsultationEventKind),
     ConsultationNote(ConsultationNote, care::ConsultationNoteKind),
+    Department(DepartmentEvent, network::DepartmentEventKind),
     Device(DeviceEvent, network::DeviceEventKind),
     Employer(EmployerEvent, network::EmployerEventKind),
     HealthProfile(HealthProfileEvent, care::HealthProfileEventKind),
@@ -258,6 +264,7 @@ impl Event {
             Self::Cabinet(_) => Stream::Cabinet,
             Self::CheckIn(_) | Self::CheckInFact(_) => Stream::CheckIn,
             Self::Consultation(_) | Self::ConsultationNote(_) => Stream::Consultation,
+            Self::Department(_) => Stream::Department,
             Self::Device(_) => Stream::Device,
             Self::Employer(_) => Stream::Employer,
             Self::HealthProfile(_) => Stream::HealthProfile,
@@ -270,6 +277,7 @@ impl Event {
             Self::Order(_) => Stream::Order,
             Self::PhoneCode(_) => Stream::PhoneCode,
             Self::Prescription(_) => Stream::Prescription,
+            Self::QueueAlert(_) => Stream::QueueAlert,
             // Who follows events is shown data of many workers.
             Self::Record(RecordEvent::Read { what: Part::Events, .. }) => Stream::Staff,
             Self::Record(RecordEvent::Read { .. }) => Stream::Worker,

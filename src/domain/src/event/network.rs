@@ -5,6 +5,7 @@ use crate::{
     devices::{DeviceKind, RetireReason},
     ids::{DeviceId, StaffId, StationId},
     keys::KeyKind,
+    matching::Department,
     network::import::ImportKind,
 };
 
@@ -23,6 +24,14 @@ events! {
     /// A change of a hospital.
     pub enum HospitalEvent, kinds HospitalEventKind {
         Added = "hospital.added" to() { code: String },
+    }
+}
+
+events! {
+    /// A change of a department.
+    pub enum DepartmentEvent, kinds DepartmentEventKind {
+        Added = "department.added" to() { department: Department },
+        Changed = "department.changed" to() { fields: Vec<String> },
     }
 }
 

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{events, is_false};
 use crate::{
-    ids::{ShiftId, StaffId},
-    matching::presence::Presence,
+    ids::{LeaveId, ShiftId, ShiftRuleId, StaffId},
+    matching::presence::{AwayReason, Presence},
     staff::{LinkPurpose, SessionEnd, role::Role},
 };
 
@@ -64,12 +64,29 @@ events! {
             starts_at: DateTime<Utc>,
             ends_at: DateTime<Utc>,
         },
+        /// What is given up of the rule's shifts, and what is planned, follows in `ShiftsPlanned`.
+        ShiftRuleAdded = "staff.shift_rule_added" to(staff) { rule: ShiftRuleId },
+        ShiftRuleChanged = "staff.shift_rule_changed" to(staff) { rule: ShiftRuleId, version: i64 },
+        ShiftRuleEnded = "staff.shift_rule_ended" to(staff) { rule: ShiftRuleId },
+        /// Shifts of a rule were added or removed.
+        ShiftsPlanned = "staff.shifts_planned" to(staff) { rule: ShiftRuleId, added: usize, removed: usize },
+        LeaveAdded = "staff.leave_added" to(staff) {
+            leave: LeaveId,
+            starts_at: DateTime<Utc>,
+            ends_at: DateTime<Utc>,
+            /// How many shifts it removed or cut.
+            shifts_cut: usize,
+        },
+        LeaveEnded = "staff.leave_ended" to(staff) { leave: LeaveId, ends_at: DateTime<Utc> },
         DutyChanged = "duty.changed" to(staff) {
             presence: Presence,
             #[serde(skip_serializing_if = "Option::is_none")]
             reason: Option<OffDutyReason>,
             #[serde(skip_serializing_if = "Option::is_none")]
             by: Option<OffDutyBy>,
+            /// Only of one who was made away. Missing in logs written before 2026-11-30.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            away_because: Option<AwayReason>,
         },
     }
 }

@@ -1,62 +1,75 @@
 //! Chooses the doctor for an offer: continuity first, then fairness between hospitals,
 //! then the longest idle; and where to look when no doctor of the department is on call.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::{department::Department, policy::MatchingPolicy};
+use super::{
+    department::Department,
+    policy::MatchingPolicy,
+    pool::Pool,
+    queue::{Chain, PreviousDoctor, Queue, Request},
+};
 use crate::{
-    ids::{ConsultationId, HospitalId, StaffId},
-    time::{Timestamp, civil_day},
+    consultation::Medium,
+    ids::{HospitalId, StaffId},
+    time::Timestamp,
     triage::TriageLevel,
     words::Language,
 };
 
-/// The doctor whom this worker saw last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PreviousDoctor {
-    pub doctor: StaffId,
-    /// When that consultation ended.
-    pub seen_at: Timestamp,
-}
-
-/// The requirements of one consultation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MatchRequest {
-    pub consultation: ConsultationId,
-    pub department: Department,
-    /// The language that the worker speaks.
-    pub language: Language,
-    /// An emergency does not wait for a busy department.
-    pub level: TriageLevel,
-    pub waiting_since: Timestamp,
-    /// For continuity; ignored if older than the policy's days.
-    pub previous_doctor: Option<PreviousDoctor>,
-    /// Doctors who declined an offer of this consultation or let one expire.
-    pub excluded: Vec<StaffId>,
-}
-
-/// One doctor on the roster, as just read from storage.
+/// A doctor on call with free places, as read from storage: verified, licensed today, on shift and
+/// available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     pub doctor: StaffId,
     pub hospital: HospitalId,
-    /// The hospital is a neighbouring one, not a partner of the worker's own station.
-    pub neighbouring: bool,
+    /// The hospital's district.
+    pub district: String,
     pub departments: Vec<Department>,
     pub languages: Vec<Language>,
-    /// Current number of live consultations and open offers.
-    pub live: u32,
-    /// Maximum of `live`.
-    pub capacity: u32,
-    /// On call and not away. A doctor without a heartbeat because Redis is down counts as present.
-    pub present: bool,
+    pub places: FreePlaces,
     pub idle_since: Timestamp,
-    /// The hospital's fairness clock; see `fairness`.
-    pub hospital_virtual_time: i64,
-    /// The last civil day (Asia/Shanghai) of the licence.
-    pub licence_valid_until: NaiveDate,
-    pub on_shift_until: Timestamp,
+}
+
+/// How many more consultations a doctor can take now, by each medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreePlaces {
+    pub text: u32,
+    pub video: u32,
+}
+
+impl FreePlaces {
+    pub(crate) const fn of(self, medium: Medium) -> u32 {
+        match medium {
+            Medium::Text => self.text,
+            Medium::Video => self.video,
+        }
+    }
+
+    pub(crate) const fn take(&mut self, medium: Medium) {
+        match medium {
+            Medium::Text => self.text -= 1,
+            Medium::Video => self.video -= 1,
+        }
+    }
+
+    pub(crate) const fn all(self) -> usize {
+        self.text as usize + self.video as usize
+    }
+}
+
+/// That some doctor of a department is on call, with free places or without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnCall {
+    pub department: Department,
+    /// The hospital's district.
+    pub district: String,
+    pub languages: Vec<Language>,
+    /// Whether they take video; all take text.
+    pub video: bool,
+    /// Which doctor; `None` for one who has refused nothing lately.
+    pub doctor: Option<StaffId>,
 }
 
 /// One step of the search for a doctor.
@@ -87,73 +100,98 @@ pub struct Choice {
     pub reason: ChoiceReason,
 }
 
-/// The search steps, in order: the department, general practice, then both at
-/// neighbouring hospitals.
-pub(crate) fn overflow_plan(department: Department) -> Vec<OverflowStep> {
-    let mut plan = Vec::with_capacity(4);
-    for neighbouring in [false, true] {
-        plan.push(OverflowStep { department, neighbouring });
-        if department != Department::GeneralPractice {
-            plan.push(OverflowStep { department: Department::GeneralPractice, neighbouring });
-        }
+/// One request in its queue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub queue: &'a Queue,
+    pub chain: &'a Chain,
+    pub waiting_since: Timestamp,
+    pub previous_doctor: Option<PreviousDoctor>,
+    /// Doctors who declined an offer of it or let one expire.
+    pub excluded: &'a [StaffId],
+}
+
+impl<'a> Asked<'a> {
+    pub fn of(queue: &'a Queue, chain: &'a Chain, request: &Request, excluded: &'a [StaffId]) -> Self {
+        let &Request { waiting_since, previous_doctor, .. } = request;
+        Self { queue, chain, waiting_since, previous_doctor, excluded }
     }
-    plan
+}
+
+/// The search steps, in order: the chain at partner hospitals, then at neighbouring hospitals.
+fn overflow_plan(chain: &Chain) -> impl Iterator<Item = OverflowStep> {
+    [false, true].into_iter().flat_map(|neighbouring| {
+        chain.departments.iter().map(move |department| OverflowStep { department: *department, neighbouring })
+    })
 }
 
 /// Chooses a doctor; `None` means wait.
 ///
-/// A step is skipped when none of its doctors is on call. When its doctors are on
-/// call but full, the worker waits for them; only for an emergency, or a wait beyond
-/// the limit, does the search continue.
-pub fn choose_doctor(
-    request: &MatchRequest,
-    candidates: &[Candidate],
+/// A step is skipped when none of its doctors is on call. When its doctors are on call but full, the
+/// worker waits for them; the search goes on only for an emergency, after the department's patience,
+/// or after a wait beyond the limit. An older request of a queue without refusals is therefore served
+/// by all who can serve a younger one.
+///
+/// # Errors
+/// Those of `is_on_call`, which says whether a doctor of a step who has not refused is on call.
+pub(crate) fn choose_doctor<E>(
+    asked: &Asked<'_>,
+    pool: &Pool,
+    mut is_on_call: impl FnMut(&Asked<'_>, OverflowStep) -> Result<bool, E>,
     now: Timestamp,
     policy: &MatchingPolicy,
-) -> Option<Choice> {
-    let search_further =
-        request.level == TriageLevel::Emergency || now >= policy.overdue_at(request.waiting_since);
-    for step in overflow_plan(request.department) {
-        let on_call: Vec<_> =
-            candidates.iter().filter(|candidate| is_on_call(candidate, request, step, now)).collect();
-        let free = on_call.iter().copied().filter(|candidate| candidate.live < candidate.capacity);
-        if let Some((candidate, reason)) = best(free, request, now, policy) {
-            return Some(Choice { doctor: candidate.doctor, hospital: candidate.hospital, step, reason });
+) -> Result<Option<Choice>, E> {
+    let search_further = asked.queue.level == TriageLevel::Emergency
+        || now >= policy.overdue_at(asked.waiting_since)
+        || now >= asked.waiting_since + asked.chain.patience;
+    for step in overflow_plan(asked.chain) {
+        let free = pool.of(step.department).filter(|candidate| serves(candidate, asked, step));
+        if let Some((candidate, reason)) = best(free, pool, asked, now, policy) {
+            let Candidate { doctor, hospital, .. } = *candidate;
+            return Ok(Some(Choice { doctor, hospital, step, reason }));
         }
-        if !on_call.is_empty() && !search_further {
-            return None;
+        if !search_further && is_on_call(asked, step)? {
+            return Ok(None);
         }
     }
-    None
+    Ok(None)
 }
 
-fn is_on_call(candidate: &Candidate, request: &MatchRequest, step: OverflowStep, now: Timestamp) -> bool {
-    candidate.neighbouring == step.neighbouring
-        && candidate.departments.contains(&step.department)
-        && candidate.languages.contains(&request.language)
-        && candidate.licence_valid_until >= civil_day(now)
-        && candidate.on_shift_until > now
-        && candidate.present
-        // A doctor with a capacity of 0 is not on call, even if on the roster.
-        && candidate.capacity > 0
-        && !request.excluded.contains(&candidate.doctor)
+fn serves(candidate: &Candidate, asked: &Asked<'_>, step: OverflowStep) -> bool {
+    candidate.places.of(asked.queue.medium) > 0
+        && (candidate.district != asked.queue.district) == step.neighbouring
+        && candidate.languages.contains(&asked.queue.language)
+        && !asked.excluded.contains(&candidate.doctor)
+}
+
+impl OnCall {
+    /// Whether this one could serve the request in this step, with a free place.
+    pub(crate) fn serves(&self, asked: &Asked<'_>, step: OverflowStep) -> bool {
+        self.department == step.department
+            && (self.district != asked.queue.district) == step.neighbouring
+            && self.languages.contains(&asked.queue.language)
+            && (self.video || asked.queue.medium == Medium::Text)
+            && self.doctor.is_none_or(|doctor| !asked.excluded.contains(&doctor))
+    }
 }
 
 fn best<'a>(
     free: impl Iterator<Item = &'a Candidate> + Clone,
-    request: &MatchRequest,
+    pool: &Pool,
+    asked: &Asked<'_>,
     now: Timestamp,
     policy: &MatchingPolicy,
 ) -> Option<(&'a Candidate, ChoiceReason)> {
     let days = TimeDelta::days(i64::from(policy.continuity_days));
     let recent = |previous: &PreviousDoctor| now.signed_duration_since(previous.seen_at) <= days;
-    if let Some(previous) = request.previous_doctor.filter(recent)
+    if let Some(previous) = asked.previous_doctor.filter(recent)
         && let Some(same) = free.clone().find(|candidate| candidate.doctor == previous.doctor)
     {
         return Some((same, ChoiceReason::Continuity));
     }
     free.min_by_key(|candidate| {
-        (candidate.hospital_virtual_time, candidate.hospital, candidate.idle_since, candidate.doctor)
+        let clock = pool.virtual_time(candidate.hospital);
+        (clock, candidate.hospital, candidate.idle_since, candidate.doctor)
     })
     .map(|candidate| (candidate, ChoiceReason::Fairness))
 }

@@ -1,21 +1,50 @@
 //! Which doctor is chosen, who is never chosen, and when the search continues.
 
+use std::convert::Infallible;
+
 use super::*;
 use chrono::TimeZone;
+
+use crate::{
+    ids::ConsultationId,
+    matching::{HospitalShare, Pool},
+};
+
+const DERMATOLOGY: Department = Department::known("dermatology");
 
 fn now() -> Timestamp {
     chrono::Utc.with_ymd_and_hms(2026, 11, 23, 8, 0, 0).single().expect("a real time")
 }
 
-fn request() -> MatchRequest {
-    MatchRequest {
-        consultation: ConsultationId::generate(),
-        department: Department::Dermatology,
-        language: Language::Chinese,
-        level: TriageLevel::Standard,
-        waiting_since: now(),
-        previous_doctor: None,
+/// A request for dermatology, and the doctors it may get.
+#[derive(Clone)]
+struct Case {
+    queue: Queue,
+    request: Request,
+    excluded: Vec<StaffId>,
+    shares: Vec<HospitalShare>,
+    /// On call without a free place.
+    full: Vec<Candidate>,
+}
+
+fn case() -> Case {
+    Case {
+        queue: Queue {
+            department: DERMATOLOGY,
+            level: TriageLevel::Standard,
+            language: Language::Chinese,
+            medium: Medium::Text,
+            district: "here".to_owned(),
+        },
+        request: Request {
+            consultation: ConsultationId::generate(),
+            fence: 0,
+            waiting_since: now(),
+            previous_doctor: None,
+        },
         excluded: Vec::new(),
+        shares: Vec::new(),
+        full: Vec::new(),
     }
 }
 
@@ -23,103 +52,124 @@ fn candidate(department: Department) -> Candidate {
     Candidate {
         doctor: StaffId::generate(),
         hospital: HospitalId::generate(),
-        neighbouring: false,
+        district: "here".to_owned(),
         departments: vec![department],
         languages: vec![Language::Chinese],
-        live: 0,
-        capacity: 1,
-        present: true,
+        places: FreePlaces { text: 1, video: 0 },
         idle_since: now(),
-        hospital_virtual_time: 0,
-        licence_valid_until: civil_day(now()),
-        on_shift_until: now() + TimeDelta::seconds(1),
     }
 }
 
 fn dermatologist() -> Candidate {
-    candidate(Department::Dermatology)
+    candidate(DERMATOLOGY)
 }
 
-fn chosen(request: &MatchRequest, candidates: &[Candidate]) -> Option<StaffId> {
-    choose_doctor(request, candidates, now(), &MatchingPolicy::default()).map(|choice| choice.doctor)
+impl Case {
+    fn choice(&self, free: &[Candidate]) -> Option<Choice> {
+        let departments = vec![self.queue.department, Department::GENERAL_PRACTICE];
+        let chain = Chain { departments, patience: TimeDelta::minutes(5) };
+        let asked = Asked::of(&self.queue, &chain, &self.request, &self.excluded);
+        let on_call = |asked: &Asked<'_>, step| {
+            let all = self.full.iter().chain(free).flat_map(|one| {
+                one.departments.iter().map(|department| OnCall {
+                    department: *department,
+                    district: one.district.clone(),
+                    languages: one.languages.clone(),
+                    video: true,
+                    doctor: Some(one.doctor),
+                })
+            });
+            Ok::<_, Infallible>(all.collect::<Vec<_>>().iter().any(|one| one.serves(asked, step)))
+        };
+        let pool = Pool::new(free.to_vec(), &self.shares, 0);
+        match choose_doctor(&asked, &pool, on_call, now(), &MatchingPolicy::default()) {
+            Ok(choice) => choice,
+        }
+    }
+
+    fn chosen(&self, free: &[Candidate]) -> Option<StaffId> {
+        self.choice(free).map(|choice| choice.doctor)
+    }
 }
 
 #[test]
-fn only_an_eligible_and_free_doctor_is_chosen() {
+fn only_a_doctor_of_department_and_language_with_a_free_place_is_chosen() {
     let fine = dermatologist();
-    assert_eq!(chosen(&request(), std::slice::from_ref(&fine)), Some(fine.doctor));
+    assert_eq!(case().chosen(std::slice::from_ref(&fine)), Some(fine.doctor));
     let ineligible = [
-        Candidate { licence_valid_until: civil_day(now()) - TimeDelta::days(1), ..dermatologist() },
         Candidate { languages: vec![Language::English], ..dermatologist() },
-        Candidate { departments: vec![Department::Surgery], ..dermatologist() },
-        Candidate { on_shift_until: now(), ..dermatologist() },
-        Candidate { present: false, ..dermatologist() },
-        Candidate { live: 1, ..dermatologist() },
-        Candidate { capacity: 0, ..dermatologist() },
+        Candidate { departments: vec![Department::known("surgery")], ..dermatologist() },
+        Candidate { places: FreePlaces { text: 0, video: 1 }, ..dermatologist() },
     ];
     for candidate in &ineligible {
-        assert_eq!(chosen(&request(), std::slice::from_ref(candidate)), None, "{candidate:?}");
+        assert_eq!(case().chosen(std::slice::from_ref(candidate)), None, "{candidate:?}");
     }
-    let excluding = MatchRequest { excluded: vec![fine.doctor], ..request() };
-    assert_eq!(chosen(&excluding, &[fine]), None);
+    let excluding = Case { excluded: vec![fine.doctor], ..case() };
+    assert_eq!(excluding.chosen(&[fine]), None);
 }
 
 #[test]
 fn the_same_doctor_comes_first_for_seven_days() {
-    let (other, same) = (dermatologist(), Candidate { hospital_virtual_time: 99, ..dermatologist() });
-    let seen = |days, seconds| MatchRequest {
-        previous_doctor: Some(PreviousDoctor {
-            doctor: same.doctor,
-            seen_at: now() - TimeDelta::days(days) - TimeDelta::seconds(seconds),
-        }),
-        ..request()
+    let (other, same) = (dermatologist(), dermatologist());
+    let seen = |days, seconds| {
+        let mut case = case();
+        let seen_at = now() - TimeDelta::days(days) - TimeDelta::seconds(seconds);
+        case.request.previous_doctor = Some(PreviousDoctor { doctor: same.doctor, seen_at });
+        let hospital = same.hospital;
+        case.shares = vec![HospitalShare { hospital, virtual_time: 99, weight: 1, open_offers: 0 }];
+        case
     };
     let candidates = [other.clone(), same.clone()];
-    assert_eq!(chosen(&seen(7, 0), &candidates), Some(same.doctor));
-    assert_eq!(chosen(&seen(7, 1), &candidates), Some(other.doctor));
-    let busy = [other.clone(), Candidate { live: 1, ..same.clone() }];
-    assert_eq!(chosen(&seen(1, 0), &busy), Some(other.doctor));
+    assert_eq!(seen(7, 0).chosen(&candidates), Some(same.doctor));
+    assert_eq!(seen(7, 1).chosen(&candidates), Some(other.doctor));
+    let busy = [other.clone(), Candidate { places: FreePlaces { text: 0, video: 1 }, ..same.clone() }];
+    assert_eq!(seen(1, 0).chosen(&busy), Some(other.doctor));
 }
 
 #[test]
 fn the_hospital_with_the_lowest_virtual_time_is_next_and_in_it_the_longest_idle() {
-    let ahead =
-        Candidate { hospital_virtual_time: 10, idle_since: now() - TimeDelta::hours(5), ..dermatologist() };
+    let ahead = Candidate { idle_since: now() - TimeDelta::hours(5), ..dermatologist() };
     let hospital = HospitalId::generate();
     let fresh = Candidate { hospital, ..dermatologist() };
     let idle = Candidate { hospital, idle_since: now() - TimeDelta::hours(1), ..dermatologist() };
-    assert_eq!(chosen(&request(), &[ahead, fresh, idle.clone()]), Some(idle.doctor));
+    let share = |virtual_time, open_offers| {
+        let hospital = ahead.hospital;
+        let shares = vec![HospitalShare { hospital, virtual_time, weight: 1, open_offers }];
+        Case { shares, ..case() }.chosen(&[ahead.clone(), fresh.clone(), idle.clone()])
+    };
+    assert_eq!(share(10, 0), Some(idle.doctor));
+    assert_eq!(share(0, 1), Some(idle.doctor), "an open offer counts as a turn");
 }
 
 #[test]
 fn without_doctors_on_call_the_search_follows_the_plan() {
-    let general = candidate(Department::GeneralPractice);
-    let near = Candidate { neighbouring: true, ..dermatologist() };
-    let near_general = Candidate { neighbouring: true, ..candidate(Department::GeneralPractice) };
-    let mut all = vec![near_general.clone(), near.clone(), general.clone(), dermatologist()];
+    let general = candidate(Department::GENERAL_PRACTICE);
+    let near = Candidate { district: "there".to_owned(), ..dermatologist() };
+    let near_general = Candidate { district: "there".to_owned(), ..candidate(Department::GENERAL_PRACTICE) };
+    let mut all = vec![near_general, near, general, dermatologist()];
     let mut order = Vec::new();
-    while let Some(choice) = choose_doctor(&request(), &all, now(), &MatchingPolicy::default()) {
+    while let Some(choice) = case().choice(&all) {
         order.push((choice.step.department, choice.step.neighbouring));
         all.retain(|candidate| candidate.doctor != choice.doctor);
     }
-    let plan: Vec<_> = overflow_plan(Department::Dermatology)
-        .iter()
-        .map(|step| (step.department, step.neighbouring))
-        .collect();
-    assert_eq!(order, plan);
-    assert_eq!(overflow_plan(Department::GeneralPractice).len(), 2);
+    let (own, next) = (DERMATOLOGY, Department::GENERAL_PRACTICE);
+    assert_eq!(order, [(own, false), (next, false), (own, true), (next, true)]);
 }
 
 #[test]
-fn a_worker_waits_for_a_full_department_except_in_an_emergency_or_when_overdue() {
-    let full = Candidate { live: 1, ..dermatologist() };
-    let general = candidate(Department::GeneralPractice);
-    let candidates = [full.clone(), general.clone()];
-    assert_eq!(chosen(&request(), &candidates), None);
-    let emergency = MatchRequest { level: TriageLevel::Emergency, ..request() };
-    assert_eq!(chosen(&emergency, &candidates), Some(general.doctor));
-    let overdue = MatchRequest { waiting_since: now() - TimeDelta::minutes(15), ..request() };
-    assert_eq!(chosen(&overdue, &candidates), Some(general.doctor));
-    let declined = MatchRequest { excluded: vec![full.doctor], ..request() };
-    assert_eq!(chosen(&declined, &candidates), Some(general.doctor));
+fn a_worker_waits_for_a_full_department_except_in_an_emergency_or_after_its_patience() {
+    let full = Candidate { places: FreePlaces { text: 0, video: 1 }, ..dermatologist() };
+    let general = [candidate(Department::GENERAL_PRACTICE)];
+    let waits = Case { full: vec![full.clone()], ..case() };
+    assert_eq!(waits.chosen(&general), None);
+    let mut emergency = waits.clone();
+    emergency.queue.level = TriageLevel::Emergency;
+    assert_eq!(emergency.chosen(&general), Some(general[0].doctor));
+    let mut waited = waits.clone();
+    waited.request.waiting_since = now() - TimeDelta::seconds(299);
+    assert_eq!(waited.chosen(&general), None);
+    waited.request.waiting_since = now() - TimeDelta::minutes(5);
+    assert_eq!(waited.chosen(&general), Some(general[0].doctor));
+    let declined = Case { excluded: vec![full.doctor], ..waits };
+    assert_eq!(declined.chosen(&general), Some(general[0].doctor));
 }

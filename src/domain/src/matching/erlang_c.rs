@@ -9,7 +9,7 @@ const MAX_DOCTORS: u32 = 10_000_000;
 
 /// The forecast for a stable queue.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct QueueForecast {
+pub struct QueueForecast {
     /// Share of workers who have to wait, 0 to 1.
     pub p_wait: f64,
     /// Mean wait of all workers, in seconds.
@@ -44,7 +44,7 @@ pub(crate) fn erlang_c(
     Some(forecast(blocked, offered_erlangs, doctors, mean_handling_s, target_s))
 }
 
-fn usable(offered_erlangs: f64, mean_handling_s: f64, target_s: f64) -> bool {
+pub(crate) fn usable(offered_erlangs: f64, mean_handling_s: f64, target_s: f64) -> bool {
     [offered_erlangs, mean_handling_s, target_s].iter().all(|figure| figure.is_finite() && *figure >= 0.0)
         && mean_handling_s > 0.0
 }
@@ -63,57 +63,52 @@ fn forecast(blocked: f64, offered: f64, doctors: u32, mean_handling_s: f64, targ
     QueueForecast { p_wait, mean_wait_s, service_level }
 }
 
-crate::text_enum! {
-    /// How a wait estimate was computed.
-    pub enum EstimateBasis {
-        /// From load and doctors.
-        ErlangC = "erlang_c",
-        /// From the workers ahead only, because load exceeds capacity.
-        Backlog = "backlog",
-        /// No doctor is on call: no estimate.
-        NobodyOnCall = "nobody_on_call",
-    }
-}
-
-/// The current load of one department.
+/// A question of staffing.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LiveFigures {
+pub struct StaffingQuestion {
     /// Arrivals per second x mean handling time in seconds.
     pub offered_erlangs: f64,
-    /// Sum of the capacities of the doctors on call.
+    /// Consultations at a time, of all doctors together.
     pub doctors: u32,
     pub mean_handling_s: f64,
-    /// Number of workers ahead of this one.
-    pub ahead: u32,
+    /// A worker who is served within this time counts as served in time.
+    pub target_s: f64,
+    /// The wanted share of workers who are served within the target.
+    pub service_level: Option<f64>,
 }
 
-/// The estimated wait of one worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct WaitEstimate {
-    /// Rounded up; `None` if no estimate is possible.
-    pub seconds: Option<u32>,
-    pub basis: EstimateBasis,
+/// The answer to a question of staffing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Staffing {
+    /// `None` on overload: the queue grows without limit.
+    pub forecast: Option<QueueForecast>,
+    /// The fewest doctors that reach the wanted service level; `None` if none is wanted, or if more
+    /// than ten million were needed.
+    pub doctors_needed: Option<u32>,
 }
 
-/// Estimates the wait of one worker: the mean wait of a stable queue, but at least the
-/// time that the workers ahead need.
-pub fn estimate_wait(figures: &LiveFigures) -> WaitEstimate {
-    let handling_s = figures.mean_handling_s;
-    if figures.doctors == 0 || !usable(figures.offered_erlangs, handling_s, 0.0) {
-        return WaitEstimate { seconds: None, basis: EstimateBasis::NobodyOnCall };
+/// Answers a question of staffing, in time proportional to the doctors asked about or needed.
+/// `None` if a figure is negative or not a number, or there are no doctors.
+pub fn staffing(question: &StaffingQuestion) -> Option<Staffing> {
+    let StaffingQuestion { offered_erlangs, doctors, mean_handling_s, target_s, service_level } = *question;
+    if !usable(offered_erlangs, mean_handling_s, target_s) || !(1..=MAX_DOCTORS).contains(&doctors) {
+        return None;
     }
-    let places = f64::from(figures.doctors);
-    let (mean_s, basis) = match erlang_c(figures.offered_erlangs, figures.doctors, handling_s, 0.0) {
-        Some(forecast) => (forecast.mean_wait_s, EstimateBasis::ErlangC),
-        // Overload: add the time until a place becomes free for this worker.
-        None => (handling_s / places, EstimateBasis::Backlog),
-    };
-    let ahead_s = f64::from(figures.ahead) * handling_s / places;
-    let seconds = match basis {
-        EstimateBasis::Backlog => mean_s + ahead_s,
-        EstimateBasis::ErlangC | EstimateBasis::NobodyOnCall => mean_s.max(ahead_s),
-    };
-    WaitEstimate { seconds: Some(seconds.ceil().min(f64::from(u32::MAX)) as u32), basis }
+    let forecast = erlang_c(offered_erlangs, doctors, mean_handling_s, target_s);
+    let doctors_needed =
+        service_level.and_then(|level| doctors_for(offered_erlangs, mean_handling_s, target_s, level));
+    Some(Staffing { forecast, doctors_needed })
+}
+
+/// The fewest doctors with whom the share served within the target is `level` or more: one pass of
+/// the recursion, which a binary search would repeat.
+fn doctors_for(offered: f64, mean_handling_s: f64, target_s: f64, level: f64) -> Option<u32> {
+    let mut blocked = 1.0;
+    (1..=MAX_DOCTORS).find(|doctors| {
+        blocked = erlang_b_step(blocked, offered, *doctors);
+        f64::from(*doctors) > offered
+            && forecast(blocked, offered, *doctors, mean_handling_s, target_s).service_level >= level
+    })
 }
 
 #[cfg(test)]
@@ -154,6 +149,27 @@ mod tests {
     }
 
     #[test]
+    fn the_doctors_needed_are_the_fewest_that_reach_the_level() {
+        for offered in [0.0, 0.3, 1.0, 7.5, 99.0, 5_000.0] {
+            for level in [0.0, 0.5, 0.8, 0.95, 0.9999] {
+                let question = StaffingQuestion {
+                    offered_erlangs: offered,
+                    doctors: 1,
+                    mean_handling_s: 180.0,
+                    target_s: 20.0,
+                    service_level: Some(level),
+                };
+                let needed = staffing(&question).expect("usable").doctors_needed.expect("reached");
+                let reached = |doctors| {
+                    erlang_c(offered, doctors, 180.0, 20.0).is_some_and(|found| found.service_level >= level)
+                };
+                assert!(reached(needed), "{needed} for {offered} and {level}");
+                assert!(needed == 1 || !reached(needed - 1), "{needed} for {offered} and {level}");
+            }
+        }
+    }
+
+    #[test]
     fn overload_and_invalid_values_give_none() {
         assert_eq!(erlang_c(10.0, 10, 60.0, 20.0), None);
         assert_eq!(erlang_c(11.0, 10, 60.0, 20.0), None);
@@ -163,26 +179,5 @@ mod tests {
         assert_eq!(erlang_c(1.0, 10, 0.0, 20.0), None);
         assert_eq!(erlang_c(1.0, u32::MAX, 60.0, 20.0), None);
         assert_eq!(erlang_c(0.0, 3, 60.0, 20.0).map(|found| found.p_wait), Some(0.0));
-    }
-
-    #[test]
-    fn there_is_no_estimate_without_doctors_on_call() {
-        let figures = LiveFigures { offered_erlangs: 1.0, doctors: 2, mean_handling_s: 60.0, ahead: 0 };
-        assert_eq!(
-            estimate_wait(&figures),
-            WaitEstimate { seconds: Some(21), basis: EstimateBasis::ErlangC }
-        );
-        let queued = LiveFigures { ahead: 4, ..figures };
-        assert_eq!(estimate_wait(&queued).seconds, Some(120));
-        let overload = LiveFigures { offered_erlangs: 5.0, ahead: 4, ..figures };
-        assert_eq!(
-            estimate_wait(&overload),
-            WaitEstimate { seconds: Some(150), basis: EstimateBasis::Backlog }
-        );
-        let nobody = LiveFigures { doctors: 0, ..figures };
-        assert_eq!(
-            estimate_wait(&nobody),
-            WaitEstimate { seconds: None, basis: EstimateBasis::NobodyOnCall }
-        );
     }
 }

@@ -6,16 +6,27 @@
 //! may choose the same doctor at the same time.
 
 mod choose;
-mod department;
+pub mod coverage;
+pub mod department;
+mod distribute;
 mod erlang_c;
+mod estimate;
 mod fairness;
 mod policy;
+mod pool;
 pub mod presence;
+mod queue;
 mod score;
+mod trouble;
 
-pub use choose::{Candidate, Choice, ChoiceReason, MatchRequest, PreviousDoctor, choose_doctor};
-pub use department::Department;
-pub use erlang_c::{EstimateBasis, LiveFigures, estimate_wait};
+pub use choose::{Candidate, Choice, ChoiceReason, FreePlaces, OnCall, OverflowStep};
+pub use department::{Department, DepartmentRecord};
+pub use distribute::{Planned, ROUND, Scene, Source, distribute};
+pub use erlang_c::{QueueForecast, Staffing, StaffingQuestion, staffing};
+pub use estimate::{EstimateBasis, LiveFigures, WaitRange, estimate_wait};
 pub use fairness::{start_time, turns};
 pub use policy::MatchingPolicy;
+pub use pool::{HospitalShare, Pool};
+pub use queue::{Chain, PreviousDoctor, Queue, Refused, Request};
 pub use score::{QueueClass, QueueKey, ranked_since};
+pub use trouble::{QueueTrouble, queue_trouble};

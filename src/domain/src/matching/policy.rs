@@ -33,6 +33,10 @@ pub struct MatchingPolicy {
     /// How long a doctor waits for a silent worker, in seconds, before the
     /// consultation may be ended as a no-show.
     pub no_show_after_s: u32,
+    /// How long a doctor gets no offers after a completed consultation, in seconds.
+    pub wrap_up_s: u32,
+    /// A doctor who was not heard from for longer than this gets no offers, in seconds.
+    pub heard_within_s: u32,
     /// Points per triage level.
     pub weights: TriageWeights,
 }
@@ -51,6 +55,9 @@ impl Default for MatchingPolicy {
             // Our defaults: the time to walk to another station; twice the idle timeout of a screen.
             worker_return_s: 5 * 60,
             no_show_after_s: 3 * 60,
+            // Our default: the time to write a note. Source of the other: the project's design, duty.
+            wrap_up_s: 30,
+            heard_within_s: 30,
             weights: TriageWeights::default(),
         }
     }
@@ -70,6 +77,8 @@ impl MatchingPolicy {
             unserved_after_s,
             worker_return_s,
             no_show_after_s,
+            wrap_up_s,
+            heard_within_s,
             weights,
         } = self;
         bounds.within("offer_expiry_s", *offer_expiry_s, 5..=600);
@@ -80,6 +89,8 @@ impl MatchingPolicy {
         bounds.within("unserved_after_s", *unserved_after_s, 60..=604_800);
         bounds.within("worker_return_s", *worker_return_s, 0..=3_600);
         bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
+        bounds.within("wrap_up_s", *wrap_up_s, 0..=600);
+        bounds.within("heard_within_s", *heard_within_s, 20..=86_400);
         for (key, shorter) in [("offer_expiry_s", offer_expiry_s), ("wait_limit_s", wait_limit_s)] {
             bounds.longer("unserved_after_s", *unserved_after_s, key, *shorter);
         }
@@ -89,6 +100,16 @@ impl MatchingPolicy {
     /// When an offer made `now` expires.
     pub fn offer_expires_at(&self, now: Timestamp) -> Timestamp {
         now + seconds(self.offer_expiry_s)
+    }
+
+    /// Until when a doctor who completed a consultation `now` gets no offers; `None` for no time.
+    pub fn wrap_up_until(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.wrap_up_s > 0).then(|| now + seconds(self.wrap_up_s))
+    }
+
+    /// From when a doctor who was last heard from at `heard` gets no offers.
+    pub fn silent_from(&self, heard: Timestamp) -> Timestamp {
+        heard + seconds(self.heard_within_s)
     }
 
     /// When a doctor who was last heard from at `lost_since` loses the consultation.

@@ -16,6 +16,7 @@ pub mod merge;
 mod people;
 pub mod phone;
 mod places;
+pub mod roster;
 mod secret;
 mod stated;
 

@@ -14,8 +14,11 @@ use crate::{
     words::{Bilingual, Language},
 };
 
-/// Concurrent consultations of one doctor.
+/// Concurrent consultations of one doctor by text.
 const MAX_CAPACITY: i32 = 10;
+/// And by video: nobody talks to two at once.
+const MAX_VIDEO_CAPACITY: i32 = 1;
+const VIDEO_CAPACITY: &str = "video_capacity";
 /// The columns with which every record begins; the last column is the password.
 const COMMON: [&str; 3] = ["email", "name_zh", "name_en"];
 const PASSWORD: &str = "password";
@@ -32,6 +35,7 @@ impl Part {
                 "departments",
                 "languages",
                 "capacity",
+                VIDEO_CAPACITY,
             ],
             Self::Pharmacist => &["licence_no", "licence_valid_until"],
         }
@@ -66,8 +70,11 @@ pub struct DoctorRecord {
     /// The main department first.
     pub departments: Vec<Department>,
     pub languages: Vec<Language>,
-    /// Maximum number of concurrent live consultations, 1 to 10.
+    /// Maximum number of concurrent live consultations by text, 1 to 10.
     pub capacity: i32,
+    /// The same by video, 0 or 1. If missing, that of a known doctor stays, and a new one has
+    /// [`DEFAULT_VIDEO_CAPACITY`](Self::DEFAULT_VIDEO_CAPACITY).
+    pub video_capacity: Option<i32>,
 }
 
 /// The part of a record that only a pharmacist has.
@@ -99,7 +106,7 @@ impl StaffRecord {
     pub fn columns(role: Role) -> Columns {
         let parts = parts(role).iter().flat_map(|part| part.columns());
         let all = COMMON.iter().chain(parts).chain(&[PASSWORD]).copied().collect();
-        Columns { all, optional: &[PASSWORD], never_replaced: &[PASSWORD] }
+        Columns { all, optional: &[VIDEO_CAPACITY, PASSWORD], kept_if_missing: &[VIDEO_CAPACITY, PASSWORD] }
     }
 
     /// Parses the cells of a row of this role's file.
@@ -179,14 +186,22 @@ impl PharmacistRecord {
 }
 
 impl DoctorRecord {
+    /// Our default.
+    pub const DEFAULT_VIDEO_CAPACITY: i32 = 1;
+
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         Self {
             licence_no: cells.code("licence_no"),
             licence_valid_until: cells.date("licence_valid_until"),
             practising_since: cells.date("practising_since"),
-            departments: cells.list("departments", Department::ALL, Department::as_str),
+            departments: cells.codes(
+                "departments",
+                Bilingual::fixed("须为科室编码。", "Must be codes of departments."),
+                Department::parse,
+            ),
             languages: cells.list("languages", LANGUAGES, language_code),
             capacity: cells.number("capacity"),
+            video_capacity: cells.optional_number(VIDEO_CAPACITY),
         }
     }
 
@@ -210,9 +225,12 @@ impl DoctorRecord {
         found.list("departments", &self.departments);
         found.list("languages", &self.languages);
         found.range("capacity", self.capacity, 1..=MAX_CAPACITY);
+        if let Some(video) = self.video_capacity {
+            found.range(VIDEO_CAPACITY, video, 0..=MAX_VIDEO_CAPACITY);
+        }
     }
 
-    fn to_row(&self) -> [String; 6] {
+    fn to_row(&self) -> [String; 7] {
         [
             self.licence_no.clone(),
             self.licence_valid_until.to_string(),
@@ -220,6 +238,7 @@ impl DoctorRecord {
             join(self.departments.iter().map(|department| department.as_str())),
             join(self.languages.iter().map(|language| language_code(*language))),
             self.capacity.to_string(),
+            self.video_capacity.map(|video| video.to_string()).unwrap_or_default(),
         ]
     }
 }

@@ -69,6 +69,14 @@ roles! {
         signs: false,
         hears: Nothing,
     });
+    /// Keeps the roster of one hospital, and sees nothing else.
+    Coordinator = "coordinator": Staff(StaffKind {
+        file: "coordinators",
+        about: "Coordinators of hospitals that are known",
+        record: &[Hospital],
+        signs: false,
+        hears: Nothing,
+    });
 }
 
 /// How callers of a role prove who they are.

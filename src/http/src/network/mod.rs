@@ -1,9 +1,12 @@
-//! Stations, hospitals, employers, staff, workers and shifts, for operators; fitness for
+//! Stations, hospitals, employers, staff and workers, for operators; fitness for
 //! employers; counts for anyone.
 
 pub(crate) mod access;
+pub(crate) mod coverage;
+pub(crate) mod department;
 pub(crate) mod me;
 pub(crate) mod merge;
+pub(crate) mod roster;
 pub(crate) mod worker_change;
 
 use std::sync::Arc;
@@ -20,14 +23,14 @@ use crate::{
     routes::Routes,
 };
 use domain::{
-    ids::{ShiftId, StaffId, StationId, WorkerId},
+    ids::{StaffId, StationId, WorkerId},
     staff::role::Role,
 };
 use service::{
     Actor, AppState,
     network::{
-        EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, NetworkCounts, ShiftInput,
-        ShiftView, StationInput, StationView, WorkerInput, WorkerQuery, WorkerSummary,
+        EmployerInput, EmployerView, FitnessItem, HospitalInput, HospitalView, NetworkCounts, StationInput,
+        StationView, WorkerInput, WorkerQuery, WorkerSummary,
     },
     page::Page,
     staff::{StaffInput, StaffSummary},
@@ -48,8 +51,6 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/workers", worker_add)
         .get("/api/v1/workers", worker_find)
         .get("/api/v1/workers/{id}", worker_fetch)
-        .post("/api/v1/shifts", shift_add)
-        .get("/api/v1/shifts", shift_list)
         .get("/api/v1/employees/fitness", fitness)
         .get("/api/v1/network/counts", counts);
 }
@@ -69,8 +70,6 @@ pub fn add(routes: &mut Routes) {
     worker_add,
     worker_find,
     worker_fetch,
-    shift_add,
-    shift_list,
     fitness,
     counts
 ))]
@@ -90,22 +89,6 @@ struct StaffPage {
     /// Those of this role only.
     #[param(inline)]
     role: Option<Role>,
-}
-
-/// A page of shifts.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ShiftPage {
-    /// The last id of the page before.
-    #[param(inline)]
-    after: Option<ShiftId>,
-    /// 1 to 100; 50 if left out.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
-    /// Those of this member of staff only.
-    #[param(inline)]
-    staff_id: Option<StaffId>,
 }
 
 /// Declares a POST handler with which an operator creates something from a body.
@@ -162,10 +145,6 @@ added!(
 added!(
     /// Add a worker with a card
     worker_add(WorkerInput) -> WorkerSummary, "registerWorker", "/api/v1/workers", service::network::worker_add);
-added!(
-    /// Add a shift
-    shift_add(ShiftInput) -> ShiftView, "addShift", "/api/v1/shifts",
-    |tx, input| service::network::shift_add(tx, &input));
 listed!(
     /// Stations
     station_list(ListQuery) -> StationView, "listStations", "/api/v1/stations",
@@ -184,13 +163,6 @@ staff_list(StaffPage) -> StaffSummary, "listStaff", "/api/v1/staff",
 |conn, _, page: &StaffPage| {
     service::staff::staff_list(conn, page.role, page.after, page.limit.unwrap_or(DEFAULT_LIMIT))
 });
-listed!(
-/// Shifts that have not ended
-shift_list(ShiftPage) -> ShiftView, "listShifts", "/api/v1/shifts",
-|conn, app, page: &ShiftPage| {
-    service::network::shift_list(conn, app, page.staff_id, page.after, page.limit.unwrap_or(DEFAULT_LIMIT))
-});
-
 /// One station
 #[utoipa::path(get, path = "/api/v1/stations/{id}", operation_id = "getStation",
     tag = "network", params(("id" = StationId, Path)),

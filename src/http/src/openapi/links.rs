@@ -29,6 +29,9 @@ const ID_LINKS: &[IdLinks] = &[
     ("inviteStaff", "$response.body#/staff/id", &["getStaff", "disableStaff"]),
     ("listStaff", "$response.body#/items/0/staff/id", &["getStaff"]),
     ("addShift", "$response.body#/id", &["getShift", "cancelShift"]),
+    ("addShiftRule", "$response.body#/id", &["getShiftRule", "endShiftRule"]),
+    ("listShiftRules", "$response.body#/items/0/id", &["getShiftRule"]),
+    ("addLeave", "$response.body#/id", &["endLeave"]),
     ("listLetters", "$response.body#/items/0/id", &["resendLetter"]),
     ("registerWorker", "$response.body#/id", &["getWorker"]),
     ("findWorkers", "$response.body#/items/0/id", &["getWorker"]),
@@ -94,6 +97,12 @@ const PARAMETER_LINKS: &[ParameterLink] = &[
     ParameterLink {
         from: "getShift",
         to: "changeShift",
+        parameters: &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")],
+        body: None,
+    },
+    ParameterLink {
+        from: "getShiftRule",
+        to: "changeShiftRule",
         parameters: &[("id", "$response.body#/id"), ("If-Match", "$response.header.ETag")],
         body: None,
     },

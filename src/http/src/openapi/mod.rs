@@ -25,7 +25,7 @@ use crate::{
     api::routes,
     check_in::{self, phone_code},
     consultation, formulary, letter, matching,
-    network::{access, me, merge, worker_change},
+    network::{access, coverage, department, me, merge, roster, worker_change},
     order, pages, prescription,
     problem::{ProblemBody, ProblemField},
     review,
@@ -45,7 +45,7 @@ use domain::{
     info(
         title = "Waystation",
         // That of the interface: it is raised with a change that breaks callers, whatever the program's is.
-        version = "0.2.0",
+        version = "0.3.0",
         description = "The backend of a network of health points for people who work outdoors.\n\n\
             Errors are problems (RFC 9457) with a stable `code`; each bad field or parameter has an entry \
             of its own in `errors`. Sentences come in Chinese, or in English where `Accept-Language` \
@@ -67,10 +67,12 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         stock::Doc::openapi(),
         check_in::Doc::openapi(),
         consultation::Doc::openapi(),
+        coverage::Doc::openapi(),
         devices::Doc::openapi(),
         letter::Doc::openapi(),
         me::Doc::openapi(),
         network::Doc::openapi(),
+        department::Doc::openapi(),
         matching::Doc::openapi(),
         order::Doc::openapi(),
         pages::Doc::openapi(),
@@ -80,6 +82,7 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         formulary::Doc::openapi(),
         profile::Doc::openapi(),
         report::Doc::openapi(),
+        roster::Doc::openapi(),
         review::Doc::openapi(),
         staff::Doc::openapi(),
         session::Doc::openapi(),

@@ -14,9 +14,12 @@ use domain::refusal::Code;
 const STATUSES: [u16; 16] = [400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503];
 
 /// Routes whose body refers to something that may not exist.
-const REFERS_TO_OTHERS: [&str; 6] = [
+const REFERS_TO_OTHERS: [&str; 9] = [
+    "/api/v1/coverage",
     "/api/v1/enrolment-codes",
     "/api/v1/shifts",
+    "/api/v1/shift-rules",
+    "/api/v1/leaves",
     "/api/v1/prescriptions/check",
     "/api/v1/orders",
     "/api/v1/lots/recall",

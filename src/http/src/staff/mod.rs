@@ -1,4 +1,4 @@
-//! Changes to staff and shifts, for operators; and the links by
+//! Changes to staff, for operators; and the links by
 //! which a new mail address is confirmed.
 
 pub(crate) mod session;
@@ -15,10 +15,9 @@ use crate::{
     reply::{self, Reply},
     routes::Routes,
 };
-use domain::ids::{ShiftId, StaffId};
+use domain::ids::StaffId;
 use service::{
     Actor, AppState,
-    network::{ShiftCancelled, ShiftChange, ShiftView},
     staff::{
         StaffSummary,
         authenticator::{ResetReason, ResetView},
@@ -39,10 +38,7 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/staff/{id}/enable", enable)
         .post("/api/v1/staff/{id}/authenticator-reset", reset_ask)
         .post("/api/v1/staff/{id}/authenticator-reset/approve", reset_approve)
-        .post("/api/v1/staff/{id}/authenticator-reset/withdraw", reset_withdraw)
-        .get("/api/v1/shifts/{id}", shift_fetch)
-        .put("/api/v1/shifts/{id}", shift_change)
-        .post("/api/v1/shifts/{id}/cancel", shift_cancel);
+        .post("/api/v1/staff/{id}/authenticator-reset/withdraw", reset_withdraw);
 }
 
 #[derive(OpenApi)]
@@ -55,10 +51,7 @@ pub fn add(routes: &mut Routes) {
     enable,
     reset_ask,
     reset_approve,
-    reset_withdraw,
-    shift_fetch,
-    shift_change,
-    shift_cancel
+    reset_withdraw
 ))]
 pub(crate) struct Doc;
 
@@ -200,11 +193,6 @@ done!(
     reset_withdraw(StaffId) -> StaffSummary, "withdrawAuthenticatorReset",
     "/api/v1/staff/{id}/authenticator-reset/withdraw",
     |tx: &mut _, caller: Operator, id| service::staff::authenticator::reset_withdraw(tx, caller.0, id));
-done!(
-    /// Cancel a shift; whoever is on it is off duty at once
-    shift_cancel(ShiftId) -> ShiftCancelled, "cancelShift", "/api/v1/shifts/{id}/cancel",
-    |tx: &mut _, _: Operator, id| service::network::shift_cancel(tx, id));
-
 /// Request an authenticator reset for somebody who has lost theirs
 ///
 /// Another operator must approve it within 24 hours. The owner is notified by letter.
@@ -223,38 +211,4 @@ async fn reset_ask(
         service::staff::authenticator::reset_ask(tx, caller.0, id.0, &body.0)
     })
     .await
-}
-
-/// One shift; the version is the ETag
-#[utoipa::path(get, path = "/api/v1/shifts/{id}", operation_id = "getShift",
-    tag = "network", params(("id" = ShiftId, Path)),
-    responses((status = 200, body = ShiftView)))]
-async fn shift_fetch(
-    caller: Operator,
-    request: HttpRequest,
-    app: Data<Arc<AppState>>,
-    id: Path<ShiftId>,
-) -> Reply {
-    reply::versioned(
-        &request,
-        app.read(caller.actor(), move |conn, _| service::network::shift_fetch(conn, id.0)).await,
-    )
-}
-
-/// Change a shift's hours; somebody who is then on no shift is off duty at once
-#[utoipa::path(put, path = "/api/v1/shifts/{id}", operation_id = "changeShift",
-    tag = "network", params(("id" = ShiftId, Path)),
-    request_body = ShiftChange, responses((status = 200, body = ShiftView)))]
-async fn shift_change(
-    caller: Operator,
-    request: HttpRequest,
-    app: Data<Arc<AppState>>,
-    id: Path<ShiftId>,
-    version: IfMatch,
-    body: Body<ShiftChange>,
-) -> Reply {
-    let outcome = app
-        .write(caller.actor(), move |tx| service::network::shift_change(tx, id.0, &version.0, &body.0))
-        .await;
-    reply::versioned(&request, outcome)
 }

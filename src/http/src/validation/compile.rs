@@ -84,6 +84,10 @@ pub(crate) fn of_schema(schema: &Value, named: &Named) -> Shape {
     let kind = match types.iter().find(|kind| **kind != "null") {
         Some(&"boolean") => Kind::Bool,
         Some(&"integer") => of_integer(schema),
+        Some(&"number") => Kind::Number {
+            least: schema["minimum"].as_f64().unwrap_or(f64::MIN),
+            most: schema["maximum"].as_f64().unwrap_or(f64::MAX),
+        },
         Some(&"string") => of_text(schema),
         Some(&"array") => Kind::List {
             items: Box::new(of_schema(&schema["items"], named)),

@@ -23,6 +23,11 @@ pub enum Kind {
         least: i64,
         most: i64,
     },
+    /// Any number; bounds are inclusive.
+    Number {
+        least: f64,
+        most: f64,
+    },
     /// A text that must be one of these values.
     Enum(Vec<String>),
     Text(Text),
@@ -86,6 +91,11 @@ impl Shape {
             Kind::Bool if value.is_boolean() => {}
             Kind::Bool => problems.add(&Wrong::Type("布尔值", "true or false")),
             Kind::Integer { least, most } => check_integer(value, *least, *most, problems),
+            Kind::Number { least, most } => match value.as_f64() {
+                Some(number) if (*least..=*most).contains(&number) => {}
+                Some(_) => problems.add(&Wrong::Between(*least, *most)),
+                None => problems.add(&Wrong::Type("数字", "a number")),
+            },
             Kind::Enum(values) => match value {
                 Value::String(text) if values.contains(text) => {}
                 Value::String(_) => problems.add(&Wrong::NotOneOf(values)),
@@ -123,6 +133,7 @@ impl Shape {
     pub(crate) fn without_bounds(self, nullable: bool) -> Self {
         let kind = match self.kind {
             Kind::Integer { .. } => Kind::Integer { least: i64::MIN, most: i64::MAX },
+            Kind::Number { .. } => Kind::Number { least: f64::MIN, most: f64::MAX },
             Kind::Text(text) if text.format.is_some() => Kind::Text(text),
             Kind::Text(text) => Kind::Text(Text::any(text.scanned)),
             Kind::Enum(_) => Kind::Text(Text::any(false)),

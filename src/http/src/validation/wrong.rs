@@ -24,6 +24,8 @@ pub enum Wrong<'s> {
     NotOneOf(&'s [String]),
     /// Outside of this range, bounds included.
     Range(i64, i64),
+    /// As [`Self::Range`], of a number with decimals.
+    Between(f64, f64),
     /// Fewer characters than this minimum.
     Short(usize),
     /// More characters than this maximum.
@@ -52,7 +54,7 @@ impl Wrong<'_> {
             Self::Repeated => "repeated",
             Self::Type(..) => "wrong_type",
             Self::NotOneOf(_) => "unknown_value",
-            Self::Range(..) => "out_of_range",
+            Self::Range(..) | Self::Between(..) => "out_of_range",
             Self::Short(_) => "too_short",
             Self::Long(_) => "too_long",
             Self::Few(_) => "too_few",
@@ -75,6 +77,9 @@ impl Wrong<'_> {
                 format!("Must be one of: {}.", values.join(", ")),
             ),
             Self::Range(least, most) => {
+                made(format!("须在 {least} 到 {most} 之间。"), format!("Must be from {least} to {most}."))
+            }
+            Self::Between(least, most) => {
                 made(format!("须在 {least} 到 {most} 之间。"), format!("Must be from {least} to {most}."))
             }
             Self::Short(1) => Bilingual::fixed("不能为空。", "Must not be empty."),

@@ -39,8 +39,6 @@ use storage::{
 /// Source: the project's clinical rules, prescribing table, "consent".
 pub(crate) const CARE_CONSENT: &str = "health_care";
 
-/// Idle check-ins ended per round, at most.
-const IDLE_AT_ONCE: i64 = 500;
 /// Lifetime of an access token, in seconds.
 pub(crate) const TOKEN_SECONDS: i64 = 300;
 
@@ -187,20 +185,15 @@ pub async fn sweep_idle(app: &Arc<AppState>) -> Result<usize, Failure> {
     const ALERT: Job = Job::new("silent-emergencies");
     const END: Job = Job::new("idle-check-ins");
     let before = idle_before(app);
-    let (silent, emergencies) = app
-        .read(Actor::System, move |conn, _| {
-            Ok((
-                store::check_ins_idle(conn, before, IDLE_AT_ONCE)?,
-                store::emergencies_silent(conn, before, 100)?,
-            ))
-        })
-        .await?;
+    let emergencies =
+        move |conn: &mut Conn, after| Ok(store::emergencies_silent(conn, before, after, rounds::PAGE)?);
     let alert = |tx: &mut Tx<'_>, &(id, station, since): &(ConsultationId, StationId, Timestamp)| {
         consultation::alert_silent(tx, id, station, since).map(|_| 0)
     };
-    let alerted = rounds::each(app, ALERT, emergencies, |(id, ..)| *id, alert).await;
+    let alerted = rounds::every(app, ALERT, |(id, ..)| *id, emergencies, alert).await?;
+    let idle = move |conn: &mut Conn, after| Ok(store::check_ins_idle(conn, before, after, rounds::PAGE)?);
     let end = move |tx: &mut Tx<'_>, row: &CheckInRow| end_idle(tx, row.id, before).map(usize::from);
-    let ended = rounds::each(app, END, silent, |row| row.id, end).await;
+    let ended = rounds::every(app, END, |row| row.id, idle, end).await?;
     alerted.and(ended).outcome()
 }
 

@@ -12,7 +12,7 @@ use super::{
     view::{ConsultationView, lock_of_doctor, view},
 };
 use crate::{
-    Actor, AppState, Failure, Recipients, Tx,
+    AppState, Failure, Recipients, Tx,
     caller::{self, StaffCaller},
     jobs::rounds::{self, Job},
     prescription,
@@ -29,10 +29,7 @@ use domain::{
     time::Timestamp,
     triage::TriageLevel,
 };
-use storage::{Live, consultation as store};
-
-/// Rows handled per round, at most.
-const BATCH: i64 = 200;
+use storage::{Conn, Live, consultation as store};
 
 /// Where the worker of a consultation is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -150,17 +147,13 @@ pub async fn sweep_absent(app: &Arc<AppState>) -> Result<usize, Failure> {
     const RECONCILE: Job = Job::new("astray-workers");
     const END: Job = Job::new("absent-workers").ignore_refusals();
     let before = app.now() - TimeDelta::seconds(i64::from(app.policy.matching.worker_return_s));
-    let (astray, absent) = app
-        .read(Actor::System, move |conn, _| {
-            Ok((
-                store::consultations_with_wrong_presence(conn, BATCH)?,
-                store::consultations_absent(conn, before, BATCH)?,
-            ))
-        })
-        .await?;
-    let seen = rounds::each(app, RECONCILE, astray, |(id, ..)| *id, reconcile_presence).await;
+    let astray =
+        |conn: &mut Conn, after| Ok(store::consultations_with_wrong_presence(conn, after, rounds::PAGE)?);
+    let seen = rounds::every(app, RECONCILE, |(id, ..)| *id, astray, reconcile_presence).await?;
+    let absent =
+        move |conn: &mut Conn, after| Ok(store::consultations_absent(conn, before, after, rounds::PAGE)?);
     let end = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::EndAbsent).map(|_| 1);
-    let ended = rounds::each(app, END, absent, |id| *id, end).await;
+    let ended = rounds::every(app, END, |id| *id, absent, end).await?;
     seen.and(ended).outcome()
 }
 
@@ -193,7 +186,7 @@ pub(crate) fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<boo
     release_all(tx, doctor)?;
     if storage::matching::doctor::presence_set(tx.conn, doctor, Presence::Off, tx.now)? {
         let by = Some(OffDutyBy::SignedOut);
-        let event = StaffEvent::DutyChanged { presence: Presence::Off, reason: None, by };
+        let event = StaffEvent::DutyChanged { presence: Presence::Off, reason: None, by, away_because: None };
         tx.record(doctor, event, Recipients::staff(doctor))?;
         // An offer may have been made meanwhile; from here on none can be.
         release_all(tx, doctor)?;
@@ -218,11 +211,9 @@ fn release_all(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
 pub async fn sweep_signed_out(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("signed-out-doctors");
     let oldest = app.now() - TimeDelta::hours(caller::SESSION_HOURS);
-    let signed_out = app
-        .read(Actor::System, move |conn, _| {
-            Ok(storage::matching::doctor::doctors_signed_out(conn, oldest, BATCH)?)
-        })
-        .await?;
+    let signed_out = move |conn: &mut Conn, after| {
+        Ok(storage::matching::doctor::doctors_signed_out(conn, oldest, after, rounds::PAGE)?)
+    };
     let release = |tx: &mut Tx<'_>, doctor: &StaffId| release_signed_out(tx, *doctor).map(usize::from);
-    rounds::each(app, JOB, signed_out, |doctor| *doctor, release).await.outcome()
+    rounds::every(app, JOB, |doctor| *doctor, signed_out, release).await?.outcome()
 }

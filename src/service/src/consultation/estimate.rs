@@ -1,18 +1,28 @@
-//! Estimate of the wait: Erlang C over the live figures. The figures are read at most once
-//! every few seconds, so that many clients polling cost no more than one.
+//! Estimate of a wait, from the live figures of the department that will serve the worker: their own,
+//! or the first of its chain where anybody is on call. The figures are read at most once every few
+//! seconds, so that many clients polling cost no more than one.
 
-use std::sync::Mutex;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{AppState, Failure};
 use domain::{
-    matching::{EstimateBasis, LiveFigures, estimate_wait},
+    consultation::Medium,
+    matching::{Department, EstimateBasis, LiveFigures, estimate_wait},
     time::Timestamp,
 };
-use storage::{Conn, consultation as store};
+use storage::{
+    Conn,
+    consultation::requested_since,
+    matching::{doctor, queue},
+    network::roster::coverage::next_on_call,
+};
 
 /// Median of a video consultation: 7.4 minutes (2,216 visits, US).
 /// Source: the project's load assumptions.
@@ -23,48 +33,116 @@ const MAX_AGE: TimeDelta = TimeDelta::seconds(5);
 /// How long a worker may wait.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Estimate {
-    /// Mean seconds; none when nobody is on call.
-    pub seconds: Option<u32>,
+    /// Which department will probably serve them: theirs, or the next one where anybody is on call.
+    pub department: Department,
+    /// From so many minutes; none when nobody is on call.
+    pub from_minutes: Option<u32>,
+    /// To so many minutes: four of five do not wait longer. None when nobody is on call.
+    pub to_minutes: Option<u32>,
     /// How it was calculated.
     pub basis: EstimateBasis,
+    /// When nobody is on call: when the next shift begins, if one is on the roster.
+    pub on_call_from: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Figures {
-    read_at: Timestamp,
-    doctors: u32,
-    offered_erlangs: f64,
+/// The figures of one department.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    /// Consultations requested within the last hour.
+    requested: u32,
+    waiting: u32,
+    /// For text and for video.
+    places: [u32; 2],
+    taken: [u32; 2],
 }
 
-/// The last figures read.
 #[derive(Debug, Default)]
-pub(crate) struct EstimateCache(Mutex<Option<Figures>>);
-
-/// The estimated wait behind `ahead` other consultations.
-pub(super) fn wait(conn: &mut Conn, app: &AppState, ahead: i64) -> Result<Estimate, Failure> {
-    let figures = figures(conn, app)?;
-    let estimate = estimate_wait(&LiveFigures {
-        offered_erlangs: figures.offered_erlangs,
-        doctors: figures.doctors,
-        mean_handling_s: HANDLING_S,
-        ahead: u32::try_from(ahead).unwrap_or(u32::MAX),
-    });
-    Ok(Estimate { seconds: estimate.seconds, basis: estimate.basis })
+struct Figures {
+    loads: HashMap<Department, Load>,
+    /// When the next shift begins, for departments where nobody is on call.
+    next_on_call: Mutex<HashMap<Department, Option<Timestamp>>>,
 }
 
-fn figures(conn: &mut Conn, app: &AppState) -> Result<Figures, Failure> {
+/// The last figures read, and since when somebody has been reading newer ones.
+#[derive(Debug, Default)]
+pub(crate) struct EstimateCache(Mutex<Option<(Timestamp, Arc<Figures>)>>);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The estimated wait behind `ahead` other consultations of the same department, for a doctor's place
+/// of this medium.
+pub(super) fn wait(
+    conn: &mut Conn,
+    app: &AppState,
+    (department, medium): (Department, Medium),
+    ahead: i64,
+) -> Result<Estimate, Failure> {
     let now = app.now();
-    let lock = || app.estimates.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(cached) = *lock()
-        && now - cached.read_at < MAX_AGE
-    {
-        return Ok(cached);
+    let figures = figures(conn, app, now)?;
+    let chain = app.departments().chain(department);
+    let load = |department| figures.loads.get(&department).copied().unwrap_or_default();
+    let of = match medium {
+        Medium::Text => 0,
+        Medium::Video => 1,
+    };
+    let serving = chain.iter().copied().find(|one| load(*one).places[of] > 0).unwrap_or(department);
+    let Load { requested, waiting, places, taken } = load(serving);
+    let (places, taken) = (places[of], taken[of]);
+    let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+    let estimate = estimate_wait(&LiveFigures {
+        offered_erlangs: f64::from(requested) * HANDLING_S / 3600.0,
+        places,
+        free: places.saturating_sub(taken),
+        mean_handling_s: HANDLING_S,
+        // Who waits for the department itself comes before those who overflow into it.
+        ahead: if serving == department { ahead } else { ahead.saturating_add(waiting) },
+    });
+    let on_call_from = match estimate.basis {
+        EstimateBasis::NobodyOnCall => {
+            let known = lock(&figures.next_on_call).get(&department).copied();
+            match known {
+                Some(known) => known,
+                None => {
+                    let next = next_on_call(conn, &chain, now)?;
+                    lock(&figures.next_on_call).insert(department, next);
+                    next
+                }
+            }
+        }
+        EstimateBasis::Free | EstimateBasis::ErlangC | EstimateBasis::Backlog => None,
+    };
+    let (from_minutes, to_minutes) = estimate.minutes.unzip();
+    Ok(Estimate { department: serving, from_minutes, to_minutes, basis: estimate.basis, on_call_from })
+}
+
+/// The cached figures, unless they are old: then one caller reads new ones, and others go on with the
+/// old ones meanwhile.
+fn figures(conn: &mut Conn, app: &AppState, now: Timestamp) -> Result<Arc<Figures>, Failure> {
+    if let Some((read_at, known)) = &mut *lock(&app.estimates.0) {
+        if now - *read_at < MAX_AGE {
+            return Ok(Arc::clone(known));
+        }
+        *read_at = now;
     }
-    let asked = store::consultations_since(conn, now - TimeDelta::hours(1))?;
-    let doctors = u32::try_from(storage::matching::doctor::doctors_available(conn)?).unwrap_or(0);
-    #[expect(clippy::cast_precision_loss, reason = "an hour's consultations are far below 2^52")]
-    let offered_erlangs = asked as f64 * HANDLING_S / 3600.0;
-    let fresh = Figures { read_at: now, doctors, offered_erlangs };
-    *lock() = Some(fresh);
+    let fresh = Arc::new(read(conn, now)?);
+    *lock(&app.estimates.0) = Some((now, Arc::clone(&fresh)));
     Ok(fresh)
+}
+
+fn read(conn: &mut Conn, now: Timestamp) -> Result<Figures, Failure> {
+    let mut loads: HashMap<Department, Load> = HashMap::new();
+    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    for (department, requested) in requested_since(conn, now - TimeDelta::hours(1))? {
+        loads.entry(department).or_default().requested = count(requested);
+    }
+    for (department, waiting, _) in queue::waiting_by_department(conn)? {
+        loads.entry(department).or_default().waiting = count(waiting);
+    }
+    for known in doctor::loads(conn, now)? {
+        let load = loads.entry(known.department).or_default();
+        (load.places, load.taken) = (known.places.map(count), known.taken.map(count));
+    }
+    Ok(Figures { loads, ..Figures::default() })
 }

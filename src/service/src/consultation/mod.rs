@@ -33,18 +33,18 @@ use super::{
     machine::{Machine, commit},
     triage::{self, TriageView},
 };
-use crate::alert;
+use crate::{alert, matching::duty};
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
     consultation::{CancelReason, Command, Consultation, ConsultationEvent, Offer, OfferState},
     event::care::ConsultationNote,
     ids::{ConsultationId, StaffId},
-    matching::{ranked_since, turns},
+    matching::{Queue, presence::AwayReason, ranked_since, turns},
     refusal::{Code, Refusal},
     triage::TriageLevel,
 };
-use storage::consultation::{self as store, FullConsultation};
+use storage::consultation::{self as store, FullConsultation, Queued};
 
 /// A consultation as it was loaded, with what a verb has decided since.
 #[derive(Debug, Clone)]
@@ -81,6 +81,20 @@ impl Loaded {
         commit(tx, self, &events)
     }
 
+    /// Where it waits once it has become `after`.
+    fn queued(&self, after: &Consultation, tx: &Tx<'_>) -> Result<Queued, Failure> {
+        let row = &self.full.row;
+        if after.triage == self.snapshot.triage {
+            return Ok(Queued { queue: row.queue.clone(), ranked_since: row.ranked_since });
+        }
+        let queue = Queue::parse(&row.queue)
+            .ok_or_else(|| Failure::inconsistent("a consultation in an unknown queue"))?;
+        Ok(Queued {
+            queue: Queue { level: after.triage, ..queue }.name(),
+            ranked_since: ranked_since(after.triage, after.waiting_since, &tx.app.policy.matching),
+        })
+    }
+
     /// The doctor of the open offer.
     fn asked_doctor(&self) -> Option<StaffId> {
         let offer = self.snapshot.offer.as_ref();
@@ -105,14 +119,10 @@ impl Machine for Loaded {
 
     fn write(&self, after: &Self, events: &[ConsultationEvent], tx: &mut Tx<'_>) -> Result<bool, Failure> {
         let (was, is) = (&self.snapshot, &after.snapshot);
-        let rank = if is.triage == was.triage {
-            self.full.row.ranked_since
-        } else {
-            ranked_since(is.triage, is.waiting_since, &tx.app.policy.matching)
-        };
+        let queued = self.queued(is, tx)?;
         // An offer's row must exist before the consultation can reference it.
         if !write_offer(tx, is.id, was.offer.as_ref(), is.offer.as_ref())?
-            || !store::consultation_store(tx.conn, was, is, &after.full.row, rank)?
+            || !store::consultation_store(tx.conn, was, is, &after.full.row, &queued)?
         {
             return Ok(false);
         }
@@ -182,7 +192,7 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
         ConsultationEvent::Accepted { at, .. } => {
             #[expect(clippy::cast_precision_loss, reason = "a wait in milliseconds is far below 2^52")]
             let seconds = (*at - row.requested_at).num_milliseconds() as f64 / 1000.0;
-            tx.count(Fact::Doctor { department: row.department.as_str(), seconds });
+            tx.count(Fact::Doctor { department: row.department.to_string(), seconds });
             Some(Fact::Offer("accepted"))
         }
         ConsultationEvent::Declined { .. } => Some(Fact::Offer("declined")),
@@ -211,9 +221,10 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
 /// What an event changes beside the consultation and its offer.
 fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEvent) -> Result<(), Failure> {
     use storage::matching::doctor;
+    let medium = before.medium;
     match event {
         ConsultationEvent::Offered { doctor, .. } => {
-            if !doctor::capacity_take(tx.conn, *doctor, tx.now)? {
+            if !doctor::capacity_take(tx.conn, *doctor, medium, tx.now)? {
                 return Err(Code::DoctorAtCapacity.into());
             }
         }
@@ -222,26 +233,32 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
             let turn = turns(1, u32::try_from(weight).unwrap_or(1));
             doctor::hospital_turn_take(tx.conn, *hospital, turn)?;
         }
-        ConsultationEvent::Declined { doctor, .. }
-        | ConsultationEvent::OfferWithdrawn { doctor, .. }
-        | ConsultationEvent::Completed { doctor, .. } => {
-            doctor::capacity_release(tx.conn, *doctor)?;
+        ConsultationEvent::Declined { doctor, .. } | ConsultationEvent::OfferWithdrawn { doctor, .. } => {
+            doctor::capacity_release(tx.conn, *doctor, medium)?;
+        }
+        ConsultationEvent::Completed { doctor, .. } => {
+            match tx.app.policy.matching.wrap_up_until(tx.now) {
+                Some(until) => doctor::capacity_release_and_wrap_up(tx.conn, *doctor, medium, until)?,
+                None => doctor::capacity_release(tx.conn, *doctor, medium)?,
+            };
         }
         ConsultationEvent::OfferExpired { doctor, .. } => {
-            doctor::capacity_release(tx.conn, *doctor)?;
+            doctor::capacity_release(tx.conn, *doctor, medium)?;
             // Otherwise the next offer would go to the same absent doctor.
-            doctor::presence_set_away(tx.conn, *doctor)?;
+            duty::make_away(tx, *doctor, AwayReason::OfferExpired)?;
         }
-        ConsultationEvent::Requeued { doctor, .. } => {
+        ConsultationEvent::Requeued { doctor, released, .. } => {
             // The next doctor starts without the previous doctor's drafts.
             super::prescription::withdraw_unsigned_of(tx, before.id)?;
-            doctor::capacity_release(tx.conn, *doctor)?;
-            doctor::presence_set_away(tx.conn, *doctor)?;
+            doctor::capacity_release(tx.conn, *doctor, medium)?;
+            if !released {
+                duty::make_away(tx, *doctor, AwayReason::LostLine)?;
+            }
         }
         ConsultationEvent::Cancelled { .. } => {
             // Free the doctor's place; an open offer was withdrawn before.
             if let Some(doctor) = before.doctor {
-                doctor::capacity_release(tx.conn, doctor)?;
+                doctor::capacity_release(tx.conn, doctor, medium)?;
             }
         }
         ConsultationEvent::Requested { .. }

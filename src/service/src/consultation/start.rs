@@ -8,17 +8,23 @@ use super::{
     Loaded, red_flag,
     view::{ConsultationView, view},
 };
-use crate::{Failure, Tx, alert, caller::WorkerCaller, machine::Machine, network::me, triage};
+use crate::{
+    Failure, Tx, alert,
+    caller::WorkerCaller,
+    machine::Machine,
+    network::{department, me},
+    triage,
+};
 use domain::{
-    consultation::{Consultation, ConsultationEvent},
+    consultation::{Consultation, ConsultationEvent, Medium},
     ids::ConsultationId,
-    matching::{Department, ranked_since},
+    matching::{Department, Queue, ranked_since},
     prescription::EncounterLane,
     refusal::{Code, Refusal},
     spelling,
     triage::{SymptomFlag, TriageLevel},
 };
-use storage::consultation::{self as store, FullConsultation, NewConsultation};
+use storage::consultation::{self as store, FullConsultation, NewConsultation, Queued};
 
 /// What a worker asks for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,8 +33,11 @@ pub struct StartInput {
     /// In the worker's own words, 1 to 2,000 characters.
     #[schema(value_type = spelling::Words)]
     pub complaint: String,
-    /// Which department; general practice if left out.
+    /// Which department of the network; general practice if left out.
     pub department: Option<Department>,
+    /// How to talk with the doctor; by text if left out.
+    #[serde(default)]
+    pub medium: Option<Medium>,
     /// The lane; the station must permit it.
     pub lane: EncounterLane,
     /// Signs that need a doctor at once.
@@ -44,6 +53,8 @@ pub struct StartInput {
 /// `ConsentMissing`; a bad field.
 pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Result<ConsultationView, Failure> {
     let complaint = input.complaint.trim();
+    let department = input.department.unwrap_or(Department::GENERAL_PRACTICE);
+    department::ensure(tx, "department", &[department])?;
     me::lock_consent_and_worker(tx, caller.worker).or_else(|missing| {
         // A lane that is not permitted is refused first.
         let lanes = storage::network::places::station_lanes(tx.conn, caller.station)?;
@@ -67,18 +78,29 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
         worker: caller.worker,
         at: tx.now,
         triage: Some(triage.level),
+        medium: input.medium.unwrap_or_default(),
     };
     let snapshot =
         Consultation::begin(&event).ok_or_else(|| Failure::inconsistent("a request that opens nothing"))?;
+    let queue = Queue {
+        department,
+        level: triage.level,
+        language: known.facts.worker.language,
+        medium: snapshot.medium,
+        district: known.facts.district.clone(),
+    };
     let new = NewConsultation {
         check_in: caller.check_in,
         station: caller.station,
         lane: input.lane,
-        department: input.department.unwrap_or(Department::GeneralPractice),
-        language: known.facts.worker.language,
+        department: queue.department,
+        language: queue.language,
         complaint_sealed: tx.app.seal("consultation", "complaint_sealed", id, complaint)?,
         symptoms: serde_json::to_string(&symptoms)?,
-        ranked_since: ranked_since(triage.level, tx.now, &tx.app.policy.matching),
+        queued: Queued {
+            queue: queue.name(),
+            ranked_since: ranked_since(triage.level, tx.now, &tx.app.policy.matching),
+        },
         red_flags: serde_json::to_string(&red_flags)?,
     };
     let (row, ahead) = store::consultation_add(tx.conn, &snapshot, new)?;

@@ -17,7 +17,7 @@ use crate::{
     triage,
 };
 use domain::{
-    consultation::{CancelReason, ConsultationState, OfferState},
+    consultation::{CancelReason, ConsultationState, Medium, OfferState},
     ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
     matching::Department,
     prescription::EncounterLane,
@@ -39,6 +39,8 @@ pub struct ConsultationView {
     pub state: ConsultationState,
     pub lane: EncounterLane,
     pub department: Department,
+    /// How doctor and worker talk.
+    pub medium: Medium,
     /// In the worker's own words; empty for the doctor of one that has ended, and once the
     /// consent to care is withdrawn.
     pub complaint: String,
@@ -238,7 +240,7 @@ pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<Co
     let (row, now) = (&known.full.row, &known.snapshot);
     let ahead = known.full.ahead.filter(|_| now.state == ConsultationState::Waiting);
     let estimate = match ahead {
-        Some(ahead) => Some(estimate::wait(conn, app, ahead)?),
+        Some(ahead) => Some(estimate::wait(conn, app, (row.department, row.medium), ahead)?),
         None => None,
     };
     let offer = now.offer.as_ref().filter(|offer| offer.state == OfferState::Open);
@@ -254,6 +256,7 @@ pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<Co
         state: now.state,
         lane: row.lane,
         department: row.department,
+        medium: row.medium,
         complaint: app.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?,
         symptoms: serde_json::from_str(&row.symptoms)?,
         triage: now.triage,

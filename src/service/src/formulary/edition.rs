@@ -1,5 +1,5 @@
-//! The edition of the catalogue that this process uses. Every instance caches it whole; an
-//! import writes a new edition to the database. Other instances reload when they are notified;
+//! The edition of the catalogue that this process uses. Every instance caches it whole, with the
+//! network's departments; an import, or a change of a department, makes a new edition in the database. Other instances reload when they are notified;
 //! as notifications may be lost, a job also reloads regularly, and a write first reloads if the
 //! last look is too old. So no instance prescribes from a replaced edition for longer than
 //! [`MAX_EDITION_AGE`].
@@ -8,7 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 
-use crate::{Actor, AppState, Failure, Tx};
+use crate::{Actor, AppState, Failure, Tx, network::department::Departments};
+use base::telemetry::Chain;
 use coordination::Topic;
 use domain::{
     formulary::{Formulary, Product},
@@ -26,6 +27,7 @@ pub(crate) struct Edition(RwLock<Cached>);
 #[derive(Clone, Default)]
 struct Cached {
     formulary: Arc<Formulary>,
+    departments: Arc<Departments>,
     /// Its number, and when it was last confirmed to be the database's.
     seen: Option<(i64, Timestamp)>,
 }
@@ -33,6 +35,10 @@ struct Cached {
 impl Edition {
     fn current(&self) -> Cached {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn departments(&self) -> Arc<Departments> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).departments)
     }
 
     /// Stores the result of a look, unless one that began later has stored its own already.
@@ -80,7 +86,14 @@ pub(crate) async fn ensure_recent(app: &Arc<AppState>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Marks in this transaction that products were written: a new edition.
+/// Makes this instance use what it has changed itself. If that fails, the job looks again soon.
+pub async fn look_after_change(app: &Arc<AppState>) {
+    if let Err(failure) = look(app).await {
+        tracing::warn!(error = %Chain(&failure), "the new edition could not be read yet");
+    }
+}
+
+/// Marks in this transaction that products or departments were written: a new edition.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -102,6 +115,7 @@ fn look_with(conn: &mut Conn, app: &AppState) -> Result<usize, Failure> {
             bodies.iter().map(|(_, body)| serde_json::from_str(body)).collect::<Result<Vec<Product>, _>>()?;
         read = products.len();
         cached.formulary = Arc::new(Formulary::from_products(products));
+        cached.departments = Arc::new(Departments::read(conn)?);
     }
     cached.seen = Some((number, began));
     app.edition.store(cached);

@@ -1,5 +1,5 @@
-//! The jobs of the queue: offer waiting consultations, expire unanswered offers, and requeue
-//! the consultations of a lost doctor.
+//! The jobs of the queue: offer waiting consultations, expire unanswered offers, requeue the
+//! consultations of a lost doctor, and watch the queues.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +18,8 @@ pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>) {
     jobs.every("signed-out-doctors", app, every_5_s, |app| async move {
         consultation::sweep_signed_out(&app).await
     });
+    let every_30_s = Schedule { pause: Duration::from_secs(30), topic: None };
+    jobs.every("queue-watch", app, every_30_s, |app| async move { matching::watch_queues(&app).await });
     let every_minute = Schedule { pause: Duration::from_secs(60), topic: None };
     jobs.every("unserved", app, every_minute, |app| async move { matching::give_up_unserved(&app).await });
 }

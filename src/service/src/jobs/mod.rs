@@ -6,6 +6,7 @@ pub(crate) mod catalogue;
 pub(crate) mod keys;
 pub mod letters;
 pub(crate) mod matching;
+pub(crate) mod roster;
 pub(crate) mod rounds;
 pub(crate) mod sweeps;
 pub mod texts;
@@ -34,6 +35,7 @@ impl Jobs {
         keys::start(&mut jobs, app);
         letters::start(&mut jobs, app, mailer);
         matching::start(&mut jobs, app);
+        roster::start(&mut jobs, app);
         sweeps::start(&mut jobs, app);
         vending::start(&mut jobs, app);
         jobs

@@ -10,16 +10,21 @@ use std::{
 
 use futures_util::future::join_all;
 
+use uuid::Uuid;
+
 use crate::{Actor, AppState, Failure, Tx};
 use base::telemetry::Chain;
 use domain::ids::Id;
-use storage::events::AnyId;
+use storage::{Conn, events::AnyId};
 
 /// How long a round waits for row locks in all. Our default.
 const LOCK_BUDGET: Duration = Duration::from_secs(1);
 /// The lock timeout per item once the budget is used up: normal transactions hold a row lock
 /// for less. Our default.
 const MIN_LOCK_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// How many due items are read at once.
+pub(crate) const PAGE: i64 = 50;
 
 /// The items deferred to the next round, by the name of the job.
 #[derive(Debug, Default)]
@@ -34,13 +39,14 @@ impl Left {
         }
     }
 
-    fn set(&self, job: &'static str, ids: HashSet<AnyId>) {
+    /// Keeps those of the items `tried` that were deferred.
+    fn set(&self, job: &'static str, tried: &[AnyId], deferred: &HashSet<AnyId>) {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if ids.is_empty() {
-            left.remove(job);
-        } else {
-            left.insert(job, ids);
+        let of_job = left.entry(job).or_default();
+        for id in tried {
+            of_job.remove(id);
         }
+        of_job.extend(deferred);
     }
 }
 
@@ -76,6 +82,8 @@ pub(crate) struct Done {
     left: HashSet<AnyId>,
     /// Writes outside the items that failed.
     failed: usize,
+    /// A failure that concerns all items has ended the round.
+    stopped: bool,
 }
 
 impl Done {
@@ -93,11 +101,17 @@ impl Done {
         self.left.contains(&AnyId::from_uuid(id.uuid()))
     }
 
+    /// Whether a failure that concerns all items has ended it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// The sum of both.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.done += other.done;
         self.left.extend(other.left);
         self.failed += other.failed;
+        self.stopped |= other.stopped;
         self
     }
 
@@ -126,6 +140,38 @@ where
     round
 }
 
+/// As [`each`], for everything that is due, page by page in the order of `id_of`: `read` returns what is
+/// due behind an item, [`PAGE`] at most. An item that stays due, because it is locked or refused or
+/// fails, hides none behind it.
+pub(crate) async fn every<T, K, I, R, W>(
+    app: &Arc<AppState>,
+    job: Job,
+    id_of: I,
+    read: R,
+    work: W,
+) -> Result<Done, Failure>
+where
+    T: Send + 'static,
+    K: 'static,
+    I: Fn(&T) -> Id<K>,
+    R: Fn(&mut Conn, Id<K>) -> Result<Vec<T>, Failure> + Send + Sync + 'static,
+    W: Fn(&mut Tx<'_>, &T) -> Result<usize, Failure> + Send + Sync + 'static,
+{
+    let (read, work) = (Arc::new(read), Arc::new(work));
+    let (mut done, mut after) = (Done::default(), Id::from_uuid(Uuid::nil()));
+    loop {
+        let reader = Arc::clone(&read);
+        let page = app.read(Actor::System, move |conn, _| reader(conn, after)).await?;
+        let is_last = page.len() < PAGE as usize;
+        after = page.iter().map(&id_of).max().unwrap_or(after);
+        let work = Arc::clone(&work);
+        done = done.and(each(app, job, page, &id_of, move |tx, item| work(tx, item)).await);
+        if is_last || done.is_stopped() {
+            return Ok(done);
+        }
+    }
+}
+
 /// Runs `work` for each due item and returns the results of those that succeeded. A failure
 /// that concerns all items, such as an unreachable database, ends the round.
 pub(crate) async fn walk<T, K, R, I, W>(
@@ -146,6 +192,7 @@ where
     app.left.sort(job.name, &mut due, any_id);
     let (work, width) = (Arc::new(work), if job.concurrent { app.store.write_concurrency() } else { 1 });
     let (mut results, mut round, mut lock_budget) = (Vec::new(), Done::default(), LOCK_BUDGET);
+    let tried: Vec<AnyId> = due.iter().map(any_id).collect();
     let mut due = due.into_iter();
     loop {
         let began = Instant::now();
@@ -175,13 +222,14 @@ where
             }
         }
         if stop {
+            round.stopped = true;
             break;
         }
         if waited {
             lock_budget = lock_budget.saturating_sub(began.elapsed());
         }
     }
-    app.left.set(job.name, round.left.clone());
+    app.left.set(job.name, &tried, &round.left);
     (results, round)
 }
 

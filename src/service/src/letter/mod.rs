@@ -5,11 +5,12 @@
 
 pub mod text_message;
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{
     Actor, AppState, Failure, Recipients, Tx,
@@ -37,8 +38,6 @@ use storage::{
 };
 
 const JOB: Job = Job::new("letters");
-/// At most this many deferred letters are skipped per round.
-const MAX_DEFERRED: usize = 20;
 /// For how long a letter is claimed: longer than the timeout of the mail server.
 const CLAIM_TIME: TimeDelta = TimeDelta::seconds(60);
 /// A link must remain valid for at least this long when its letter is sent. Our default.
@@ -135,7 +134,8 @@ pub async fn claim_due(app: &Arc<AppState>) -> Result<Vec<OpenLetter>, Failure> 
 /// others.
 pub(crate) struct Outbox {
     app: Arc<AppState>,
-    deferred: HashSet<LetterId>,
+    /// When the last letter of this round was due, and which it was.
+    after: (Timestamp, LetterId),
     done: Done,
 }
 
@@ -146,7 +146,8 @@ impl Outbox {
     /// Faults of the storage.
     pub async fn open(app: &Arc<AppState>) -> Result<Self, Failure> {
         let done = password_link::answer_requests(app).await?;
-        Ok(Self { app: Arc::clone(app), deferred: HashSet::new(), done })
+        let first = (Timestamp::UNIX_EPOCH, LetterId::from_uuid(Uuid::nil()));
+        Ok(Self { app: Arc::clone(app), after: first, done })
     }
 
     /// Claims the letter that is due first.
@@ -154,27 +155,22 @@ impl Outbox {
     /// # Errors
     /// Faults of the storage.
     pub(crate) async fn claim_next(&mut self) -> Result<Option<OpenLetter>, Failure> {
-        // A due letter may be unfit for sending, or locked: try the next one.
-        while self.deferred.len() < MAX_DEFERRED {
+        loop {
             // Read first, so that an empty outbox costs no write.
-            let limit = 1 + i64::try_from(self.deferred.len()).unwrap_or(0);
-            let due = self
-                .app
-                .read(Actor::System, move |conn, app| Ok(store::letters_due(conn, app.now(), limit)?));
-            let Some(row) = due.await?.into_iter().find(|row| !self.deferred.contains(&row.id)) else {
-                break;
-            };
-            let id = row.id;
+            let after = self.after;
+            let due = move |conn: &mut Conn, app: &AppState| Ok(store::letter_due(conn, app.now(), after)?);
+            let Some(row) = self.app.read(Actor::System, due).await? else { return Ok(None) };
+            self.after = (row.next_try_at.unwrap_or(after.0), row.id);
             let (claimed, done) = rounds::walk(&self.app, JOB, vec![row], |row| row.id, claim).await;
-            if done.was_deferred(id) {
-                self.deferred.insert(id);
-            }
             self.done = std::mem::take(&mut self.done).and(done);
+            if self.done.is_stopped() {
+                return Ok(None);
+            }
+            // It may be unfit for sending, or locked: then try the next one.
             if let Some(letter) = claimed.into_iter().flatten().next() {
                 return Ok(Some(letter));
             }
         }
-        Ok(None)
     }
 
     /// Adds the result of recording a letter; returns whether the round can go on.
@@ -357,6 +353,13 @@ pub fn resend(tx: &mut Tx<'_>, id: LetterId) -> Result<LetterView, Failure> {
         LetterKind::EmailConfirm => email::fresh_link_again(tx, recipient.id, row.email())?,
         LetterKind::AuthenticatorReset | LetterKind::EmailChanged | LetterKind::SignInAlarm => {
             tx.app.public_url.clone()
+        }
+        // Which departments, as long as it is known: once sent, the link alone leads to them.
+        LetterKind::CoverageGap | LetterKind::QueueTrouble if row.body_sealed.is_empty() => {
+            tx.app.public_url.clone()
+        }
+        LetterKind::CoverageGap | LetterKind::QueueTrouble => {
+            tx.app.open("letter", "body_sealed", id, &row.body_sealed)?
         }
     };
     let sealed = tx.app.seal("letter", "body_sealed", id, &link)?;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
@@ -11,11 +12,16 @@ use crate::{
 };
 use coordination::Topic;
 use domain::{event::letter::TextMessageEvent, ids::TextMessageId, network::Phone, time::Timestamp};
-use storage::letter::text_message::{self as store, DueText};
+use storage::{
+    Conn,
+    letter::text_message::{self as store, DueText},
+};
 
 const JOB: Job = Job::new("text-messages");
 /// Messages handled per round, at most.
-const MAX_PER_ROUND: i64 = 50;
+const MAX_PER_ROUND: usize = 50;
+/// How many are read at once.
+const PAGE: i64 = 50;
 /// Time between two tries, until a message expires. Our default.
 const PAUSE: TimeDelta = TimeDelta::seconds(20);
 
@@ -73,9 +79,22 @@ impl Claimed {
 pub async fn claim_due(app: &Arc<AppState>) -> Result<Claimed, Failure> {
     // Read first, so that an empty outbox costs no write.
     let now = app.now();
-    let due = app.read(Actor::System, move |conn, _| Ok(store::texts_due(conn, now, MAX_PER_ROUND)?)).await?;
-    let (texts, done) = rounds::walk(app, JOB, due, |row| row.id, claim).await;
-    Ok(Claimed { texts: texts.into_iter().flatten().collect(), done })
+    let mut claimed = Claimed { texts: Vec::new(), done: Done::default() };
+    let mut after = TextMessageId::from_uuid(Uuid::nil());
+    // Those that cannot be claimed do not use up the round.
+    while claimed.texts.len() < MAX_PER_ROUND {
+        let due = move |conn: &mut Conn, _: &AppState| Ok(store::texts_due(conn, now, after, PAGE)?);
+        let due = app.read(Actor::System, due).await?;
+        let Some(last) = due.last() else { break };
+        after = last.id;
+        let (texts, done) = rounds::walk(app, JOB, due, |row| row.id, claim).await;
+        claimed.texts.extend(texts.into_iter().flatten());
+        claimed.done = claimed.done.and(done);
+        if claimed.done.is_stopped() {
+            break;
+        }
+    }
+    Ok(claimed)
 }
 
 fn claim(tx: &mut Tx<'_>, row: &DueText) -> Result<Option<OpenText>, Failure> {

@@ -8,7 +8,8 @@ use crate::{Failure, Recipients, Tx, caller::StaffCaller};
 use coordination::Topic;
 use domain::{
     event::staff::StaffEvent,
-    matching::presence::Presence,
+    ids::StaffId,
+    matching::presence::{AwayReason, DutyStatus, Presence},
     refusal::{Code, Refusal},
     time::{Timestamp, civil_day},
     words::Bilingual,
@@ -41,12 +42,37 @@ enum WantedPresence {
 pub struct DutyView {
     /// Off, available or away.
     pub presence: Presence,
+    /// What the doctor can do now: `busy` and `wrap_up` are states of one who is available.
+    pub status: DutyStatus,
+    /// When the wrap-up of the last consultation ends; only while `wrap_up`.
+    pub wrap_up_until: Option<DateTime<Utc>>,
+    /// Why they were made away; only while away. Setting `available` brings them back.
+    pub away_because: Option<AwayReason>,
+    /// Since when; only while away.
+    pub away_since: Option<DateTime<Utc>>,
     /// When the present shift ends; none when on no shift.
     pub on_shift_until: Option<DateTime<Utc>>,
-    /// Live consultations now, offers included.
+    /// Live consultations by text now, offers included.
     pub live: i32,
-    /// Consultations at once, at most.
+    /// Consultations by text at once, at most.
     pub capacity: i32,
+    /// Live consultations by video now, offers included.
+    pub live_video: i32,
+    /// Consultations by video at once, at most.
+    pub video_capacity: i32,
+}
+
+/// `busy` outranks `wrap_up`: the end of a wrap-up alone brings nothing then.
+fn status(row: &DoctorRow, now: Timestamp) -> DutyStatus {
+    match row.presence {
+        Presence::Off => DutyStatus::Off,
+        Presence::Away => DutyStatus::Away,
+        Presence::Available if row.live >= row.capacity && row.live_video >= row.video_capacity => {
+            DutyStatus::Busy
+        }
+        Presence::Available if row.wrap_up_until.is_some_and(|until| now < until) => DutyStatus::WrapUp,
+        Presence::Available => DutyStatus::Available,
+    }
 }
 
 /// A doctor's duty; none once an authority has ended.
@@ -57,11 +83,20 @@ pub fn fetch(
     now: Timestamp,
 ) -> Result<Option<DutyView>, Failure> {
     let found = store::doctor_on_shift(conn, live, caller.staff, now)?;
-    Ok(found.map(|(row, on_shift_until)| DutyView {
-        presence: row.presence,
-        on_shift_until,
-        live: row.live,
-        capacity: row.capacity,
+    Ok(found.map(|(row, on_shift_until)| {
+        let status = status(&row, now);
+        DutyView {
+            presence: row.presence,
+            status,
+            wrap_up_until: row.wrap_up_until.filter(|_| status == DutyStatus::WrapUp),
+            away_because: row.away_because,
+            away_since: row.away_since,
+            on_shift_until,
+            live: row.live,
+            capacity: row.capacity,
+            live_video: row.live_video,
+            video_capacity: row.video_capacity,
+        }
     }))
 }
 
@@ -80,11 +115,25 @@ pub fn set(tx: &mut Tx<'_>, caller: StaffCaller, input: &DutyInput) -> Result<Du
         }
     }
     if store::presence_set(tx.conn, caller.staff, input.presence, tx.now)? {
-        let event = StaffEvent::DutyChanged { presence: input.presence, reason: None, by: None };
+        let event =
+            StaffEvent::DutyChanged { presence: input.presence, reason: None, by: None, away_because: None };
         tx.record(caller.staff, event, Recipients::staff(caller.staff))?;
         tx.wake(Topic::Matching);
     }
     fetch(tx.conn, Live::always(), caller, tx.now)?.ok_or_else(|| Code::NotFound.into())
+}
+
+/// Sets an available doctor to away, and tells them so.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn make_away(tx: &mut Tx<'_>, doctor: StaffId, because: AwayReason) -> Result<(), Failure> {
+    if store::presence_set_away(tx.conn, doctor, because, tx.now)? {
+        let (presence, away_because) = (Presence::Away, Some(because));
+        let event = StaffEvent::DutyChanged { presence, reason: None, by: None, away_because };
+        tx.record(doctor, event, Recipients::staff(doctor))?;
+    }
+    Ok(())
 }
 
 fn ensure_may_serve(tx: &mut Tx<'_>, row: &DoctorRow) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use crate::{
     staff::signing,
 };
 use domain::{
-    consultation::Command,
+    consultation::{Command, Medium},
     ids::{ConsultationId, OfferId},
     matching::Department,
     refusal::Code,
@@ -59,6 +59,8 @@ pub struct OfferView {
     pub expires_at: DateTime<Utc>,
     /// The requested department.
     pub department: Department,
+    /// How the worker wants to talk.
+    pub medium: Medium,
     /// How soon a doctor must see the worker.
     pub triage: TriageLevel,
     /// In the worker's own words; empty once they withdrew the consent to care.
@@ -94,6 +96,7 @@ pub fn open_of(
             created_at: offer.created_at,
             expires_at: offer.expires_at,
             department: row.department,
+            medium: row.medium,
             triage: row.triage,
             complaint: if full.consents {
                 app.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?

@@ -12,6 +12,8 @@ use import::ImportError;
 
 pub mod access;
 pub(crate) mod counts;
+pub mod coverage;
+pub mod department;
 pub(crate) mod details;
 pub mod district;
 pub(crate) mod fitness;
@@ -21,7 +23,7 @@ pub mod me;
 pub(crate) mod merge;
 pub(crate) mod people;
 pub(crate) mod places;
-pub(crate) mod roster;
+pub mod roster;
 pub mod worker_change;
 
 pub use counts::{NetworkCounts, counts};
@@ -39,6 +41,14 @@ pub use places::{
 pub use roster::{
     ShiftCancelled, ShiftChange, ShiftInput, ShiftView, shift_add, shift_cancel, shift_change, shift_fetch,
     shift_list,
+};
+pub use roster::{
+    leave::{LeaveInput, LeaveView, leave_add, leave_end, leave_list},
+    rule::{
+        ShiftRuleChange, ShiftRuleInput, ShiftRuleView, rule_add, rule_change, rule_end, rule_fetch,
+        rule_list,
+    },
+    staff::{RosteredView, rostered_list},
 };
 
 pub(crate) fn checked(tx: &Tx<'_>, record: &impl Record) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use super::{
     machine::Loaded,
 };
 use crate::{
-    Actor, AppState, Failure, Tx,
+    AppState, Failure, Tx,
     jobs::rounds::{self, Job},
     machine::commit,
 };
@@ -28,9 +28,6 @@ use storage::{
     order::prescribed::WithLines,
     prescription::{self as store, LineRow, PrescriptionRow},
 };
-
-/// The maximum number of prescriptions that one round ends.
-const EXPIRED_AT_ONCE: i64 = 100;
 
 /// One line from which an order may take packs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -225,10 +222,8 @@ pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failu
 pub async fn expire_due(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("expire-prescriptions");
     let now = app.now();
-    let due = app
-        .read(Actor::System, move |conn, _| Ok(store::prescriptions_due(conn, now, EXPIRED_AT_ONCE)?))
-        .await?;
-    rounds::each(app, JOB, due, |id| *id, |tx, id| expire(tx, *id)).await.outcome()
+    let due = move |conn: &mut Conn, after| Ok(store::prescriptions_due(conn, now, after, rounds::PAGE)?);
+    rounds::every(app, JOB, |id| *id, due, |tx, id| expire(tx, *id)).await?.outcome()
 }
 
 fn expire(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<usize, Failure> {

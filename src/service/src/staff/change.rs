@@ -46,7 +46,7 @@ pub struct StaffChange {
     /// Name in English or pinyin.
     #[schema(value_type = spelling::Name)]
     pub name_en: String,
-    /// A doctor's hospital.
+    /// A doctor's or coordinator's hospital.
     pub hospital_id: Option<HospitalId>,
     /// A safety officer's employer.
     pub employer_id: Option<EmployerId>,
@@ -86,6 +86,7 @@ pub fn staff_fetch(conn: &mut Conn, id: StaffId, now: Timestamp) -> Result<(i64,
             licence_verified: details.licence_verified_at.is_some(),
             practising_since: details.practising_since,
             capacity: details.capacity,
+            video_capacity: Some(details.video_capacity),
         }),
     };
     let pharmacist = store::pharmacist_details(conn, id)?.map(|details| PharmacistInput {
@@ -155,7 +156,7 @@ pub(crate) fn write(
         | note("employer_id", row.employer_id != employer_id);
     if let (Some(doctor), Some(hospital_id)) = (new.doctor, hospital_id) {
         let old = store::doctor_details(tx.conn, row.id)?.ok_or(Code::NotFound)?;
-        if old.hospital_id != hospital_id && old.live > 0 {
+        if old.hospital_id != hospital_id && old.live + old.live_video > 0 {
             return Err(Refusal::moved_on("has_patients").into());
         }
         refuse_taken_licence(tx.conn, row, &doctor.licence_no)?;
@@ -173,6 +174,8 @@ pub(crate) fn write(
             languages: languages.join(";"),
             capacity: doctor.capacity,
             live: old.live,
+            video_capacity: doctor.video_capacity.unwrap_or(old.video_capacity),
+            live_video: old.live_video,
         };
         note("licence_no", old.licence_no != details.licence_no);
         note("licence_valid_until", old.licence_valid_until != details.licence_valid_until);
@@ -180,8 +183,12 @@ pub(crate) fn write(
         note("practising_since", old.practising_since != details.practising_since);
         note("languages", old.languages != details.languages);
         note("capacity", old.capacity != details.capacity);
+        note("video_capacity", old.video_capacity != details.video_capacity);
         if !store::doctor_write(tx.conn, row.id, &details)? {
-            return Err(too_small(old.live).into());
+            let by_text = old.live > details.capacity;
+            let (field, live) =
+                if by_text { ("capacity", old.live) } else { ("video_capacity", old.live_video) };
+            return Err(too_small(field, live).into());
         }
         let before: BTreeSet<_> = store::doctor_departments(tx.conn, row.id)?.into_iter().collect();
         if note("departments", before != doctor.departments.iter().copied().collect()) {
@@ -192,7 +199,8 @@ pub(crate) fn write(
         let may_serve = verified && details.licence_valid_until >= civil_day(tx.now);
         if !may_serve && store::doctor_off(tx.conn, row.id)? {
             let reason = Some(OffDutyReason::Licence);
-            let event = StaffEvent::DutyChanged { presence: Presence::Off, reason, by: None };
+            let event =
+                StaffEvent::DutyChanged { presence: Presence::Off, reason, by: None, away_because: None };
             tx.record(row.id, event, Recipients::staff(row.id))?;
         }
         tx.wake(Topic::Matching);
@@ -236,12 +244,12 @@ fn refuse_taken_licence(conn: &mut Conn, row: &StaffRow, licence_no: &str) -> Re
     Err(refusal.into())
 }
 
-fn too_small(live: i32) -> Refusal {
+fn too_small(field: &str, live: i32) -> Refusal {
     let message = Bilingual::made(
         format!("该医生正在接诊 {live} 人，容量不能更小。"),
         format!("The doctor holds {live} consultations now; the capacity must not be smaller."),
     );
-    Refusal::field("capacity", "out_of_range", message)
+    Refusal::field(field, "out_of_range", message)
 }
 
 /// The refusal of a value that somebody else has.

@@ -24,9 +24,9 @@ use crate::{
     caller::StaffCaller,
     letter,
     network::{
-        checked,
+        checked, department,
         import::{self, Existing, ImportError, PreparedStaff},
-        missing, one_row, unknown,
+        missing, one_row, roster, unknown,
     },
     page::{Page, Rows},
 };
@@ -65,7 +65,7 @@ impl ToSchema for StaffRole {}
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaffInput {
-    /// Doctor, pharmacist, operator, restocker or employer (safety officer).
+    /// Doctor, pharmacist, operator, restocker, employer (safety officer) or coordinator.
     #[schema(value_type = StaffRole)]
     pub role: Role,
     /// The mail address to sign in with.
@@ -77,7 +77,7 @@ pub struct StaffInput {
     /// Name in English or pinyin.
     #[schema(value_type = spelling::Name)]
     pub name_en: String,
-    /// A doctor's hospital.
+    /// A doctor's or coordinator's hospital.
     pub hospital_id: Option<HospitalId>,
     /// A safety officer's employer.
     pub employer_id: Option<EmployerId>,
@@ -127,9 +127,12 @@ pub struct DoctorInput {
     /// Languages of consultation.
     #[schema(value_type = std::collections::HashSet<Language>, min_items = 1, max_items = 2)]
     pub languages: Vec<Language>,
-    /// The maximum number of live consultations at a time.
+    /// The maximum number of live consultations by text at a time.
     #[schema(minimum = 1, maximum = 10)]
     pub capacity: i32,
+    /// The same by video. If left out, it stays; a new doctor has 1.
+    #[schema(minimum = 0, maximum = 1)]
+    pub video_capacity: Option<i32>,
 }
 
 /// A member of staff, as operators see them.
@@ -187,7 +190,7 @@ pub fn operator_create(tx: &mut Tx<'_>, operator: PreparedStaff) -> Result<(), F
     Ok(())
 }
 
-fn already_exists(field: &str) -> Refusal {
+pub(crate) fn already_exists(field: &str) -> Refusal {
     let mut refusal = taken(field);
     refusal.code = Code::AlreadyExists;
     refusal
@@ -221,6 +224,9 @@ pub(crate) fn prepare_staff(tx: &mut Tx<'_>, input: StaffInput) -> Result<Prepar
         record.employer_code = Some(code.ok_or_else(|| unknown("employer_id"))?);
     }
     checked(tx, &record)?;
+    if let Some(doctor) = &record.doctor {
+        department::ensure(tx, "departments", &doctor.departments)?;
+    }
     Ok(PreparedStaff::of(record).0)
 }
 
@@ -233,6 +239,7 @@ impl From<DoctorInput> for DoctorRecord {
             departments: input.departments,
             languages: input.languages,
             capacity: input.capacity,
+            video_capacity: input.video_capacity,
         }
     }
 }
@@ -299,6 +306,8 @@ pub fn staff_enable(tx: &mut Tx<'_>, id: StaffId) -> Result<StaffSummary, Failur
     }
     if changes::staff_enable(tx.conn, id, &email, licence_no.as_deref())? {
         tx.record(id, StaffEvent::Enabled {}, Recipients::staff(id))?;
+        // Their rules were not planned meanwhile.
+        roster::planning::replan_person(tx, id)?;
     }
     storage::staff::staff_fetch(tx.conn, id)?.map(staff_summary).ok_or_else(|| Code::NotFound.into())
 }

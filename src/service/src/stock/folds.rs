@@ -6,9 +6,9 @@ use std::{collections::HashMap, fmt::Debug};
 use crate::{Failure, order::write::domain_order, vend::domain_attempt};
 use domain::{
     check_in::CheckIn,
-    consultation::{Consultation, ConsultationEvent},
+    consultation::{Consultation, ConsultationEvent, Medium, OfferState},
     event::{Event, Stream},
-    ids::{ConsultationId, Id, OrderId},
+    ids::{ConsultationId, Id, OrderId, StaffId},
     order::{Order, OrderEvent, OrderState, UnitState},
     prescription::{Event as PrescriptionEvent, Prescription},
     time::Timestamp,
@@ -143,10 +143,32 @@ pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<
                 Some(consultation)
             }
         })?;
+    places(conn, &stored, found)?;
     for stored in stored {
         // A merge of two records moves their consultations without an event of theirs.
         let said = folded.remove(&stored.id).map(|said| Consultation { worker: stored.worker, ..said });
         compare(("consultation", stored.id), stored, said, found);
+    }
+    Ok(())
+}
+
+/// 7. No doctor has more live consultations and open offers by one medium than places for it.
+fn places(conn: &mut Conn, stored: &[Consultation], found: &mut Vec<String>) -> Result<(), Failure> {
+    let mut held: HashMap<(StaffId, Medium), i32> = HashMap::new();
+    for one in stored.iter().filter(|one| one.state.is_live()) {
+        let asked = one.offer.as_ref().filter(|offer| offer.state == OfferState::Open);
+        if let Some(doctor) = one.doctor.or(asked.map(|offer| offer.doctor)) {
+            *held.entry((doctor, one.medium)).or_default() += 1;
+        }
+    }
+    for doctor in storage::matching::doctor::places_all(conn)? {
+        let places = [(Medium::Text, doctor.capacity), (Medium::Video, doctor.video_capacity)];
+        for (medium, places) in places {
+            let held = held.get(&(doctor.staff_id, medium)).copied().unwrap_or(0);
+            if held > places {
+                found.push(format!("7: doctor {} has {held} by {medium}, of {places}", doctor.staff_id));
+            }
+        }
     }
     Ok(())
 }

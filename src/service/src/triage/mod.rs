@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Actor, AppState, Failure, Tx,
+    AppState, Failure, Tx,
     caller::{Visit, WorkerCaller},
     consultation,
     profile::{self, HealthProfile},
@@ -387,8 +387,8 @@ pub(super) fn wait_for_second(
 pub async fn alarm_unmeasured(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("unmeasured-extremes").ignore_refusals();
     let now = app.now();
-    let due = app.read(Actor::System, move |conn, _| Ok(store::measure_again_due(conn, now, 100)?)).await?;
-    rounds::each(app, JOB, due, |(check_in, ..)| *check_in, alarm).await.outcome()
+    let due = move |conn: &mut Conn, after| Ok(store::measure_again_due(conn, now, after, rounds::PAGE)?);
+    rounds::every(app, JOB, |(check_in, ..)| *check_in, due, alarm).await?.outcome()
 }
 
 fn alarm(

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::{closing, lock_cabinet, orders::Orders, reconcile};
 use crate::{
-    Actor, AppState, Failure, Tx,
+    AppState, Failure, Tx,
     jobs::rounds::{self, Job},
 };
 use domain::{
@@ -15,10 +15,7 @@ use domain::{
     order::{self, OrderState, UnitState},
     vend::{AttemptState, Command, attempt::VoidReason},
 };
-use storage::{order::UnitRow, vend::attempt::AttemptRow};
-
-/// The maximum number of rows in one round.
-const ROWS_PER_ROUND: i64 = 100;
+use storage::{Conn, order::UnitRow, vend::attempt::AttemptRow};
 
 /// Puts started attempts in doubt whose cabinet reported no outcome in time. Returns how many.
 ///
@@ -27,12 +24,10 @@ const ROWS_PER_ROUND: i64 = 100;
 pub async fn doubt_silent(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("doubt-silent");
     let before = app.now() - silence_limit(app);
-    let due = app
-        .read(Actor::System, move |conn, _| {
-            Ok(storage::vend::attempt::attempts_silent(conn, before, ROWS_PER_ROUND)?)
-        })
-        .await?;
-    rounds::each(app, JOB, due, |(_, id)| *id, doubt).await.outcome()
+    let due = move |conn: &mut Conn, after| {
+        Ok(storage::vend::attempt::attempts_silent(conn, before, after, rounds::PAGE)?)
+    };
+    rounds::every(app, JOB, |(_, id)| *id, due, doubt).await?.outcome()
 }
 
 fn doubt(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, AttemptId)) -> Result<usize, Failure> {
@@ -56,16 +51,14 @@ fn silence_limit(app: &AppState) -> TimeDelta {
 pub async fn void_expired(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("void-expired");
     let now = app.now();
-    let due = app
-        .read(Actor::System, move |conn, _| {
-            Ok(storage::vend::attempt::attempts_overdue(conn, now, ROWS_PER_ROUND)?)
-        })
-        .await?;
+    let due = move |conn: &mut Conn, after| {
+        Ok(storage::vend::attempt::attempts_overdue(conn, now, after, rounds::PAGE)?)
+    };
     let void = |tx: &mut Tx<'_>, &(cabinet, order): &(CabinetId, OrderId)| {
         lock_cabinet(tx, cabinet)?;
         withdraw(tx, &mut Orders::default(), order, VoidReason::Expired)
     };
-    rounds::each(app, JOB, due, |(_, order)| *order, void).await.outcome()
+    rounds::every(app, JOB, |(_, order)| *order, due, void).await?.outcome()
 }
 
 /// Ends unpaid orders that have expired and releases their stock. Returns how many.
@@ -75,10 +68,9 @@ pub async fn void_expired(app: &Arc<AppState>) -> Result<usize, Failure> {
 pub async fn expire_orders(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("expire-orders");
     let now = app.now();
-    let due = app
-        .read(Actor::System, move |conn, _| Ok(storage::order::orders_overdue(conn, now, ROWS_PER_ROUND)?))
-        .await?;
-    rounds::each(app, JOB, due, |(_, order)| *order, expire).await.outcome()
+    let due =
+        move |conn: &mut Conn, after| Ok(storage::order::orders_overdue(conn, now, after, rounds::PAGE)?);
+    rounds::every(app, JOB, |(_, order)| *order, due, expire).await?.outcome()
 }
 
 fn expire(tx: &mut Tx<'_>, &(cabinet, id): &(CabinetId, OrderId)) -> Result<usize, Failure> {

@@ -137,7 +137,7 @@ async fn one(
 /// General practitioners and the ends of their shifts: consultations without a
 /// department go to them. English speakers first, so that there are some.
 fn choose(network: &SampleNetwork, ends: &HashMap<String, Timestamp>) -> Vec<(String, Timestamp)> {
-    let general = |doctor: &&StaffRecord| departments(doctor).contains(&Department::GeneralPractice);
+    let general = |doctor: &&StaffRecord| departments(doctor).contains(&Department::GENERAL_PRACTICE);
     let mut here: Vec<(&StaffRecord, Timestamp)> = network
         .doctors
         .iter()

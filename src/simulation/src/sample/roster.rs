@@ -79,7 +79,7 @@ fn start_hour(duty: Duty, day: NaiveDate) -> Option<i64> {
 pub(super) fn shifts(network: &SampleNetwork, from: Timestamp, to: Timestamp) -> Vec<ShiftRecord> {
     let mut ranks = Ranks::default();
     let doctors = network.doctors.iter().map(|doctor| {
-        let main = super::departments(doctor).first().copied().unwrap_or(Department::GeneralPractice);
+        let main = super::departments(doctor).first().copied().unwrap_or(Department::GENERAL_PRACTICE);
         (doctor.email.as_str(), duty(ranks.next(main)))
     });
     let pharmacists = network

@@ -22,9 +22,34 @@ const TIERS: [(usize, i32, &str, &str); 3] = [
 ];
 /// Hospitals of the sample.
 const HOSPITALS: usize = TIERS[0].0 + TIERS[1].0 + TIERS[2].0;
-/// All departments except general practice, in their order of declaration.
+/// General practice, internal medicine and surgery as second departments.
+const GENERAL: Option<Department> = Some(Department::GENERAL_PRACTICE);
+const INTERNAL: Option<Department> = Some(Department::known("internal_medicine"));
+const SURGERY: Option<Department> = Some(Department::known("surgery"));
+const ORTHOPAEDICS: Option<Department> = Some(Department::known("orthopaedics"));
+/// Every department of the sample, which are those of a new network, and the second one that its
+/// doctors may serve.
+pub(super) const DEPARTMENTS: [(Department, Option<Department>); 15] = [
+    (Department::GENERAL_PRACTICE, INTERNAL),
+    (Department::known("internal_medicine"), GENERAL),
+    (Department::known("surgery"), ORTHOPAEDICS),
+    (Department::known("orthopaedics"), SURGERY),
+    (Department::known("dermatology"), None),
+    (Department::known("ophthalmology"), None),
+    (Department::known("ent"), None),
+    (Department::known("paediatrics"), GENERAL),
+    (Department::known("obstetrics_gynaecology"), None),
+    (Department::known("cardiology"), INTERNAL),
+    (Department::known("gastroenterology"), INTERNAL),
+    (Department::known("respiratory"), INTERNAL),
+    (Department::known("neurology"), INTERNAL),
+    (Department::known("traditional_chinese_medicine"), GENERAL),
+    (Department::known("psychiatry"), None),
+];
+
+/// All departments except general practice.
 fn specialties() -> impl Iterator<Item = Department> + Clone {
-    Department::ALL.iter().copied().filter(|department| *department != Department::GeneralPractice)
+    DEPARTMENTS.iter().map(|(code, _)| *code).filter(|code| *code != Department::GENERAL_PRACTICE)
 }
 
 /// 300 hospitals over the areas: tertiary ones first, so the large areas get several.
@@ -81,9 +106,9 @@ pub(super) fn doctors(seed: u64, hospitals: &[HospitalRecord], today: NaiveDate)
             let is_community = index >= TIERS[0].0 + TIERS[1].0;
             community += usize::from(is_community);
             let department = if is_community && community % 6 != 0 {
-                Department::GeneralPractice
+                Department::GENERAL_PRACTICE
             } else {
-                specialties.next().unwrap_or(Department::GeneralPractice)
+                specialties.next().unwrap_or(Department::GENERAL_PRACTICE)
             };
             let rank = ranks.next(department);
             doctors.push(doctor(&mut random, doctors.len() + 1, hospital, department, rank, today));
@@ -119,6 +144,7 @@ fn doctor(
         departments,
         languages,
         capacity: random.random_range(1..=3),
+        video_capacity: None,
     };
     StaffRecord {
         hospital_code: Some(hospital.code.clone()),
@@ -129,23 +155,7 @@ fn doctor(
 
 /// The second department that a doctor of `main` may serve.
 fn related(main: Department) -> Option<Department> {
-    match main {
-        Department::InternalMedicine | Department::TraditionalChineseMedicine | Department::Paediatrics => {
-            Some(Department::GeneralPractice)
-        }
-        Department::Cardiology
-        | Department::Gastroenterology
-        | Department::Respiratory
-        | Department::Neurology
-        | Department::GeneralPractice => Some(Department::InternalMedicine),
-        Department::Orthopaedics => Some(Department::Surgery),
-        Department::Surgery => Some(Department::Orthopaedics),
-        Department::Dermatology
-        | Department::Ophthalmology
-        | Department::Ent
-        | Department::ObstetricsGynaecology
-        | Department::Psychiatry => None,
-    }
+    DEPARTMENTS.iter().find(|(code, _)| *code == main).and_then(|(_, second)| *second)
 }
 
 /// Staff whose record is an address and a name: `{local}-01` and so on.

@@ -157,10 +157,16 @@ macro_rules! idle_check_ins {
     }};
 }
 
-/// Open check-ins that are idle since `before`.
-pub fn check_ins_idle(conn: &mut Conn, before: Timestamp, limit: i64) -> QueryResult<Vec<CheckInRow>> {
+/// Open check-ins behind `after` that are idle since `before`.
+pub fn check_ins_idle(
+    conn: &mut Conn,
+    before: Timestamp,
+    after: CheckInId,
+    limit: i64,
+) -> QueryResult<Vec<CheckInRow>> {
     on_backend!(conn, c => idle_check_ins!(before)
-        .order(check_in::active_at)
+        .filter(check_in::id.gt(after))
+        .order(check_in::id)
         .limit(limit)
         .select(CheckInRow::as_select())
         .load(c))
@@ -176,11 +182,12 @@ pub fn check_in_is_idle(conn: &mut Conn, id: CheckInId, before: Timestamp) -> Qu
     Ok(found.is_some())
 }
 
-/// Emergencies that wait for a doctor while their check-in had no activity since `before`: the
-/// consultation, its station and the last activity.
+/// Emergencies behind `after` that wait for a doctor while their check-in had no activity since
+/// `before`: the consultation, its station and the last activity.
 pub fn emergencies_silent(
     conn: &mut Conn,
     before: Timestamp,
+    after: ConsultationId,
     limit: i64,
 ) -> QueryResult<Vec<(ConsultationId, StationId, Timestamp)>> {
     on_backend!(conn, c => consultation::table
@@ -189,6 +196,8 @@ pub fn emergencies_silent(
         .filter(consultation::triage.eq_code(TriageLevel::Emergency))
         .filter(check_in::ended_at.is_null())
         .filter(check_in::active_at.lt(At(before)))
+        .filter(consultation::id.gt(after))
+        .order(consultation::id)
         .limit(limit)
         .select((consultation::id, check_in::station_id, check_in::active_at))
         .load(c))

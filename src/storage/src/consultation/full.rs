@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use super::{ConsultationRow, OfferRow};
+use super::{ConsultationRow, OfferRow, Queued};
 use crate::{
     Live,
     code_literals::CodeDsl,
@@ -67,22 +67,23 @@ diesel::alias!(check_in as open: Open, offer as asked: Asked, consultation as ot
 type OptionalId = crate::sql_types::Nullable<crate::sql_types::Uuid>;
 diesel::define_sql_function! { fn coalesce(first: OptionalId, second: OptionalId) -> OptionalId; }
 
-/// Counts the waiting consultations before one with this triage, start and sort key: emergencies
-/// come first. Those whose worker has left are not in the queue.
+/// Counts the waiting consultations of the same department before one: emergencies come first. Those
+/// whose worker has left are in no queue.
 macro_rules! queue_before {
-    ($triage:expr, $requested_at:expr, $ranked_since:expr) => {{
+    () => {{
         let emergency = TriageLevel::Emergency;
-        let sooner = other.field(consultation::requested_at).lt($requested_at);
-        let higher = other.field(consultation::ranked_since).lt($ranked_since);
+        let sooner = other.field(consultation::requested_at).lt(consultation::requested_at);
+        let higher = other.field(consultation::ranked_since).lt(consultation::ranked_since);
         let first = other.field(consultation::triage).eq_code(emergency);
         other
             .filter(other.field(consultation::state).eq_code(ConsultationState::Waiting))
             .filter(other.field(consultation::left_at).is_null())
+            .filter(other.field(consultation::department).eq(consultation::department))
             .filter(
-                $triage
+                consultation::triage
                     .eq_code(emergency)
                     .and(first.and(sooner))
-                    .or($triage.ne_code(emergency).and(higher.or(first))),
+                    .or(consultation::triage.ne_code(emergency).and(higher.or(first))),
             )
             .count()
     }};
@@ -119,12 +120,7 @@ macro_rules! full_consultations {
                 consent::id.nullable(),
                 diesel::dsl::case_when(
                     consultation::state.eq_code(ConsultationState::Waiting),
-                    queue_before!(
-                        consultation::triage,
-                        consultation::requested_at,
-                        consultation::ranked_since
-                    )
-                    .single_value(),
+                    queue_before!().single_value(),
                 ),
             ))
     };
@@ -142,8 +138,7 @@ pub struct NewConsultation {
     pub complaint_sealed: Vec<u8>,
     /// Symptom codes, as a JSON list.
     pub symptoms: String,
-    /// The queue's static sort key.
-    pub ranked_since: Timestamp,
+    pub queued: Queued,
     /// Codes of red flags, as a JSON list.
     pub red_flags: String,
 }
@@ -155,33 +150,42 @@ pub fn consultation_add(
     snapshot: &Consultation,
     new: NewConsultation,
 ) -> QueryResult<(ConsultationRow, Option<i64>)> {
-    let ahead = on_backend!(conn, c => diesel::insert_into(consultation::table)
-        .values((
-            (
-                consultation::id.eq(snapshot.id),
-                consultation::worker_id.eq(snapshot.worker),
-                consultation::check_in_id.eq(new.check_in),
-                consultation::station_id.eq(new.station),
-                consultation::lane.eq(new.lane),
-                consultation::department.eq(new.department),
-                consultation::language.eq(new.language),
-                consultation::state.eq(snapshot.state),
-            ),
-            (
-                consultation::complaint_sealed.eq(&new.complaint_sealed),
-                consultation::symptoms.eq(&new.symptoms),
-                consultation::triage.eq(snapshot.triage),
-                consultation::requested_at.eq(At(snapshot.waiting_since)),
-                consultation::ranked_since.eq(At(new.ranked_since)),
-                consultation::fence.eq(snapshot.fence),
-                consultation::red_flags.eq(Some(new.red_flags.as_str())),
-            ),
-        ))
-        .returning(
-            queue_before!(consultation::triage, consultation::requested_at, consultation::ranked_since)
-                .single_value(),
-        )
-        .get_result(c))?;
+    macro_rules! insert {
+        () => {
+            diesel::insert_into(consultation::table).values((
+                (
+                    consultation::id.eq(snapshot.id),
+                    consultation::worker_id.eq(snapshot.worker),
+                    consultation::check_in_id.eq(new.check_in),
+                    consultation::station_id.eq(new.station),
+                    consultation::lane.eq(new.lane),
+                    consultation::department.eq(new.department),
+                    consultation::language.eq(new.language),
+                    consultation::state.eq(snapshot.state),
+                ),
+                (
+                    consultation::complaint_sealed.eq(&new.complaint_sealed),
+                    consultation::symptoms.eq(&new.symptoms),
+                    consultation::triage.eq(snapshot.triage),
+                    consultation::requested_at.eq(At(snapshot.waiting_since)),
+                    consultation::ranked_since.eq(At(new.queued.ranked_since)),
+                    consultation::queue.eq(&new.queued.queue),
+                    consultation::fence.eq(snapshot.fence),
+                    consultation::red_flags.eq(Some(new.red_flags.as_str())),
+                    consultation::medium.eq(snapshot.medium),
+                ),
+            ))
+        };
+    }
+    let before = || queue_before!().single_value();
+    let ahead = match conn {
+        Conn::Pg(c) => insert!().returning(before()).get_result(c)?,
+        // The same count in its RETURNING is always 0.
+        Conn::Sqlite(c) => {
+            insert!().execute(c)?;
+            consultation::table.find(snapshot.id).select(before()).first(c)?
+        }
+    };
     let row = ConsultationRow {
         id: snapshot.id,
         worker_id: snapshot.worker,
@@ -195,7 +199,8 @@ pub fn consultation_add(
         symptoms: new.symptoms,
         triage: snapshot.triage,
         requested_at: snapshot.waiting_since,
-        ranked_since: new.ranked_since,
+        ranked_since: new.queued.ranked_since,
+        queue: new.queued.queue,
         requeued_at: None,
         fence: snapshot.fence,
         offer_id: None,
@@ -209,6 +214,7 @@ pub fn consultation_add(
         red_flags: Some(new.red_flags),
         left_at: None,
         cancel_reason: None,
+        medium: snapshot.medium,
     };
     Ok((row, ahead))
 }

@@ -22,11 +22,11 @@ use super::{
     conn::Conn,
     dialect::on_backend,
     prepared::PreparedDsl,
-    schema::{check_in, consultation, offer, station},
+    schema::{check_in, consultation, offer},
     sql_types::At,
 };
 use domain::{
-    consultation::{CancelReason, Consultation, ConsultationState, Offer},
+    consultation::{CancelReason, Consultation, ConsultationState, Medium, Offer},
     ids::{CheckInId, ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
     matching::Department,
     prescription::EncounterLane,
@@ -35,9 +35,7 @@ use domain::{
     words::Language,
 };
 
-pub use crate::matching::offer::{
-    OfferRow, offer_add, offer_is_of, offer_store, offers_expired, offers_refused,
-};
+pub use crate::matching::offer::{OfferRow, offer_add, offer_is_of, offer_store, offers_expired};
 pub use full::{FullConsultation, NewConsultation, consultation_add};
 
 /// A consultation as stored.
@@ -61,8 +59,10 @@ pub struct ConsultationRow {
     pub triage: TriageLevel,
     /// Since when the worker waits.
     pub requested_at: Timestamp,
-    /// The queue's sort key.
+    /// Its rank in its department.
     pub ranked_since: Timestamp,
+    /// The name of its queue.
+    pub queue: String,
     /// When it last went back to the queue because its doctor was lost.
     pub requeued_at: Option<Timestamp>,
     /// Number of the last offer.
@@ -83,6 +83,7 @@ pub struct ConsultationRow {
     /// While it is live: since then the worker is not checked in anywhere.
     pub left_at: Option<Timestamp>,
     pub cancel_reason: Option<CancelReason>,
+    pub medium: Medium,
 }
 
 impl ConsultationRow {
@@ -111,6 +112,7 @@ impl ConsultationRow {
             left_at: self.left_at,
             rating: self.rating.and_then(|rating| u8::try_from(rating).ok()),
             triage: self.triage,
+            medium: self.medium,
         }
     }
 }
@@ -139,14 +141,23 @@ pub fn consultation_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Op
     .optional()
 }
 
-/// Writes `after`, its sort key in the queue, and the doctor's summary and diagnoses as in `row`, if
-/// the stored row still equals `before` in state, fence and rating.
+/// Where a consultation waits.
+#[derive(Debug)]
+pub struct Queued {
+    /// The name of the queue.
+    pub queue: String,
+    /// The rank in the department.
+    pub ranked_since: Timestamp,
+}
+
+/// Writes `after`, where it waits, and the doctor's summary and diagnoses as in `row`, if the stored
+/// row still equals `before` in state, fence and rating.
 pub fn consultation_store(
     conn: &mut Conn,
     before: &Consultation,
     after: &Consultation,
     row: &ConsultationRow,
-    ranked_since: Timestamp,
+    queued: &Queued,
 ) -> QueryResult<bool> {
     diesel::update(consultation::table.find(before.id))
         .filter(consultation::state.eq_code(before.state))
@@ -165,7 +176,8 @@ pub fn consultation_store(
             consultation::left_at.eq(after.left_at.map(At)),
             consultation::rating.eq(after.rating.map(i32::from)),
             consultation::triage.eq(after.triage),
-            consultation::ranked_since.eq(At(ranked_since)),
+            consultation::ranked_since.eq(At(queued.ranked_since)),
+            consultation::queue.eq(&queued.queue),
             consultation::summary_sealed.eq(&row.summary_sealed),
             consultation::diagnoses.eq(&row.diagnoses),
         ))
@@ -200,87 +212,29 @@ pub fn rating_comment_set(conn: &mut Conn, id: ConsultationId, sealed: &[u8]) ->
         .map(|_| ())
 }
 
-/// A consultation at the front of the queue.
-#[derive(Debug, Clone)]
-pub struct Waiting {
-    pub row: ConsultationRow,
-    /// The district of its station.
-    pub district: String,
-    /// The doctor who saw the worker last, and when that consultation ended.
-    pub last_visit: Option<(StaffId, Timestamp)>,
-}
-
-diesel::alias!(consultation as earlier: Earlier);
-
-/// The front of the queue: up to `limit` emergencies and up to `limit` others, by their sort keys, in
-/// no order. Without consultations whose worker has left. Earlier visits count since `visited_since`.
-/// One statement.
-pub fn consultations_waiting(
-    conn: &mut Conn,
-    visited_since: Timestamp,
-    limit: i64,
-) -> QueryResult<Vec<Waiting>> {
-    macro_rules! last_visit {
-        ($column:expr) => {
-            earlier
-                .filter(earlier.field(consultation::worker_id).eq(consultation::worker_id))
-                .filter(earlier.field(consultation::state).eq_code(ConsultationState::Completed))
-                .filter(earlier.field(consultation::ended_at).gt(Some(At(visited_since))))
-                .filter(earlier.field(consultation::doctor_id).is_not_null())
-                .order(earlier.field(consultation::id).desc())
-                .limit(1)
-                .select(earlier.field($column))
-                .single_value()
-        };
-    }
-    macro_rules! waiting {
-        ($triage:expr, $order:expr) => {
-            consultation::table
-                .inner_join(station::table)
-                .filter(consultation::state.eq_code(ConsultationState::Waiting))
-                .filter(consultation::left_at.is_null())
-                .filter($triage)
-                .order($order)
-                .limit(limit)
-                .select((
-                    ConsultationRow::as_select(),
-                    station::district,
-                    last_visit!(consultation::doctor_id),
-                    last_visit!(consultation::ended_at),
-                ))
-        };
-    }
-    let emergency = TriageLevel::Emergency;
-    let rows: Vec<(ConsultationRow, String, Option<StaffId>, Option<Timestamp>)> = on_backend!(conn, c =>
-        waiting!(consultation::triage.eq_code(emergency), consultation::requested_at)
-            .union_all(waiting!(consultation::triage.ne_code(emergency), consultation::ranked_since))
-            .load(c))?;
-    let waiting = |(row, district, doctor, at): (_, _, Option<StaffId>, Option<Timestamp>)| Waiting {
-        row,
-        district,
-        last_visit: doctor.zip(at),
-    };
-    Ok(rows.into_iter().map(waiting).collect())
-}
-
-/// Waiting consultations that were requested before `before`.
+/// Waiting consultations behind `after` that have had no doctor since `before`.
 pub fn consultations_unserved(
     conn: &mut Conn,
     before: Timestamp,
+    after: ConsultationId,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::state.eq_code(ConsultationState::Waiting))
         .filter(consultation::requested_at.lt(At(before)))
+        .filter(consultation::requeued_at.is_null().or(consultation::requeued_at.lt(Some(At(before)))))
+        .filter(consultation::id.gt(after))
+        .order(consultation::id)
         .limit(limit)
         .select(consultation::id)
         .load(c))
 }
 
-/// Live consultations whose `left_at` contradicts the check-ins of their worker: a check-in began
+/// Live consultations behind `after` whose `left_at` contradicts the check-ins of their worker: a check-in began
 /// or ended at the same moment.
 pub fn consultations_with_wrong_presence(
     conn: &mut Conn,
+    after: ConsultationId,
     limit: i64,
 ) -> QueryResult<Vec<(ConsultationId, WorkerId, Option<Timestamp>)>> {
     let present = || {
@@ -294,29 +248,35 @@ pub fn consultations_with_wrong_presence(
     on_backend!(conn, c => consultation::table
         .filter(consultation::state.of_code(ConsultationState::is_live))
         .filter(marked_here.and(is_away).or(consultation::left_at.is_not_null().and(is_here)))
+        .filter(consultation::id.gt(after))
+        .order(consultation::id)
         .limit(limit)
         .select((consultation::id, consultation::worker_id, consultation::left_at))
         .load(c))
 }
 
-/// Waiting consultations whose worker left before `before` and did not return.
+/// Waiting consultations behind `after` whose worker left before `before` and did not return.
 pub fn consultations_absent(
     conn: &mut Conn,
     before: Timestamp,
+    after: ConsultationId,
     limit: i64,
 ) -> QueryResult<Vec<ConsultationId>> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::state.eq_code(ConsultationState::Waiting))
         .filter(consultation::left_at.le(Some(At(before))))
+        .filter(consultation::id.gt(after))
+        .order(consultation::id)
         .limit(limit)
         .select(consultation::id)
         .load(c))
 }
 
-/// Number of consultations requested since `since`.
-pub fn consultations_since(conn: &mut Conn, since: Timestamp) -> QueryResult<i64> {
+/// How many consultations of each department were requested since `since`.
+pub fn requested_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<(Department, i64)>> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::requested_at.gt(At(since)))
-        .count()
-        .get_result(c))
+        .group_by(consultation::department)
+        .select((consultation::department, diesel::dsl::count_star()))
+        .load(c))
 }

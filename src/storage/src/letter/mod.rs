@@ -118,15 +118,23 @@ pub fn letter_fetch(conn: &mut Conn, id: LetterId) -> QueryResult<Option<LetterR
         .optional()
 }
 
-/// Letters that are due, the longest waiting first.
-pub fn letters_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LetterRow>> {
+/// The next letter that is due, the longest waiting first, behind one that was due at `after.0`.
+pub fn letter_due(
+    conn: &mut Conn,
+    now: Timestamp,
+    after: (Timestamp, LetterId),
+) -> QueryResult<Option<LetterRow>> {
+    let (time, id) = after;
     on_backend!(conn, c => letter::table
         .inner_join(staff::table)
         .filter(letter::next_try_at.le(At(now)))
+        .filter(letter::next_try_at.ge(At(time)))
+        .filter(letter::next_try_at.gt(At(time)).or(letter::id.gt(id)))
         .order((letter::next_try_at, letter::id))
-        .limit(limit)
+        .limit(1)
         .select(columns!())
-        .load(c))
+        .get_result(c))
+    .optional()
 }
 
 /// Letters in `state`, or in any, by id; `after` is the last id of the page before.

@@ -43,11 +43,17 @@ pub fn text_add(
     .map(|_| ())
 }
 
-/// Messages that are due, the longest waiting first.
-pub fn texts_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<DueText>> {
+/// Messages behind `after` that are due, the oldest first.
+pub fn texts_due(
+    conn: &mut Conn,
+    now: Timestamp,
+    after: TextMessageId,
+    limit: i64,
+) -> QueryResult<Vec<DueText>> {
     on_backend!(conn, c => text_message::table
         .filter(text_message::next_try_at.le(At(now)))
-        .order(text_message::next_try_at)
+        .filter(text_message::id.gt(after))
+        .order(text_message::id)
         .limit(limit)
         .select(DueText::as_select())
         .load(c))

@@ -1,5 +1,7 @@
 //! Doctors for the matching: presence, load, departments, shifts.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
@@ -13,9 +15,13 @@ use crate::{
     sql_types::At,
 };
 use domain::{
+    consultation::Medium,
     ids::{HospitalId, StaffId},
-    matching::{Candidate, Department, presence::Presence},
-    time::Timestamp,
+    matching::{
+        Candidate, Department, FreePlaces, HospitalShare, OnCall,
+        presence::{AwayReason, Presence},
+    },
+    time::{Timestamp, civil_day},
     words::Language,
 };
 
@@ -31,13 +37,22 @@ pub struct DoctorRow {
     pub practising_since: NaiveDate,
     /// Separated by `;`.
     pub languages: String,
-    /// Consultations at once, at most.
+    /// Consultations by text at once, at most.
     pub capacity: i32,
     pub presence: Presence,
     /// When the doctor last got a consultation or changed presence.
     pub idle_since: Timestamp,
-    /// Live consultations now, offers included.
+    /// Live consultations by text now, offers included.
     pub live: i32,
+    /// No offers until then.
+    pub wrap_up_until: Option<Timestamp>,
+    /// Why they were made away, and since when; unknown for those who were away before version 0.3.0.
+    pub away_because: Option<AwayReason>,
+    pub away_since: Option<Timestamp>,
+    /// Consultations by video at once, at most.
+    pub video_capacity: i32,
+    /// Live consultations by video now, offers included.
+    pub live_video: i32,
 }
 
 pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRow>> {
@@ -69,42 +84,91 @@ pub fn doctor_on_shift(
 pub fn presence_set(conn: &mut Conn, id: StaffId, presence: Presence, now: Timestamp) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::presence.ne(presence))
-        .set((doctor::presence.eq(presence), doctor::idle_since.eq(At(now))))
+        .set((
+            doctor::presence.eq(presence),
+            doctor::idle_since.eq(At(now)),
+            doctor::away_because.eq(None::<AwayReason>),
+            doctor::away_since.eq(None::<At>),
+        ))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
 /// Sets an available doctor to away.
-pub fn presence_set_away(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
+pub fn presence_set_away(
+    conn: &mut Conn,
+    id: StaffId,
+    because: AwayReason,
+    now: Timestamp,
+) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::presence.eq_code(Presence::Available))
-        .set(doctor::presence.eq(Presence::Away))
+        .set((
+            doctor::presence.eq(Presence::Away),
+            doctor::away_because.eq(Some(because)),
+            doctor::away_since.eq(Some(At(now))),
+        ))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)
 }
 
-/// Takes one unit of a doctor's capacity; `false` when none is free, or the doctor is not available
-/// any more.
-pub fn capacity_take(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResult<bool> {
-    diesel::update(doctor::table.find(id))
+/// Takes one of a doctor's places for consultations by `medium`; `false` when none is free, or the
+/// doctor is not available any more or wraps up another consultation.
+pub fn capacity_take(conn: &mut Conn, id: StaffId, medium: Medium, now: Timestamp) -> QueryResult<bool> {
+    let available = doctor::table
+        .find(id)
         .filter(doctor::presence.eq_code(Presence::Available))
-        .filter(doctor::live.lt(doctor::capacity))
-        .set((doctor::live.eq(doctor::live + 1), doctor::idle_since.eq(At(now))))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+        .filter(doctor::wrap_up_until.is_null().or(doctor::wrap_up_until.le(Some(At(now)))));
+    let idle_since = doctor::idle_since.eq(At(now));
+    match medium {
+        Medium::Text => diesel::update(available.filter(doctor::live.lt(doctor::capacity)))
+            .set((doctor::live.eq(doctor::live + 1), idle_since))
+            .prepared()
+            .execute(conn),
+        Medium::Video => diesel::update(available.filter(doctor::live_video.lt(doctor::video_capacity)))
+            .set((doctor::live_video.eq(doctor::live_video + 1), idle_since))
+            .prepared()
+            .execute(conn),
+    }
+    .map(|rows| rows == 1)
 }
 
-/// Releases one unit of a doctor's capacity.
-pub fn capacity_release(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
-    diesel::update(doctor::table.find(id))
-        .filter(doctor::live.gt(0))
-        .set(doctor::live.eq(doctor::live - 1))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+/// Releases one of a doctor's places.
+pub fn capacity_release(conn: &mut Conn, id: StaffId, medium: Medium) -> QueryResult<bool> {
+    match medium {
+        Medium::Text => diesel::update(doctor::table.find(id).filter(doctor::live.gt(0)))
+            .set(doctor::live.eq(doctor::live - 1))
+            .prepared()
+            .execute(conn),
+        Medium::Video => diesel::update(doctor::table.find(id).filter(doctor::live_video.gt(0)))
+            .set(doctor::live_video.eq(doctor::live_video - 1))
+            .prepared()
+            .execute(conn),
+    }
+    .map(|rows| rows == 1)
+}
+
+/// As [`capacity_release`], and no offers until `until`.
+pub fn capacity_release_and_wrap_up(
+    conn: &mut Conn,
+    id: StaffId,
+    medium: Medium,
+    until: Timestamp,
+) -> QueryResult<bool> {
+    let wrap_up = doctor::wrap_up_until.eq(Some(At(until)));
+    match medium {
+        Medium::Text => diesel::update(doctor::table.find(id).filter(doctor::live.gt(0)))
+            .set((doctor::live.eq(doctor::live - 1), wrap_up))
+            .prepared()
+            .execute(conn),
+        Medium::Video => diesel::update(doctor::table.find(id).filter(doctor::live_video.gt(0)))
+            .set((doctor::live_video.eq(doctor::live_video - 1), wrap_up))
+            .prepared()
+            .execute(conn),
+    }
+    .map(|rows| rows == 1)
 }
 
 /// When the current shift of a member of staff ends; `None` when they are not on shift.
@@ -119,72 +183,129 @@ pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResu
     .optional()
 }
 
-/// A candidate, with the district of their hospital.
-#[derive(Debug, Clone)]
-pub struct LocatedCandidate {
-    /// The hospital's district.
-    pub district: String,
-    pub weight: u32,
-    pub candidate: Candidate,
+/// Whether a doctor is on call now: verified, licensed today, on shift and available, with whatever
+/// capacity. Of a statement that joins the hospital.
+macro_rules! on_call {
+    ($now:expr) => {
+        doctor::presence
+            .eq_code(Presence::Available)
+            .and(doctor::licence_verified_at.is_not_null())
+            .and(doctor::licence_valid_until.ge(civil_day($now)))
+            .and(doctor::capacity.gt(0))
+            .and(diesel::dsl::exists(
+                shift::table
+                    .filter(shift::staff_id.eq(doctor::staff_id))
+                    .filter(shift::starts_at.le(At($now)))
+                    .filter(shift::ends_at.gt(At($now))),
+            ))
+    };
 }
 
-/// Doctors who can take a consultation now: available, with free capacity, on shift. Longest idle
-/// first; limited, so that the cost of an offer does not grow with the network.
-pub fn candidates(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<LocatedCandidate>> {
-    let rows: Vec<(DoctorRow, (i64, i32), String, Timestamp)> = on_backend!(conn, c => doctor::table
-        .inner_join(hospital::table)
-        .inner_join(shift::table.on(shift::staff_id.eq(doctor::staff_id)))
-        .filter(doctor::presence.eq_code(Presence::Available))
-        .filter(doctor::live.lt(doctor::capacity))
-        .filter(doctor::licence_verified_at.is_not_null())
-        .filter(shift::starts_at.le(At(now)))
-        .filter(shift::ends_at.gt(At(now)))
-        .order(doctor::idle_since)
-        .limit(limit)
+/// The doctors on call who have a free place, of the given departments and with those of them; and
+/// the shares of their hospitals, without open offers.
+pub fn candidates(
+    conn: &mut Conn,
+    departments: &[Department],
+    now: Timestamp,
+) -> QueryResult<(Vec<Candidate>, Vec<HospitalShare>)> {
+    type Row =
+        ((StaffId, HospitalId, String, Timestamp), (i32, i32, i32, i32), (i64, i32, String), Department);
+    let places = |capacity: i32, live: i32| u32::try_from(capacity - live).unwrap_or(0);
+    let rows: Vec<Row> = on_backend!(conn, c => doctor_department::table
+        .inner_join(doctor::table.inner_join(hospital::table))
+        .filter(doctor_department::department.eq_any(padded(departments)))
+        .filter(on_call!(now))
+        .filter(doctor::live.lt(doctor::capacity).or(doctor::live_video.lt(doctor::video_capacity)))
+        .filter(doctor::wrap_up_until.is_null().or(doctor::wrap_up_until.le(Some(At(now)))))
+        .order(doctor::staff_id)
         .select((
-            DoctorRow::as_select(),
-            (hospital::virtual_time, hospital::weight),
-            hospital::district,
-            shift::ends_at,
+            (doctor::staff_id, doctor::hospital_id, doctor::languages, doctor::idle_since),
+            (doctor::live, doctor::capacity, doctor::live_video, doctor::video_capacity),
+            (hospital::virtual_time, hospital::weight, hospital::district),
+            doctor_department::department,
         ))
-        .load(c))?;
-    let ids: Vec<StaffId> = rows.iter().map(|row| row.0.staff_id).collect();
-    let departments: Vec<(StaffId, Department)> = on_backend!(conn, c => doctor_department::table
-        .filter(doctor_department::doctor_id.eq_any(padded(&ids)))
-        .select((doctor_department::doctor_id, doctor_department::department))
         .prepared()
         .load(c))?;
-    Ok(rows
-        .into_iter()
-        .map(|(row, (virtual_time, weight), district, ends_at)| LocatedCandidate {
-            district,
+    let mut free: Vec<Candidate> = Vec::new();
+    let mut shares = HashMap::new();
+    for ((doctor, hospital, spoken, idle_since), taken, (virtual_time, weight, district), of) in rows {
+        let (live, capacity, live_video, video_capacity) = taken;
+        if let Some(known) = free.last_mut().filter(|known| known.doctor == doctor) {
+            known.departments.push(of);
+            continue;
+        }
+        shares.entry(hospital).or_insert_with(|| HospitalShare {
+            hospital,
+            virtual_time,
             weight: u32::try_from(weight).unwrap_or(1),
-            candidate: Candidate {
-                doctor: row.staff_id,
-                hospital: row.hospital_id,
-                neighbouring: false,
-                departments: departments
-                    .iter()
-                    .filter(|(doctor, _)| *doctor == row.staff_id)
-                    .map(|(_, department)| *department)
-                    .collect(),
-                languages: row.languages.split(';').filter_map(Language::parse).collect(),
-                live: u32::try_from(row.live).unwrap_or(0),
-                capacity: u32::try_from(row.capacity).unwrap_or(0),
-                present: true,
-                idle_since: row.idle_since,
-                hospital_virtual_time: virtual_time,
-                licence_valid_until: row.licence_valid_until,
-                on_shift_until: ends_at,
-            },
-        })
-        .collect())
+            open_offers: 0,
+        });
+        free.push(Candidate {
+            doctor,
+            hospital,
+            district,
+            departments: vec![of],
+            languages: languages(&spoken),
+            places: FreePlaces { text: places(capacity, live), video: places(video_capacity, live_video) },
+            idle_since,
+        });
+    }
+    Ok((free, shares.into_values().collect()))
+}
+
+/// Who is on call in these departments, with free places or without: those in `apart` by themselves,
+/// the others once for each department, district and set of languages.
+pub fn on_call(
+    conn: &mut Conn,
+    departments: &[Department],
+    apart: &[StaffId],
+    now: Timestamp,
+) -> QueryResult<Vec<OnCall>> {
+    type Row = (Department, String, String, i32);
+    let mut all = Vec::new();
+    let entry = |(department, district, spoken, video_capacity): Row, doctor| OnCall {
+        department,
+        district,
+        languages: languages(&spoken),
+        video: video_capacity > 0,
+        doctor,
+    };
+    macro_rules! those {
+        () => {
+            doctor_department::table
+                .inner_join(doctor::table.inner_join(hospital::table))
+                .filter(doctor_department::department.eq_any(padded(departments)))
+                .filter(on_call!(now))
+        };
+    }
+    let columns =
+        (doctor_department::department, hospital::district, doctor::languages, doctor::video_capacity);
+    let others: Vec<Row> = on_backend!(conn, c => those!()
+        .filter(doctor::staff_id.ne_all(padded(apart)))
+        .select(columns)
+        .distinct()
+        .prepared()
+        .load(c))?;
+    all.extend(others.into_iter().map(|row| entry(row, None)));
+    if !apart.is_empty() {
+        let known: Vec<(Row, StaffId)> = on_backend!(conn, c => those!()
+            .filter(doctor::staff_id.eq_any(padded(apart)))
+            .select((columns, doctor::staff_id))
+            .prepared()
+            .load(c))?;
+        all.extend(known.into_iter().map(|(row, doctor)| entry(row, Some(doctor))));
+    }
+    Ok(all)
+}
+
+fn languages(stored: &str) -> Vec<Language> {
+    stored.split(';').filter_map(Language::parse).collect()
 }
 
 /// Doctors with live consultations, and when each was last recorded as heard from.
 pub fn doctors_busy(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Option<Timestamp>)>> {
     on_backend!(conn, c => doctor::table
-        .filter(doctor::live.gt(0))
+        .filter(doctor::live.gt(0).or(doctor::live_video.gt(0)))
         .select((doctor::staff_id, doctor::heard_at))
         .load(c))
 }
@@ -199,12 +320,33 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
         .map(|_| ())
 }
 
-/// How many doctors take offers now.
-pub fn doctors_available(conn: &mut Conn) -> QueryResult<i64> {
-    on_backend!(conn, c => doctor::table
-        .filter(doctor::presence.eq_code(Presence::Available))
-        .count()
-        .get_result(c))
+/// The load of one department.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DepartmentLoad {
+    pub department: Department,
+    /// Sum of the capacities of its doctors on call, for text and for video.
+    pub places: [i64; 2],
+    /// How many of these are taken.
+    pub taken: [i64; 2],
+}
+
+/// The load of each department that has doctors on call. A doctor of two departments counts in both.
+pub fn loads(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<DepartmentLoad>> {
+    type Sums = (Option<i64>, Option<i64>);
+    let rows: Vec<(Department, Sums, Sums)> = on_backend!(conn, c => doctor_department::table
+        .inner_join(doctor::table)
+        .filter(on_call!(now))
+        .group_by(doctor_department::department)
+        .select((
+            doctor_department::department,
+            (diesel::dsl::sum(doctor::capacity), diesel::dsl::sum(doctor::video_capacity)),
+            (diesel::dsl::sum(doctor::live), diesel::dsl::sum(doctor::live_video)),
+        ))
+        .load(c))?;
+    let both = |(text, video): Sums| [text.unwrap_or(0), video.unwrap_or(0)];
+    let load =
+        |(department, places, taken)| DepartmentLoad { department, places: both(places), taken: both(taken) };
+    Ok(rows.into_iter().map(load).collect())
 }
 
 /// A hospital's weight.
@@ -244,17 +386,43 @@ pub fn matching_clock_advance(conn: &mut Conn, to: i64) -> QueryResult<bool> {
         .map(|rows| rows == 1)
 }
 
-/// Doctors who have consultations or accept offers although they have no live session: signed out,
-/// disabled, or signed in before `oldest`.
-pub fn doctors_signed_out(conn: &mut Conn, oldest: Timestamp, limit: i64) -> QueryResult<Vec<StaffId>> {
+/// Doctors behind `after` who have consultations or accept offers although they have no live session:
+/// signed out, disabled, or signed in before `oldest`.
+pub fn doctors_signed_out(
+    conn: &mut Conn,
+    oldest: Timestamp,
+    after: StaffId,
+    limit: i64,
+) -> QueryResult<Vec<StaffId>> {
     let signed_in = session::table
         .filter(session::staff_id.eq(doctor::staff_id))
         .filter(session::revoked_at.is_null())
         .filter(session::created_at.gt(At(oldest)));
     on_backend!(conn, c => doctor::table
-        .filter(doctor::live.gt(0).or(doctor::presence.eq_code(Presence::Available)))
+        .filter(
+            doctor::live
+                .gt(0)
+                .or(doctor::live_video.gt(0))
+                .or(doctor::presence.eq_code(Presence::Available)),
+        )
         .filter(diesel::dsl::not(diesel::dsl::exists(signed_in)))
+        .filter(doctor::staff_id.gt(after))
+        .order(doctor::staff_id)
         .limit(limit)
         .select(doctor::staff_id)
         .load(c))
+}
+
+/// A doctor's places, for the audit.
+#[derive(Debug, Clone, Copy, Queryable, Selectable)]
+#[diesel(table_name = doctor)]
+pub struct Places {
+    pub staff_id: StaffId,
+    pub capacity: i32,
+    pub video_capacity: i32,
+}
+
+/// The places of all doctors.
+pub fn places_all(conn: &mut Conn) -> QueryResult<Vec<Places>> {
+    on_backend!(conn, c => doctor::table.select(Places::as_select()).load(c))
 }

@@ -1,4 +1,6 @@
 //! Matching: doctors and their offers.
 
+pub mod alert;
 pub mod doctor;
 pub mod offer;
+pub mod queue;

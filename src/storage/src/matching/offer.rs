@@ -8,7 +8,7 @@ use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
-    prepared::{PreparedDsl, padded},
+    prepared::PreparedDsl,
     schema::{matching_clock, offer},
     sql_types::{At, Nullable, Uuid},
 };
@@ -97,29 +97,19 @@ pub fn clock_and_open_offers(conn: &mut Conn) -> QueryResult<(i64, HashMap<Hospi
     Ok((system, open))
 }
 
-/// Open offers that have expired.
-pub fn offers_expired(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<OfferRow>> {
+/// Open offers behind `after` that have expired.
+pub fn offers_expired(
+    conn: &mut Conn,
+    now: Timestamp,
+    after: OfferId,
+    limit: i64,
+) -> QueryResult<Vec<OfferRow>> {
     on_backend!(conn, c => offer::table
         .filter(offer::state.eq_code(OfferState::Open))
         .filter(offer::expires_at.le(At(now)))
-        .order(offer::expires_at)
+        .filter(offer::id.gt(after))
+        .order(offer::id)
         .limit(limit)
         .select(OfferRow::as_select())
-        .load(c))
-}
-
-/// Doctors who declined these consultations or let an offer expire since `since`: they are not
-/// offered to them again at once.
-pub fn offers_refused(
-    conn: &mut Conn,
-    ids: &[ConsultationId],
-    since: Timestamp,
-) -> QueryResult<Vec<(ConsultationId, StaffId)>> {
-    on_backend!(conn, c => offer::table
-        .filter(offer::consultation_id.eq_any(padded(ids)))
-        .filter(offer::state.eq_any_code(&[OfferState::Declined, OfferState::Expired]))
-        .filter(offer::answered_at.gt(Some(At(since))))
-        .select((offer::consultation_id, offer::doctor_id))
-        .prepared()
         .load(c))
 }

@@ -1,4 +1,4 @@
-//! Lists and single rows of the network: stations, hospitals, employers, shifts, workers.
+//! Lists and single rows of the network: stations, hospitals, employers, workers.
 
 use diesel::prelude::*;
 
@@ -6,7 +6,6 @@ use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
-    prepared::PreparedDsl,
     schema::{
         attempt, cabinet, consultation, doctor, employer, hospital, order_unit, reading, shift, station,
         worker,
@@ -15,7 +14,7 @@ use crate::{
 };
 use domain::{
     consultation::ConsultationState,
-    ids::{CabinetId, EmployerId, HospitalId, ShiftId, StaffId, StationId, WorkerId},
+    ids::{CabinetId, EmployerId, HospitalId, StationId, WorkerId},
     matching::presence::Presence,
     order::UnitState,
     time::Timestamp,
@@ -86,86 +85,6 @@ pub fn hospital_code(conn: &mut Conn, id: HospitalId) -> QueryResult<Option<Stri
 /// The code of an employer.
 pub fn employer_code(conn: &mut Conn, id: EmployerId) -> QueryResult<Option<String>> {
     on_backend!(conn, c => employer::table.find(id).select(employer::code).first(c)).optional()
-}
-
-/// A shift as stored.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = shift)]
-pub struct ShiftRow {
-    pub id: ShiftId,
-    pub staff_id: StaffId,
-    pub starts_at: Timestamp,
-    pub ends_at: Timestamp,
-    pub version: i64,
-}
-
-pub fn shift_fetch(conn: &mut Conn, id: ShiftId) -> QueryResult<Option<ShiftRow>> {
-    on_backend!(conn, c => shift::table.find(id).select(ShiftRow::as_select()).first(c)).optional()
-}
-
-/// Changes a shift; `false` when its version is another.
-pub fn shift_write(
-    conn: &mut Conn,
-    id: ShiftId,
-    version: i64,
-    starts_at: Timestamp,
-    ends_at: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(shift::table.find(id))
-        .filter(shift::version.eq(version))
-        .set((
-            shift::version.eq(version + 1),
-            shift::starts_at.eq(At(starts_at)),
-            shift::ends_at.eq(At(ends_at)),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Removes a shift from the roster; `false` when it is not there.
-pub fn shift_remove(conn: &mut Conn, id: ShiftId) -> QueryResult<bool> {
-    on_backend!(conn, c => diesel::delete(shift::table.find(id)).execute(c)).map(|rows| rows == 1)
-}
-
-/// Shifts that have not ended, of one member of staff or of all, by id.
-pub fn shift_list(
-    conn: &mut Conn,
-    staff_id: Option<StaffId>,
-    now: Timestamp,
-    after: Option<ShiftId>,
-    limit: i64,
-) -> QueryResult<Vec<ShiftRow>> {
-    on_backend!(conn, c => {
-        let mut query =
-            shift::table.into_boxed().filter(shift::ends_at.gt(At(now))).order(shift::id).limit(limit);
-        if let Some(staff_id) = staff_id {
-            query = query.filter(shift::staff_id.eq(staff_id));
-        }
-        if let Some(after) = after {
-            query = query.filter(shift::id.gt(after));
-        }
-        query.select(ShiftRow::as_select()).load(c)
-    })
-}
-
-/// A shift of this member of staff that overlaps this span, other than `except`.
-pub fn shift_meeting(
-    conn: &mut Conn,
-    staff_id: StaffId,
-    except: Option<ShiftId>,
-    starts_at: Timestamp,
-    ends_at: Timestamp,
-) -> QueryResult<Option<ShiftRow>> {
-    let overlapping: Vec<ShiftRow> = on_backend!(conn, c => shift::table
-        .filter(shift::staff_id.eq(staff_id))
-        .filter(shift::starts_at.lt(At(ends_at)))
-        .filter(shift::ends_at.gt(At(starts_at)))
-        .order(shift::starts_at)
-        .limit(2)
-        .select(ShiftRow::as_select())
-        .load(c))?;
-    Ok(overlapping.into_iter().find(|row| Some(row.id) != except))
 }
 
 /// Workers with this phone who were not merged into another.

@@ -1,12 +1,14 @@
 //! Inserts of the network's entities: one at a time by an operator, or thousands at once by an
 //! import. Every function takes a slice.
 
+pub mod department;
 pub mod identity;
 pub mod import;
 pub mod listing;
 pub mod merge;
 pub mod person;
 pub mod places;
+pub mod roster;
 pub mod worker;
 pub mod worker_change;
 
@@ -97,7 +99,7 @@ insertable! {
     /// What doctors have in addition to other staff. `languages` is separated by `;`.
     NewDoctor into doctor by doctors_add {
         staff_id: StaffId, hospital_id: HospitalId, licence_no: String, licence_verified_at: Option<At>,
-        licence_valid_until: NaiveDate, practising_since: NaiveDate, languages: String, capacity: i32,
+        licence_valid_until: NaiveDate, practising_since: NaiveDate, languages: String, capacity: i32, video_capacity: i32,
         presence: Presence, idle_since: At, live: i32,
     }
 }

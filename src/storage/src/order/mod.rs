@@ -300,14 +300,20 @@ pub fn unit_relocate(
         .map(|rows| rows == 1)
 }
 
-/// Unpaid orders that have expired, sorted by cabinet.
-pub fn orders_overdue(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<(CabinetId, OrderId)>> {
+/// Unpaid orders behind `after` that have expired, sorted by cabinet.
+pub fn orders_overdue(
+    conn: &mut Conn,
+    now: Timestamp,
+    after: OrderId,
+    limit: i64,
+) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = on_backend!(conn, c => orders::table
         // The partial index covers live orders only.
         .filter(orders::state.of_code(OrderState::is_live))
         .filter(orders::state.eq_code(OrderState::Reserved))
         .filter(orders::expires_at.le(At(now)))
-        .order(orders::expires_at)
+        .filter(orders::id.gt(after))
+        .order(orders::id)
         .limit(limit)
         .select((orders::cabinet_id, orders::id))
         .load::<(CabinetId, OrderId)>(c))?;

@@ -395,9 +395,13 @@ pub fn prescription_write(
         .map(|rows| rows == 1)
 }
 
-/// Prescriptions that have expired, the longest expired first. One with a pack authorised or in
-/// doubt is left out.
-pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryResult<Vec<PrescriptionId>> {
+/// Prescriptions behind `after` that have expired. One with a pack authorised or in doubt is left out.
+pub fn prescriptions_due(
+    conn: &mut Conn,
+    now: Timestamp,
+    after: PrescriptionId,
+    limit: i64,
+) -> QueryResult<Vec<PrescriptionId>> {
     let in_progress = order_unit::table
         .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
         .filter(order_unit::state.eq_any_code(&[UnitState::Authorised, UnitState::InDoubt]));
@@ -405,7 +409,8 @@ pub fn prescriptions_due(conn: &mut Conn, now: Timestamp, limit: i64) -> QueryRe
         .filter(prescription::state.eq_any_code(EXPIRING))
         .filter(prescription::valid_until.lt(Some(At(now))))
         .filter(diesel::dsl::not(diesel::dsl::exists(in_progress)))
-        .order(prescription::valid_until)
+        .filter(prescription::id.gt(after))
+        .order(prescription::id)
         .limit(limit)
         .select(prescription::id)
         .load(c))

@@ -14,7 +14,10 @@ use crate::{
 };
 use domain::{
     ids::{EmployerId, HospitalId, StaffId},
-    matching::{Department, presence::Presence},
+    matching::{
+        Department,
+        presence::{AwayReason, Presence},
+    },
     staff::role::Role,
     time::Timestamp,
 };
@@ -66,10 +69,14 @@ pub struct DoctorDetails {
     pub practising_since: NaiveDate,
     /// Separated by `;`.
     pub languages: String,
-    /// Consultations at once, at most.
+    /// Consultations by text at once, at most.
     pub capacity: i32,
-    /// Live consultations now, offers included.
+    /// Live consultations by text now, offers included.
     pub live: i32,
+    /// Consultations by video at once, at most.
+    pub video_capacity: i32,
+    /// Live consultations by video now, offers included.
+    pub live_video: i32,
 }
 
 /// A doctor's details.
@@ -86,11 +93,12 @@ pub fn doctor_departments(conn: &mut Conn, id: StaffId) -> QueryResult<Vec<Depar
         .load(c))
 }
 
-/// Writes a doctor's details; `false` when the doctor has more live consultations than the new
+/// Writes a doctor's details; `false` when the doctor has more live consultations than a new
 /// capacity.
 pub fn doctor_write(conn: &mut Conn, id: StaffId, details: &DoctorDetails) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::live.le(details.capacity))
+        .filter(doctor::live_video.le(details.video_capacity))
         .set((
             doctor::hospital_id.eq(details.hospital_id),
             doctor::licence_no.eq(&details.licence_no),
@@ -99,6 +107,7 @@ pub fn doctor_write(conn: &mut Conn, id: StaffId, details: &DoctorDetails) -> Qu
             doctor::practising_since.eq(details.practising_since),
             doctor::languages.eq(&details.languages),
             doctor::capacity.eq(details.capacity),
+            doctor::video_capacity.eq(details.video_capacity),
         ))
         .prepared()
         .execute(conn)
@@ -121,7 +130,11 @@ pub fn doctor_departments_write(conn: &mut Conn, id: StaffId, departments: &[Dep
 pub fn doctor_off(conn: &mut Conn, id: StaffId) -> QueryResult<bool> {
     diesel::update(doctor::table.find(id))
         .filter(doctor::presence.ne(Presence::Off))
-        .set(doctor::presence.eq(Presence::Off))
+        .set((
+            doctor::presence.eq(Presence::Off),
+            doctor::away_because.eq(None::<AwayReason>),
+            doctor::away_since.eq(None::<At>),
+        ))
         .prepared()
         .execute(conn)
         .map(|rows| rows == 1)

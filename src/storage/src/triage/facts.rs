@@ -44,6 +44,8 @@ pub struct VisitFacts {
     pub active_at: Timestamp,
     pub started_at: Timestamp,
     pub station: StationNames,
+    /// The station's district.
+    pub district: String,
     /// The lanes that consultations at the station may use.
     pub lanes: Vec<EncounterLane>,
     /// When the consultation ended that a doctor completed last.
@@ -66,7 +68,7 @@ pub fn visit_facts(
         Option<ProfileRow>,
         Option<ConsultationRow>,
         Entered,
-        (String, String, String, String),
+        (String, String, String, String, String),
         Option<Timestamp>,
         Option<(String, Timestamp)>,
     );
@@ -102,7 +104,7 @@ pub fn visit_facts(
                 check_in::active_at,
                 check_in::started_at,
             ),
-            (station::code, station::name_zh, station::name_en, station::encounter_lanes),
+            (station::code, station::name_zh, station::name_en, station::district, station::encounter_lanes),
             last_seen(),
             (alert::red_flags, alert::raised_at).nullable(),
         ))
@@ -112,7 +114,7 @@ pub fn visit_facts(
         return Ok(None);
     };
     let (context, symptoms, measure_again_by, active_at, started_at) = entered;
-    let (code, name_zh, name_en, lanes) = station;
+    let (code, name_zh, name_en, district, lanes) = station;
     Ok(Some(VisitFacts {
         worker,
         profile,
@@ -122,6 +124,7 @@ pub fn visit_facts(
         active_at,
         started_at,
         station: StationNames { code, name_zh, name_en },
+        district,
         lanes: lanes.split(';').filter_map(EncounterLane::parse).collect(),
         seen_at,
         alerts,

@@ -228,34 +228,38 @@ pub fn workers_with_other_lot(
         .load(c))
 }
 
-/// Orders with an authorization that expired unused, cabinet by cabinet.
+/// Orders behind `after` with an authorization that expired unused, cabinet by cabinet.
 pub fn attempts_overdue(
     conn: &mut Conn,
     now: Timestamp,
+    after: OrderId,
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, OrderId)>> {
     let mut due = on_backend!(conn, c => attempt::table
         .filter(attempt::state.eq_code(AttemptState::Issued))
         .filter(attempt::expires_at.le(At(now)))
-        .order(attempt::expires_at)
+        .filter(attempt::order_id.gt(after))
+        .order(attempt::order_id)
         .limit(limit)
         .select((attempt::cabinet_id, attempt::order_id))
+        .distinct()
         .load::<(CabinetId, OrderId)>(c))?;
     due.sort_unstable();
-    due.dedup();
     Ok(due)
 }
 
-/// Attempts that were started before `before` and have no outcome.
+/// Attempts behind `after` that were started before `before` and have no outcome.
 pub fn attempts_silent(
     conn: &mut Conn,
     before: Timestamp,
+    after: AttemptId,
     limit: i64,
 ) -> QueryResult<Vec<(CabinetId, AttemptId)>> {
     let mut silent = on_backend!(conn, c => attempt::table
         .filter(attempt::state.eq_code(AttemptState::Started))
         .filter(attempt::started_at.le(Some(At(before))))
-        .order(attempt::started_at)
+        .filter(attempt::id.gt(after))
+        .order(attempt::id)
         .limit(limit)
         .select((attempt::cabinet_id, attempt::id))
         .load::<(CabinetId, AttemptId)>(c))?;

@@ -24,7 +24,7 @@ pub(crate) fn guests(network: &SampleNetwork, planned_at: Timestamp) -> anyhow::
         .doctors
         .iter()
         .find(|one| {
-            departments(one).first() == Some(&Department::GeneralPractice) && ends.contains_key(&one.email)
+            departments(one).first() == Some(&Department::GENERAL_PRACTICE) && ends.contains_key(&one.email)
         })
         .context("the sample has no general practitioner on shift")?;
     let pharmacist = network.pharmacists.iter().find(|one| ends.contains_key(&one.email));

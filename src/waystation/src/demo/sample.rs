@@ -12,7 +12,7 @@ use domain::{
     ids::{CabinetId, DeviceId, EmployerId, HospitalId, ShiftId, StaffId, StationId, WorkerId},
     matching::presence::Presence,
     network::WorkerRecord,
-    staff::{ShiftRecord, StaffRecord, role::Role},
+    staff::{DoctorRecord, ShiftRecord, StaffRecord, role::Role},
 };
 use service::{Actor, AppState, Failure, Tx};
 use simulation::sample::{SAMPLE_PASSWORD_HASH, SampleNetwork};
@@ -312,6 +312,7 @@ fn load_doctors(
             practising_since: doctor.practising_since,
             languages: languages.join(";"),
             capacity: doctor.capacity,
+            video_capacity: doctor.video_capacity.unwrap_or(DoctorRecord::DEFAULT_VIDEO_CAPACITY),
             presence: Presence::Off,
             idle_since: now,
             live: 0,

@@ -78,6 +78,12 @@ impl<'r, 'a> Cells<'r, 'a> {
         self.read(column, "bad_number", message, |cell| cell.parse().ok()).unwrap_or_default()
     }
 
+    /// As [`Self::number`]; `None` if the column is missing or the cell empty.
+    pub(crate) fn optional_number<T: FromStr + Default>(&mut self, column: &str) -> Option<T> {
+        self.row.cell(column).filter(|cell| !cell.is_empty())?;
+        Some(self.number(column))
+    }
+
     /// A coordinate in millionths of a degree: `37540000`, or in degrees: `37.54`.
     pub(crate) fn degrees_e6(&mut self, column: &str) -> i32 {
         let message = Bilingual::fixed(
@@ -93,6 +99,27 @@ impl<'r, 'a> Cells<'r, 'a> {
             "A date is written 2026-11-23, the year first.",
         );
         self.read(column, "bad_date", message, day).unwrap_or_default()
+    }
+
+    /// As [`Self::date`]; `None` if the column is missing or the cell empty.
+    pub(crate) fn optional_date(&mut self, column: &str) -> Option<NaiveDate> {
+        self.row.cell(column).filter(|cell| !cell.is_empty())?;
+        Some(self.date(column))
+    }
+
+    /// A list of dates, separated by `;`; empty if the column is missing or the cell empty.
+    pub(crate) fn optional_dates(&mut self, column: &str) -> Vec<NaiveDate> {
+        let Some(cell) = self.optional_text(column) else { return Vec::new() };
+        let items = cell.split([';', '；', '、']).map(str::trim).filter(|item| !item.is_empty());
+        let dates: Option<Vec<NaiveDate>> = items.map(|item| day(&plain(item))).collect();
+        if dates.is_none() {
+            let message = Bilingual::fixed(
+                "日期须写作 2026-11-23，多个用 ; 分隔。",
+                "Dates are written 2026-11-23, with ; between them.",
+            );
+            self.note(column, "bad_date", message);
+        }
+        dates.unwrap_or_default()
     }
 
     /// An instant with its offset.
@@ -145,6 +172,20 @@ impl<'r, 'a> Cells<'r, 'a> {
             self.problems.push(missing_column(self.row.line, column));
         }
         self.optional_list(column, allowed, code_of).unwrap_or_default()
+    }
+
+    /// A list of codes that are no closed set; `what` says how one is spelt.
+    pub fn codes<T>(&mut self, column: &str, what: Bilingual, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let Some(cell) = self.row.cell(column) else {
+            self.problems.push(missing_column(self.row.line, column));
+            return Vec::new();
+        };
+        let items = cell.split(LIST_SEPARATORS).map(str::trim).filter(|item| !item.is_empty());
+        let values: Option<Vec<T>> = items.map(|item| parse(&plain(item))).collect();
+        values.unwrap_or_else(|| {
+            self.note(column, "unknown_value", what);
+            Vec::new()
+        })
     }
 
     /// As [`Self::list`]; `None` if the column is missing or the cell empty.

@@ -24,6 +24,7 @@ crate::text_enum! {
         Hospitals = "hospitals",
         /// The whole sample network.
         Sample = "sample",
+        ShiftRules = "shift_rules",
         Shifts = "shifts",
         Staff = "staff",
         Stations = "stations",
@@ -192,13 +193,13 @@ pub struct Columns {
     pub all: Vec<&'static str>,
     /// Those that a file may leave out and a row may leave empty.
     pub optional: &'static [&'static str],
-    /// Those of the optional ones that an update of an existing record ignores.
-    pub never_replaced: &'static [&'static str],
+    /// Those of the optional ones that an update may leave out: what is known stays then.
+    pub kept_if_missing: &'static [&'static str],
 }
 
 impl Columns {
     pub fn of<R: FileRecord>() -> Self {
-        Self { all: R::COLUMNS.to_vec(), optional: R::OPTIONAL, never_replaced: &[] }
+        Self { all: R::COLUMNS.to_vec(), optional: R::OPTIONAL, kept_if_missing: &[] }
     }
 }
 
@@ -239,7 +240,7 @@ impl<R: Record, P: Fn(&mut Cells<'_, '_>) -> R> Intake<P> {
         today: NaiveDate,
         parse: P,
     ) -> Result<Self, Vec<RowProblem>> {
-        let mut header = Header::read(header, &columns.all, columns.never_replaced);
+        let mut header = Header::read(header, &columns.all, columns.kept_if_missing);
         for problem in header.as_mut().err().into_iter().flatten() {
             if columns.optional.contains(&problem.field.as_str()) {
                 problem.message = erased();

@@ -162,6 +162,7 @@ fn bad_staff_and_shifts_are_named_by_line_and_field() {
             "general_practice;ent",
             "zh;en",
             "2",
+            "1",
             "",
         ],
         &[
@@ -173,10 +174,12 @@ fn bad_staff_and_shifts_are_named_by_line_and_field() {
             ("licence_valid_until", "2014-01-01", "wrong_order"),
             ("practising_since", "2026-11-24", "out_of_range"),
             ("departments", "", "empty"),
-            ("departments", "astrology", "unknown_value"),
+            ("departments", "ear-nose", "unknown_value"),
             ("departments", "ent;ent", "duplicate"),
             ("languages", "zh;fr", "unknown_value"),
             ("capacity", "0", "out_of_range"),
+            ("video_capacity", "2", "out_of_range"),
+            ("video_capacity", "many", "bad_number"),
             ("password", "short", "bad_length"),
         ],
     );
@@ -245,7 +248,7 @@ fn a_key_is_unique_within_a_file() {
     let mut intake = Intake::open(columns.all.iter().copied(), &columns, today(), parse).expect("opens");
     let mut take = |line: u64, email: &str, licence: &str| {
         let cells =
-            [email, "甲", "A", "hospital-1", licence, "2030-01-01", "2015-01-01", "ent", "zh", "1", ""];
+            [email, "甲", "A", "hospital-1", licence, "2030-01-01", "2015-01-01", "ent", "zh", "1", "", ""];
         let taken = intake.take(line, cells);
         taken
             .map(|doctor| doctor.email)

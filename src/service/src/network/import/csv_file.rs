@@ -11,7 +11,7 @@ use crypto::password;
 use domain::{
     network::{
         CabinetRecord, EmployerRecord, HospitalRecord, Secret, StationRecord, WorkerRecord,
-        import::RowProblem,
+        import::RowProblem, roster::ShiftRuleRecord,
     },
     refusal::FieldProblem,
     staff::{ShiftRecord, StaffRecord, role::Role},
@@ -33,6 +33,8 @@ pub enum ImportKind {
     /// Staff of one role.
     Staff(Role),
     Shifts,
+    /// Rules by which shifts repeat.
+    ShiftRules,
     /// First stock of cabinets.
     Stock,
 }
@@ -127,6 +129,10 @@ fn prepare(
         ImportKind::Shifts => {
             let rows = read.records::<ShiftRecord>()?;
             Box::new(move |tx| super::shifts(tx, &rows, existing))
+        }
+        ImportKind::ShiftRules => {
+            let rows = read.records::<ShiftRuleRecord>()?;
+            Box::new(move |tx| super::shift_rules(tx, &rows, existing))
         }
         ImportKind::Stock => {
             let rows = read.records::<StockRecord>()?;

@@ -6,6 +6,7 @@ pub(crate) mod catalogue;
 pub mod csv_file;
 pub(crate) mod people;
 pub(crate) mod places;
+pub(crate) mod roster;
 pub(crate) mod source;
 pub(crate) mod unix_lines;
 pub(crate) mod update;
@@ -23,8 +24,9 @@ use storage::StoreError;
 
 pub use catalogue::products;
 pub(crate) use people::PreparedWorkers;
-pub use people::{PreparedStaff, shifts, staff, workers};
+pub use people::{PreparedStaff, staff, workers};
 pub use places::{cabinets, employers, hospitals, stations, stock};
+pub use roster::{shift_rules, shifts};
 
 /// At most this many problems of one file are reported.
 pub(crate) const MOST_PROBLEMS: usize = 1_000;

@@ -1,19 +1,27 @@
-//! Imports workers, staff and their shifts. Slow work (sealing, keyed digests, hashing passwords)
+//! Imports workers and staff. Slow work (sealing, keyed digests, hashing passwords)
 //! is done before the transaction.
 
 use std::collections::HashMap;
 
 use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
-use crate::{AppState, Failure, Recipients, Tx, network::identity, staff::password_link};
+use crate::{
+    AppState, Failure, Recipients, Tx,
+    network::{department, identity},
+    staff::password_link,
+};
 use crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace};
 use domain::{
     event::staff::StaffEvent,
-    ids::{ShiftId, StaffId, WorkerId},
+    ids::{StaffId, WorkerId},
     letter::LetterKind,
-    matching::presence::Presence,
+    matching::{
+        Department,
+        department::{UNKNOWN_DEPARTMENT, no_such_department},
+        presence::Presence,
+    },
     network::import::ImportKind,
     network::{Phone, WorkerRecord},
-    staff::{DoctorRecord, ShiftRecord, StaffRecord, overlap_message, role::Role},
+    staff::{DoctorRecord, StaffRecord, role::Role},
 };
 use storage::{
     network::{self as store, NewDoctor, NewDoctorDepartment, NewPharmacist, NewStaff, worker::NewWorker},
@@ -149,6 +157,9 @@ pub fn staff(
         let numbers = licences(role);
         taken.insert(role, storage::network::import::licences_taken(tx.conn, role, &numbers)?);
     }
+    let doctors_of = rows.iter().filter_map(|(_, row)| row.record.doctor.as_ref());
+    let named: Vec<Department> = doctors_of.flat_map(|doctor| doctor.departments.iter().copied()).collect();
+    let unknown = department::missing(tx, &named)?;
     let (mut found, mut loaded) = (Found::default(), Loaded::default());
     let (mut people, mut doctors, mut departments) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
     let mut pharmacists = Vec::new();
@@ -161,6 +172,9 @@ pub fn staff(
         let hospital = record.hospital_code.as_ref().and_then(|code| hospitals.get(code).copied());
         if record.hospital_code.is_some() && hospital.is_none() {
             found.unknown(*line, "hospital_code");
+        }
+        if record.doctor.iter().any(|doctor| doctor.departments.iter().any(|one| unknown.contains(one))) {
+            found.note(*line, "departments", UNKNOWN_DEPARTMENT, no_such_department());
         }
         let id = known.get(&record.email);
         let licensed_id = record.licence().and_then(|(number, _)| taken.get(&record.role)?.get(number));
@@ -258,76 +272,9 @@ fn new_doctor(
         practising_since: row.practising_since,
         languages: languages.join(";"),
         capacity: row.capacity,
+        video_capacity: row.video_capacity.unwrap_or(DoctorRecord::DEFAULT_VIDEO_CAPACITY),
         presence: Presence::Off,
         idle_since: At(tx.now),
         live: 0,
     }
-}
-
-/// Loads shifts. An existing shift with the same start may be skipped, or get another end.
-///
-/// # Errors
-/// A problem for each unknown member of staff, and each shift that overlaps another.
-pub fn shifts(
-    tx: &mut Tx<'_>,
-    rows: &[Lined<ShiftRecord>],
-    existing: Existing,
-) -> Result<Loaded, ImportError> {
-    let unique: std::collections::BTreeSet<&str> =
-        rows.iter().map(|(_, row)| row.staff_email.as_str()).collect();
-    let known: HashMap<String, StaffId> =
-        storage::network::import::staff_known(tx.conn, &unique.into_iter().collect::<Vec<_>>())?;
-    let (mut found, mut loaded) = (Found::default(), Loaded::default());
-    for (line, row) in rows {
-        let Some(person) = known.get(&row.staff_email) else {
-            found.unknown(*line, "staff_email");
-            continue;
-        };
-        let overlapping =
-            storage::network::listing::shift_meeting(tx.conn, *person, None, row.starts_at, row.ends_at)?;
-        match overlapping {
-            None => {
-                let id = ShiftId::generate();
-                storage::network::import::shift_add(tx.conn, id, *person, row.starts_at, row.ends_at)?;
-                let (starts_at, ends_at) = (row.starts_at, row.ends_at);
-                let event = StaffEvent::ShiftAdded { shift: id, starts_at, ends_at };
-                tx.record(*person, event, Recipients::staff(*person))?;
-                loaded.added += 1;
-            }
-            // The same shift, perhaps with another end.
-            Some(overlapping) if overlapping.starts_at == row.starts_at => {
-                if found.known(existing, &mut loaded, *line, "starts_at") {
-                    let other = storage::network::listing::shift_meeting(
-                        tx.conn,
-                        *person,
-                        Some(overlapping.id),
-                        row.starts_at,
-                        row.ends_at,
-                    )?;
-                    if let Some(other) = other {
-                        let message = overlap_message(other.starts_at, other.ends_at);
-                        found.note(*line, "ends_at", "overlaps", message);
-                    } else {
-                        storage::network::import::update::shift_update(
-                            tx.conn,
-                            *person,
-                            row.starts_at,
-                            row.ends_at,
-                        )?;
-                    }
-                }
-            }
-            Some(overlapping) => {
-                found.note(
-                    *line,
-                    "starts_at",
-                    "overlaps",
-                    overlap_message(overlapping.starts_at, overlapping.ends_at),
-                );
-            }
-        }
-    }
-    found.done()?;
-    record(tx, ImportKind::Shifts, loaded)?;
-    Ok(loaded)
 }

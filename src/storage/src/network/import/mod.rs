@@ -14,8 +14,7 @@ use crate::{
     dialect::on_backend,
     prepared::PreparedDsl,
     schema::{
-        cabinet, consent, doctor, employer, hospital, lot, pharmacist, product, shift, slot, staff, station,
-        worker,
+        cabinet, consent, doctor, employer, hospital, lot, pharmacist, product, slot, staff, station, worker,
     },
     sql_types::At,
 };
@@ -187,24 +186,4 @@ pub fn lots_known(conn: &mut Conn) -> QueryResult<HashMap<(String, String), Naiv
 pub fn slots_taken(conn: &mut Conn) -> QueryResult<HashSet<(CabinetId, i32)>> {
     let rows = on_backend!(conn, c => slot::table.select((slot::cabinet_id, slot::slot_no)).load(c))?;
     Ok(rows.into_iter().collect())
-}
-
-/// Adds a shift; `false` when this member of staff has one that starts then.
-pub fn shift_add(
-    conn: &mut Conn,
-    id: domain::ids::ShiftId,
-    staff_id: StaffId,
-    starts_at: Timestamp,
-    ends_at: Timestamp,
-) -> QueryResult<bool> {
-    on_backend!(conn, c => diesel::insert_into(shift::table)
-        .values((
-            shift::id.eq(id),
-            shift::staff_id.eq(staff_id),
-            shift::starts_at.eq(At(starts_at)),
-            shift::ends_at.eq(At(ends_at)),
-        ))
-        .on_conflict_do_nothing()
-        .execute(c))
-    .map(|rows| rows == 1)
 }

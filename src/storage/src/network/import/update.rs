@@ -6,13 +6,11 @@ use crate::{
     conn::Conn,
     network::NewStation,
     prepared::PreparedDsl,
-    schema::{cabinet, employer, hospital, shift, station},
-    sql_types::At,
+    schema::{cabinet, employer, hospital, station},
 };
 use domain::{
-    ids::{CabinetId, EmployerId, HospitalId, StaffId, StationId},
+    ids::{CabinetId, EmployerId, HospitalId, StationId},
     prescription::CabinetLane,
-    time::Timestamp,
 };
 
 /// Updates names, place and lanes of a station.
@@ -63,20 +61,4 @@ pub fn employer_update(conn: &mut Conn, id: EmployerId, names: (&str, &str)) -> 
         .prepared()
         .execute(conn)
         .map(|_| ())
-}
-
-/// Sets the end of the shift of this member of staff that begins at `starts_at`.
-pub fn shift_update(
-    conn: &mut Conn,
-    staff_id: StaffId,
-    starts_at: Timestamp,
-    ends_at: Timestamp,
-) -> QueryResult<()> {
-    diesel::update(
-        shift::table.filter(shift::staff_id.eq(staff_id)).filter(shift::starts_at.eq(At(starts_at))),
-    )
-    .set((shift::ends_at.eq(At(ends_at)), shift::version.eq(shift::version + 1)))
-    .prepared()
-    .execute(conn)
-    .map(|_| ())
 }

@@ -1,9 +1,19 @@
-//! A shift is moved, shortened and cancelled, with effect at once.
+//! The roster. Here, a shift is moved, shortened and cancelled, with effect at once.
+
+mod coordinator;
+mod files;
+mod histories;
+mod leave;
+mod rules;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{harness::TestApp, seed::Seed};
+use crate::{
+    harness::TestApp,
+    seed::{Person, Seed},
+};
+use domain::staff::role::Role;
 
 const SHIFTS: &str = "/api/v1/shifts";
 
@@ -12,6 +22,32 @@ async fn current_shift(app: &TestApp, seed: &Seed) -> Value {
     let list =
         app.get(&seed.operator.token, &format!("{SHIFTS}?staff_id={}", seed.doctor.id)).await.expect(200);
     list["items"][0].clone()
+}
+
+/// All shifts of somebody that have not ended: start, end, and whether they are of a rule.
+async fn shifts_of(app: &TestApp, token: &str, person: &Person) -> Vec<(String, String, bool)> {
+    let list = app.get(token, &format!("{SHIFTS}?staff_id={}&limit=100", person.id)).await.expect(200);
+    assert_eq!(list["next_after"], Value::Null);
+    let text = |item: &Value, name: &str| item[name].as_str().expect("an instant").to_owned();
+    let items = list["items"].as_array().expect("a list");
+    let mut found: Vec<_> = items
+        .iter()
+        .map(|item| (text(item, "starts_at"), text(item, "ends_at"), !item["rule_id"].is_null()))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The starts of somebody's shifts that follow from rules.
+async fn planned_for(app: &TestApp, token: &str, person: &Person) -> Vec<String> {
+    let all = shifts_of(app, token, person).await;
+    all.into_iter().filter(|(_, _, of_rule)| *of_rule).map(|(start, _, _)| start).collect()
+}
+
+/// Somebody who has just signed in: a session ends after twelve hours.
+async fn operator_now(app: &TestApp) -> Person {
+    let email = format!("operator-{}@example.cn", app.now().timestamp());
+    app.person(Role::Operator, &email, None, None).await
 }
 
 fn path_of(shift: &Value) -> String {
