@@ -39,14 +39,13 @@ impl Left {
         }
     }
 
-    /// Keeps those of the items `tried` that were deferred.
-    fn set(&self, job: &'static str, tried: &[AnyId], deferred: &HashSet<AnyId>) {
+    fn set(&self, job: &'static str, ids: HashSet<AnyId>) {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_job = left.entry(job).or_default();
-        for id in tried {
-            of_job.remove(id);
+        if ids.is_empty() {
+            left.remove(job);
+        } else {
+            left.insert(job, ids);
         }
-        of_job.extend(deferred);
     }
 }
 
@@ -159,14 +158,17 @@ where
 {
     let (read, work) = (Arc::new(read), Arc::new(work));
     let (mut done, mut after) = (Done::default(), Id::from_uuid(Uuid::nil()));
+    let mut lock_budget = LOCK_BUDGET;
     loop {
         let reader = Arc::clone(&read);
         let page = app.read(Actor::System, move |conn, _| reader(conn, after)).await?;
         let is_last = page.len() < PAGE as usize;
         after = page.iter().map(&id_of).max().unwrap_or(after);
-        let work = Arc::clone(&work);
-        done = done.and(each(app, job, page, &id_of, move |tx, item| work(tx, item)).await);
+        let (counts, mut of_page) = walk_within(&mut lock_budget, app, job, page, &id_of, &work).await;
+        of_page.done = counts.into_iter().sum();
+        done = done.and(of_page);
         if is_last || done.is_stopped() {
+            app.left.set(job.name, done.left.clone());
             return Ok(done);
         }
     }
@@ -177,7 +179,7 @@ where
 pub(crate) async fn walk<T, K, R, I, W>(
     app: &Arc<AppState>,
     job: Job,
-    mut due: Vec<T>,
+    due: Vec<T>,
     id_of: I,
     work: W,
 ) -> (Vec<R>, Done)
@@ -188,17 +190,37 @@ where
     I: Fn(&T) -> Id<K>,
     W: Fn(&mut Tx<'_>, &T) -> Result<R, Failure> + Send + Sync + 'static,
 {
+    let (results, round) = walk_within(&mut { LOCK_BUDGET }, app, job, due, id_of, &Arc::new(work)).await;
+    app.left.set(job.name, round.left.clone());
+    (results, round)
+}
+
+/// As [`walk`], with what is left of the round's lock budget.
+async fn walk_within<T, K, R, I, W>(
+    lock_budget: &mut Duration,
+    app: &Arc<AppState>,
+    job: Job,
+    mut due: Vec<T>,
+    id_of: I,
+    work: &Arc<W>,
+) -> (Vec<R>, Done)
+where
+    T: Send + 'static,
+    K: 'static,
+    R: Send + 'static,
+    I: Fn(&T) -> Id<K>,
+    W: Fn(&mut Tx<'_>, &T) -> Result<R, Failure> + Send + Sync + 'static,
+{
     let any_id = |item: &T| AnyId::from_uuid(id_of(item).uuid());
     app.left.sort(job.name, &mut due, any_id);
-    let (work, width) = (Arc::new(work), if job.concurrent { app.store.write_concurrency() } else { 1 });
-    let (mut results, mut round, mut lock_budget) = (Vec::new(), Done::default(), LOCK_BUDGET);
-    let tried: Vec<AnyId> = due.iter().map(any_id).collect();
+    let width = if job.concurrent { app.store.write_concurrency() } else { 1 };
+    let (mut results, mut round) = (Vec::new(), Done::default());
     let mut due = due.into_iter();
     loop {
         let began = Instant::now();
-        let lock_timeout = Some(lock_budget.max(MIN_LOCK_TIMEOUT));
+        let lock_timeout = Some(MIN_LOCK_TIMEOUT.max(*lock_budget));
         let batch = due.by_ref().take(width).map(|item| {
-            let (id, work) = (any_id(&item), Arc::clone(&work));
+            let (id, work) = (any_id(&item), Arc::clone(work));
             let written = app.write_with_lock_timeout(lock_timeout, Actor::System, move |tx| work(tx, &item));
             async move { (id, written.await) }
         });
@@ -226,10 +248,9 @@ where
             break;
         }
         if waited {
-            lock_budget = lock_budget.saturating_sub(began.elapsed());
+            *lock_budget = lock_budget.saturating_sub(began.elapsed());
         }
     }
-    app.left.set(job.name, &tried, &round.left);
     (results, round)
 }
 

@@ -45,9 +45,10 @@ pub async fn offer_waiting(app: &Arc<AppState>) -> Result<usize, Failure> {
     let mut made = 0;
     loop {
         let round = round(app).await?;
-        made += round.done.outcome()?;
+        let offered = round.done.outcome()?;
+        made += offered;
         // A round that lost every race would only lose them again.
-        if round.planned < ROUND || round.made.is_empty() {
+        if round.planned < ROUND || offered == 0 {
             return Ok(made);
         }
     }
