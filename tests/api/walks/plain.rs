@@ -69,7 +69,7 @@ pub fn due(app: &TestApp) -> Vec<(ConsultationId, StaffId)> {
         let Some(index) = choose(one, &doctors, &hospitals, clock, now, policy) else { continue };
         let chosen = &mut doctors[index];
         chosen.free[one.medium] -= 1;
-        hospitals.get_mut(&chosen.hospital).expect("a hospital").turns += 1;
+        hospitals.get_mut(&chosen.hospital).expect("a hospital").chosen += 1;
         offers.push((one.id, chosen.id));
     }
     offers.sort_unstable();
@@ -141,13 +141,15 @@ fn choose(
 struct Turns {
     virtual_time: i64,
     weight: i64,
-    /// Open offers, and the choices of this round.
-    turns: i64,
+    open_offers: i64,
+    /// The choices of this round.
+    chosen: i64,
 }
 
 impl Turns {
     fn time(&self, clock: i64) -> i64 {
-        self.virtual_time.max(clock) + self.turns * (TURN / self.weight)
+        let turn = TURN / self.weight;
+        (self.virtual_time + self.open_offers * turn).max(clock - TURN) + self.chosen * turn
     }
 }
 
@@ -166,7 +168,7 @@ fn hospitals(conn: &mut Conn) -> (i64, HashMap<HospitalId, Turns>) {
     .expect("offers");
     let turns = |id| open.iter().filter(|of| **of == id).count() as i64;
     let share = |(id, virtual_time, weight): (HospitalId, i64, i32)| {
-        (id, Turns { virtual_time, weight: i64::from(weight), turns: turns(id) })
+        (id, Turns { virtual_time, weight: i64::from(weight), open_offers: turns(id), chosen: 0 })
     };
     (clock, rows.into_iter().map(share).collect())
 }

@@ -12,7 +12,7 @@ use super::{
     choose::{Asked, Choice, OnCall, choose_doctor},
     department::Department,
     policy::MatchingPolicy,
-    pool::Pool,
+    pool::{Clocks, Pool},
     queue::{Chain, Queue, Refused, Request},
     score::QueueKey,
 };
@@ -69,8 +69,7 @@ pub struct Planned {
     /// Number of its last offer.
     pub fence: i64,
     pub choice: Choice,
-    /// The system's virtual time, if this offer advances it.
-    pub clock: Option<i64>,
+    pub clocks: Clocks,
 }
 
 /// A queue with the requests of its front that were read.
@@ -182,8 +181,8 @@ impl<S: Source> Round<'_, S> {
         let chosen = self.choose(queue, request, excluded)?;
         let Request { consultation, fence, .. } = *request;
         Ok(chosen.map(|choice| {
-            let clock = self.pool.take(&choice, queue.medium);
-            Planned { consultation, fence, choice, clock }
+            let clocks = self.pool.take(&choice, queue.medium);
+            Planned { consultation, fence, choice, clocks }
         }))
     }
 

@@ -1,16 +1,22 @@
 //! Weighted fairness between hospitals by start-time fair queueing: each hospital has
 //! a virtual time, the hospital with the lowest one is next, and each consultation it
 //! takes advances its time by one turn divided by its weight. The system's virtual
-//! time is the start time of the last choice; no hospital starts before it, so a
+//! time is where the last choice started; no hospital's next turn starts before it, so a
 //! hospital that was absent, is new, or had no free doctor does not accumulate turns.
+//!
+//! Many doctors are asked at once here, so two things differ. Open offers are turns taken for the
+//! hospital's own time, or one that has many of them would fall behind the system's time. And a
+//! hospital may start up to one turn of weight 1 before the system's time: so far behind are those
+//! whose doctors refuse while others accept, who otherwise would lose those turns. One that comes
+//! back after a long absence gets no more than that.
 //! Source: Goyal, Vin, Cheng, "Start-time fair queueing", SIGCOMM 1996.
 
 /// Cost of one consultation for a hospital of weight 1, in virtual time.
 pub(crate) const VIRTUAL_TURN: i64 = 1_000_000;
 
-/// Start time of a hospital's next turn, given the system's virtual time.
-pub fn start_time(hospital: i64, system: i64) -> i64 {
-    hospital.max(system)
+/// Start time of a hospital's next turn, given its own time, open offers included, and the system's.
+pub(crate) fn start_time(hospital: i64, system: i64) -> i64 {
+    hospital.max(system.saturating_sub(VIRTUAL_TURN))
 }
 
 /// Cost of `taken` consultations in virtual time. The clock of a hospital with a higher
@@ -22,11 +28,6 @@ pub fn turns(taken: i64, weight: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A hospital's virtual time after it took one consultation, as `storage` computes it in SQL.
-    fn advance_virtual_time(hospital: i64, system: i64, weight: u32) -> i64 {
-        start_time(hospital, system).saturating_add(turns(1, weight))
-    }
 
     /// Distributes `rounds` consultations among `present`, as matching does.
     fn serve(
@@ -40,8 +41,9 @@ mod tests {
         for _ in 0..rounds {
             let key = |&&index: &&usize| (start_time(clocks[index], *system), index);
             let next = *present.iter().min_by_key(key).expect("at least one hospital is present");
-            *system = start_time(clocks[next], *system);
-            clocks[next] = advance_virtual_time(clocks[next], *system, weights[next]);
+            let start = start_time(clocks[next], *system);
+            *system = start.max(*system);
+            clocks[next] = start.saturating_add(turns(1, weights[next]));
             taken[next] += 1;
         }
         taken
@@ -58,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_hospital_accumulates_no_turns_whichever_returns_first() {
+    fn an_absent_hospital_accumulates_one_turn_at_most_whichever_returns_first() {
         let weights = [1_u32, 3, 1];
         let (mut clocks, mut system) = ([0_i64; 3], 0);
         serve(&mut clocks, &mut system, &weights, &[1], 500);
@@ -66,15 +68,16 @@ mod tests {
         serve(&mut clocks, &mut system, &weights, &[0], 1);
         let taken = serve(&mut clocks, &mut system, &weights, &[0, 1, 2], 25);
         for (taken, ideal) in taken.iter().zip([5_u32, 15, 5]) {
-            assert!(taken.abs_diff(ideal) <= 1, "{taken} of {ideal}");
+            assert!(taken.abs_diff(ideal) <= 2, "{taken} of {ideal}");
         }
     }
 
     #[test]
-    fn virtual_time_advances_and_never_overflows() {
-        assert_eq!(advance_virtual_time(0, 50_000_000, 1), 51_000_000);
-        assert_eq!(advance_virtual_time(60_000_000, 50_000_000, 2), 60_500_000);
-        assert_eq!(advance_virtual_time(7, 0, 0), 7 + VIRTUAL_TURN);
-        assert_eq!(advance_virtual_time(i64::MAX, 0, 1), i64::MAX);
+    fn virtual_time_never_overflows() {
+        assert_eq!(start_time(0, 50 * VIRTUAL_TURN), 49 * VIRTUAL_TURN);
+        assert_eq!(start_time(60 * VIRTUAL_TURN, 50 * VIRTUAL_TURN), 60 * VIRTUAL_TURN);
+        assert_eq!((turns(3, 2), turns(1, 0)), (3 * VIRTUAL_TURN / 2, VIRTUAL_TURN));
+        assert_eq!(start_time(0, i64::MIN), 0);
+        assert_eq!(turns(i64::MAX, 1), i64::MAX);
     }
 }

@@ -19,14 +19,19 @@ mod queue;
 mod score;
 mod trouble;
 
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod plain;
+
 pub use choose::{Candidate, Choice, ChoiceReason, FreePlaces, OnCall, OverflowStep};
 pub use department::{Department, DepartmentRecord};
 pub use distribute::{Planned, ROUND, Scene, Source, distribute};
 pub use erlang_c::{QueueForecast, Staffing, StaffingQuestion, staffing};
 pub use estimate::{EstimateBasis, LiveFigures, WaitRange, estimate_wait};
-pub use fairness::{start_time, turns};
+pub use fairness::turns;
 pub use policy::MatchingPolicy;
-pub use pool::{HospitalShare, Pool};
+pub use pool::{Clocks, HospitalShare, Pool};
 pub use queue::{Chain, PreviousDoctor, Queue, Refused, Request};
 pub use score::{QueueClass, QueueKey, ranked_since};
 pub use trouble::{QueueTrouble, queue_trouble};

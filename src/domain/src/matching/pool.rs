@@ -25,11 +25,22 @@ pub struct HospitalShare {
 
 #[derive(Debug)]
 struct Clock {
-    /// Where its next turn starts when open offers are not counted.
-    start: i64,
-    /// Including open offers and the choices of this round.
-    time: i64,
+    /// As stored, and as the choices of this round raise it.
+    stored: i64,
+    /// Where its next turn starts: its open offers and the choices of this round are turns taken.
+    next: i64,
+    /// How many these are.
+    open: i64,
     weight: u32,
+}
+
+/// The virtual times that a choice changes, besides those that follow when the offer is accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// The system's.
+    pub system: Option<i64>,
+    /// That of the hospital, which was absent while others had their turns.
+    pub hospital: Option<i64>,
 }
 
 /// Doctors with free places.
@@ -56,9 +67,9 @@ impl Pool {
         }
         let by_doctor = doctors.iter().enumerate().map(|(index, one)| (one.doctor, index)).collect();
         let clock = |share: &HospitalShare| {
-            let start = start_time(share.virtual_time, system);
-            let time = start.saturating_add(turns(share.open_offers, share.weight));
-            (share.hospital, Clock { start, time, weight: share.weight })
+            let &HospitalShare { hospital, virtual_time: stored, weight, open_offers: open } = share;
+            let next = start_time(stored.saturating_add(turns(open, weight)), system);
+            (hospital, Clock { stored, next, open, weight })
         };
         let clocks = shares.iter().map(clock).collect();
         let places = doctors.iter().map(|one| one.places.all()).sum();
@@ -76,22 +87,29 @@ impl Pool {
     }
 
     pub(crate) fn virtual_time(&self, hospital: HospitalId) -> i64 {
-        self.clocks.get(&hospital).map_or(self.system, |clock| clock.time)
+        self.clocks.get(&hospital).map_or(self.system, |clock| clock.next)
     }
 
-    /// Uses one place of the chosen doctor and one turn of their hospital. Returns the system's
-    /// virtual time, if this choice advances it: one for continuity of care is made out of turn.
-    pub(crate) fn take(&mut self, choice: &Choice, medium: Medium) -> Option<i64> {
+    /// Uses one place of the chosen doctor and one turn of their hospital. A choice for continuity of
+    /// care is made out of turn, so it advances no clock.
+    pub(crate) fn take(&mut self, choice: &Choice, medium: Medium) -> Clocks {
         if let Some(index) = self.by_doctor.get(&choice.doctor) {
             self.doctors[*index].places.take(medium);
             self.places -= 1;
         }
-        let clock = self.clocks.get_mut(&choice.hospital)?;
-        clock.time = clock.time.saturating_add(turns(1, clock.weight));
-        let advanced = choice.reason == ChoiceReason::Fairness && clock.start > self.system;
-        advanced.then(|| {
-            self.system = clock.start;
-            clock.start
-        })
+        let Some(clock) = self.clocks.get_mut(&choice.hospital) else { return Clocks::default() };
+        let without_open = clock.next.saturating_sub(turns(clock.open, clock.weight));
+        clock.open += 1;
+        clock.next = clock.next.saturating_add(turns(1, clock.weight));
+        if choice.reason == ChoiceReason::Continuity {
+            return Clocks::default();
+        }
+        let changed = Clocks {
+            system: (without_open > self.system).then_some(without_open),
+            hospital: (without_open > clock.stored).then_some(without_open),
+        };
+        self.system = self.system.max(without_open);
+        clock.stored = clock.stored.max(without_open);
+        changed
     }
 }

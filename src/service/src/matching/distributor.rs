@@ -137,8 +137,11 @@ fn offer(tx: &mut Tx<'_>, plan: &Planned) -> Result<usize, Failure> {
         expires_at: tx.app.policy.matching.offer_expires_at(tx.now),
     };
     let made = act_on(tx, plan.consultation, &command)?;
-    if let Some(clock) = plan.clock {
-        doctor::matching_clock_advance(tx.conn, clock)?;
+    if let Some(to) = plan.clocks.hospital {
+        doctor::hospital_clock_advance(tx.conn, plan.choice.hospital, to)?;
+    }
+    if let Some(to) = plan.clocks.system {
+        doctor::matching_clock_advance(tx.conn, to)?;
     }
     Ok(made)
 }

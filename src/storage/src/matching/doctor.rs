@@ -354,19 +354,24 @@ pub fn hospital_weight(conn: &mut Conn, id: HospitalId) -> QueryResult<i32> {
     on_backend!(conn, c => hospital::table.find(id).select(hospital::weight).first(c))
 }
 
-/// Advances a hospital's virtual time by one turn, which begins at the system's virtual time or later.
-/// One statement, because two of its doctors may accept at the same time.
+/// Advances a hospital's virtual time by one turn. One statement, because two of its doctors may accept
+/// at the same time.
 pub fn hospital_turn_take(conn: &mut Conn, id: HospitalId, turn: i64) -> QueryResult<()> {
-    let clock =
-        || matching_clock::table.select(matching_clock::virtual_time).single_value().assume_not_null();
-    // Without a clock the comparison is not true.
-    let begins =
-        diesel::dsl::case_when(hospital::virtual_time.lt(clock()), clock()).otherwise(hospital::virtual_time);
     diesel::update(hospital::table.find(id))
-        .set(hospital::virtual_time.eq(begins + turn))
+        .set(hospital::virtual_time.eq(hospital::virtual_time + turn))
         .prepared()
         .execute(conn)
         .map(|_| ())
+}
+
+/// Advances a hospital's virtual time to a later one, which it missed while it was absent.
+pub fn hospital_clock_advance(conn: &mut Conn, id: HospitalId, to: i64) -> QueryResult<bool> {
+    diesel::update(hospital::table.find(id))
+        .filter(hospital::virtual_time.lt(to))
+        .set(hospital::virtual_time.eq(to))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
 }
 
 /// The system's virtual time: where a new hospital starts.
