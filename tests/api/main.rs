@@ -83,6 +83,7 @@ mod screens;
 mod security;
 mod settings;
 mod shutdown;
+mod simulated_doctor;
 mod staff_changes;
 mod staff_tokens;
 mod startup;

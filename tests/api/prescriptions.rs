@@ -288,9 +288,9 @@ async fn a_doctor_withdraws_unless_an_order_lives() {
     let (open, withdrawn, after) = app
         .state
         .write(Actor::System, move |tx| -> Result<_, Failure> {
-            let open = service::prescription::has_open_draft(tx.conn, consultation)?;
+            let open = service::prescription::open_draft(tx.conn, consultation)?.is_some();
             let withdrawn = service::prescription::withdraw_unsigned_of(tx, consultation)?;
-            Ok((open, withdrawn, service::prescription::has_open_draft(tx.conn, consultation)?))
+            Ok((open, withdrawn, service::prescription::open_draft(tx.conn, consultation)?.is_some()))
         })
         .await
         .expect("withdrawn");

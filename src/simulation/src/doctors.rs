@@ -19,7 +19,11 @@ use super::{
     sessions::Staff,
     turns::{OfferAnswer, Turn},
 };
-use domain::{ids::ConsultationId, matching::presence::Presence, time::Timestamp};
+use domain::{
+    ids::{ConsultationId, PrescriptionId},
+    matching::presence::Presence,
+    time::Timestamp,
+};
 
 /// Seconds that a long poll for offers waits on the server.
 const POLL_SECONDS: u32 = 20;
@@ -164,9 +168,45 @@ async fn consult(doctor: &Doctor, accepted: &ConsultationView) -> Result<(), Cal
     let summary = "按医嘱用药，多喝水，三天不好转请到医院就诊。 / Take as directed, drink plenty; see a hospital \
                    if it is no better in three days.";
     let body = json!({"summary": summary, "diagnoses": [{"code": code, "name": name}]});
-    let _: ConsultationView =
-        doctor.call(Call::post(format!("/api/v1/consultations/{id}/complete"), &body)).await?;
-    Ok(())
+    let complete = || Call::post(format!("/api/v1/consultations/{id}/complete"), &body);
+    match doctor.call::<ConsultationView>(complete().may_conflict()).await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            // A draft that could not be signed.
+            let open = open_prescription(&error).ok_or(error)?;
+            void(doctor, open).await?;
+            doctor.call::<ConsultationView>(complete()).await.map(drop)
+        }
+    }
+}
+
+/// The prescription that is open already, where that is why a call was refused: an earlier run of this
+/// simulation ended before it was signed.
+fn open_prescription(error: &CallError) -> Option<PrescriptionId> {
+    match error {
+        CallError::Refused { code, data: Some(data), .. } if code == "prescription_open" => {
+            data["prescription_id"].as_str()?.parse().ok()
+        }
+        _other => None,
+    }
+}
+
+/// Goes on with an open prescription: one that is not signed gets these contents.
+async fn take_up(doctor: &Doctor, open: PrescriptionId, body: &Value) -> Result<PrescriptionView, CallError> {
+    let path = format!("/api/v1/prescriptions/{open}");
+    let known =
+        doctor.api.call_tagged::<PrescriptionView>(As::Staff(&doctor.staff), Call::get(&path)).await?;
+    if !matches!(known.body.state.as_str(), "draft" | "returned") {
+        return Ok(known.body);
+    }
+    let draft: PrescriptionView = doctor.call(Call::put(&path, known.etag, body)).await?;
+    sign(doctor, &draft).await
+}
+
+async fn void(doctor: &Doctor, prescription: PrescriptionId) -> Result<(), CallError> {
+    let reason = json!({"reason": "no other treatment at hand"});
+    let path = format!("/api/v1/prescriptions/{prescription}/void");
+    doctor.call::<PrescriptionView>(Call::post(path, &reason)).await.map(drop)
 }
 
 async fn prescribe(
@@ -181,8 +221,14 @@ async fn prescribe(
         return Ok(());
     };
     let path = format!("/api/v1/consultations/{consultation}/prescriptions");
-    let draft: PrescriptionView = doctor.call(Call::post(path, &draft_of(complaint, first, turn))).await?;
-    let signed = sign(doctor, &draft).await?;
+    let body = draft_of(complaint, first, turn);
+    let signed = match doctor.call(Call::post(path, &body).may_conflict()).await {
+        Ok(draft) => sign(doctor, &draft).await?,
+        Err(error) => match open_prescription(&error) {
+            Some(open) => take_up(doctor, open, &body).await?,
+            None => return Err(error),
+        },
+    };
     if !doctor.pace.stays_for_review && turn != Turn::Return {
         return Ok(());
     }
@@ -199,9 +245,7 @@ async fn prescribe(
                     _ => next_safe(doctor, consultation, &mut treatments).await?,
                 };
                 let Some(other) = other else {
-                    let reason = json!({"reason": "no other treatment at hand"});
-                    let void = Call::post(format!("{path}/void"), &reason);
-                    return doctor.call::<PrescriptionView>(void).await.map(drop);
+                    return void(doctor, signed.id).await;
                 };
                 let body = draft_of(complaint, other, Turn::Straight);
                 let revised: PrescriptionView = doctor.call(Call::put(&path, now.etag, &body)).await?;

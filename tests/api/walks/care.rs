@@ -33,6 +33,8 @@ const STEPS: &[(&str, usize)] = &[
     ("pass", 7),
     ("jobs", 8),
     ("late", 2),
+    ("shift ends", 1),
+    ("crash", 1),
 ];
 
 pub struct CareWalk<'h> {
@@ -42,7 +44,8 @@ pub struct CareWalk<'h> {
 
 impl<'h> CareWalk<'h> {
     pub async fn begin(app: &'h TestApp, trail: Trail) -> Self {
-        let clinic = Clinic::open(app, trail, "consultation_only").await;
+        let mut clinic = Clinic::open(app, trail, "consultation_only").await;
+        clinic.beside = Some(app.another().await);
         Self { clinic, bag: Bag::of(STEPS) }
     }
 }
@@ -64,7 +67,11 @@ impl Walk for CareWalk<'_> {
             "ask" => clinic.ask(worker).await,
             "cancel" => drop(clinic.worker_talks(worker, "cancel", json!({})).await),
             "worker says" => drop(clinic.worker_talks(worker, "messages", json!({"text": "好"})).await),
-            "available" | "off" => clinic.duty(doctor, what).await,
+            "available" => {
+                clinic.shift(doctor, true).await;
+                clinic.duty(doctor, what).await;
+            }
+            "off" => clinic.duty(doctor, what).await,
             "look" => clinic.look(doctor).await,
             "accept" | "decline" => {
                 clinic.look(doctor).await;
@@ -99,6 +106,9 @@ impl Walk for CareWalk<'_> {
                 clinic.trail.note(format!("  {seconds} s"));
                 clinic.app.pass(seconds);
             }
+            "shift ends" => clinic.shift(doctor, false).await,
+            // What the other instance knew is gone.
+            "crash" => clinic.beside = Some(clinic.app.another().await),
             "jobs" => clinic.jobs().await,
             other => unreachable!("{other}"),
         }
@@ -109,6 +119,9 @@ impl Walk for CareWalk<'_> {
     /// Doctors who are on duty see everybody who is checked in.
     async fn end(&mut self) {
         let clinic = &mut self.clinic;
+        for doctor in 0..clinic.doctors.len() {
+            clinic.shift(doctor, true).await;
+        }
         for _ in 0..12 {
             if truth::live(clinic.app).await.is_empty() {
                 break;

@@ -2,6 +2,7 @@
 //! consultation. Whenever the distributor runs, it must offer what a plain one would.
 
 use chrono::TimeDelta;
+use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::{card, desk::Desk, plain, trail::Trail};
@@ -11,9 +12,12 @@ use crate::support::{
     seed::{Person, SIGNING_PIN},
 };
 use crypto::tokens::Role;
-use domain::ids::{CheckInId, HospitalId, ShiftId, WorkerId};
+use domain::{
+    ids::{CheckInId, HospitalId, ShiftId, StaffId, WorkerId},
+    time::Timestamp,
+};
 use service::{Actor, Failure};
-use storage::{network as store, sql_types::At};
+use storage::{Conn, network as store, on_backend, schema::shift, sql_types::At};
 
 const OTHER_DISTRICT: &str = "laishan";
 /// What workers ask for; nobody is of the last one.
@@ -37,6 +41,8 @@ pub struct Doctor {
 
 pub struct Clinic<'h> {
     pub app: &'h TestApp,
+    /// Another instance on the same database, whose distributor runs as well.
+    pub beside: Option<TestApp>,
     pub trail: Trail,
     pub screens: Vec<Station<'h>>,
     pub workers: Vec<Worker<'h>>,
@@ -72,7 +78,7 @@ impl<'h> Clinic<'h> {
             doctors.push(Doctor { desk, offers: vec![], consultations: vec![] });
         }
         let operator = Desk::of(app, &seed.operator);
-        Self { app, trail, screens, workers, doctors, operator, lane }
+        Self { app, beside: None, trail, screens, workers, doctors, operator, lane }
     }
 
     fn worker_token(&self, worker: usize) -> Option<String> {
@@ -220,6 +226,17 @@ impl<'h> Clinic<'h> {
         service::consultation::sweep_absent(app).await.expect("a round");
         service::consultation::sweep_signed_out(app).await.expect("a round");
         service::matching::give_up_unserved(app).await.expect("a round");
+        if self.trail.chance.once_in(2)
+            && let Some(beside) = &self.beside
+        {
+            let both =
+                (service::matching::offer_waiting(app), service::matching::offer_waiting(&beside.state));
+            let (one, other) = tokio::join!(both.0, both.1);
+            one.and(other).expect("two rounds");
+            let due = plain::due(self.app);
+            assert!(due.is_empty(), "two distributors left {due:?} undone{}", self.trail.shown());
+            return;
+        }
         let due = plain::due(self.app);
         let before = plain::open_offers(self.app);
         service::matching::offer_waiting(app).await.expect("a round");
@@ -227,6 +244,30 @@ impl<'h> Clinic<'h> {
         made.retain(|offer| !before.contains(offer));
         made.sort_unstable();
         assert_eq!(made, due, "the offers, and those of a plain distributor{}", self.trail.shown());
+    }
+
+    /// The doctor's shifts end now, or a new one begins.
+    pub async fn shift(&mut self, doctor: usize, begins: bool) {
+        let (staff_id, now) = (self.doctors[doctor].desk.person.id, self.app.now());
+        self.app
+            .state
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                if begins {
+                    if storage::matching::doctor::on_shift_until(tx.conn, staff_id, now)?.is_some() {
+                        return Ok(());
+                    }
+                    return Ok(add_shift(tx.conn, staff_id, now, now + TimeDelta::days(60))?);
+                }
+                Ok(on_backend!(tx.conn, c => diesel::update(shift::table)
+                    .filter(shift::staff_id.eq(staff_id))
+                    .filter(shift::ends_at.gt(At(now)))
+                    .filter(shift::starts_at.lt(At(now)))
+                    .set(shift::ends_at.eq(At(now)))
+                    .execute(c)
+                    .map(drop))?)
+            })
+            .await
+            .expect("a shift");
     }
 }
 
@@ -240,10 +281,13 @@ async fn on_shift_for_days(app: &TestApp, person: &Person) {
     app.state
         .write(Actor::System, move |tx| -> Result<(), Failure> {
             let (from, to) = (tx.now + TimeDelta::hours(24), tx.now + TimeDelta::days(60));
-            let shift =
-                store::NewShift { id: ShiftId::generate(), staff_id, starts_at: At(from), ends_at: At(to) };
-            Ok(store::shifts_insert(tx.conn, &[shift])?)
+            Ok(add_shift(tx.conn, staff_id, from, to)?)
         })
         .await
         .expect("a shift");
+}
+
+fn add_shift(conn: &mut Conn, staff_id: StaffId, from: Timestamp, to: Timestamp) -> QueryResult<()> {
+    let shift = store::NewShift { id: ShiftId::generate(), staff_id, starts_at: At(from), ends_at: At(to) };
+    store::shifts_insert(conn, &[shift])
 }

@@ -13,7 +13,7 @@ use crate::{
 use domain::{
     consultation::{CancelReason, Command},
     ids::ConsultationId,
-    refusal::{Code, FieldProblem, Refusal},
+    refusal::{FieldProblem, Refusal},
     spelling,
     words::Bilingual,
 };
@@ -87,8 +87,8 @@ pub fn complete(
     (row.summary_sealed, row.diagnoses) = (Some(sealed.clone()), Some(diagnoses.clone()));
     let completed = known.act(tx, &Command::Complete { doctor: caller.staff })?;
     // Drafting locks the consultation's row, too: completing and drafting cannot overtake each other.
-    if prescription::has_open_draft(tx.conn, id)? {
-        return Err(Code::PrescriptionOpen.into());
+    if let Some(refusal) = prescription::open_draft(tx.conn, id)? {
+        return Err(refusal.into());
     }
     if known.snapshot.state == completed.snapshot.state {
         // It was complete already: only the summary is new.

@@ -36,19 +36,23 @@ use storage::{
 /// A doctor who declined is not offered the same consultation again for this long.
 const REOFFER_AFTER: TimeDelta = TimeDelta::minutes(2);
 
+/// After so many lost races in a row the other distributor goes on alone.
+const RACES: usize = 3;
+
 /// Offers the waiting consultations to the free doctors, round after round until nobody who is free
 /// can take any. Returns how many offers were made.
 ///
 /// # Errors
 /// Faults of the storage; losing a race to another transaction is no error.
 pub async fn offer_waiting(app: &Arc<AppState>) -> Result<usize, Failure> {
-    let mut made = 0;
+    let (mut made, mut races) = (0, 0);
     loop {
         let round = round(app).await?;
         let offered = round.done.outcome()?;
         made += offered;
-        // A round that lost every race would only lose them again.
-        if round.planned < ROUND || offered == 0 {
+        // Another distributor was first with some: what it has changed is planned again.
+        races = if offered < round.planned { races + 1 } else { 0 };
+        if races > RACES || (races == 0 && round.planned < ROUND) {
             return Ok(made);
         }
     }

@@ -71,7 +71,8 @@ pub fn draft(
         tx.now,
     );
     if !store::prescription_add(tx.conn, &row)? {
-        return Err(open_already(tx.conn, consultation)?.into());
+        let open = store::prescription_open_of(tx.conn, consultation)?;
+        return Err(open.map_or(Refusal::new(Code::PrescriptionOpen), open_already).into());
     }
     store::lines_add(tx.conn, &body.rows(id)?)?;
     machine::record(tx, &row, &drafted)?;
@@ -150,14 +151,14 @@ pub fn withdraw_unsigned_of(tx: &mut Tx<'_>, consultation: ConsultationId) -> Re
     }
 }
 
-/// Whether an open draft prevents completing a consultation. Call it after the conditional write
-/// that completes it: [`draft`] locks the same row, so one of the two sees the other.
+/// The refusal to complete a consultation, if an open draft prevents it. Call it after the conditional
+/// write that completes it: [`draft`] locks the same row, so one of the two sees the other.
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn has_open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<bool, Failure> {
+pub fn open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<Option<Refusal>, Failure> {
     let open = store::prescription_open_of(conn, consultation)?;
-    Ok(open.is_some_and(|(_, state)| state == PrescriptionState::Draft))
+    Ok(open.filter(|(_, state)| *state == PrescriptionState::Draft).map(open_already))
 }
 
 /// One prescription with its version, for a worker, its doctor or a pharmacist.
@@ -302,12 +303,9 @@ pub(super) fn own_consultation(
     }
 }
 
-fn open_already(conn: &mut Conn, consultation: ConsultationId) -> Result<Refusal, Failure> {
-    let refusal = Refusal::new(Code::PrescriptionOpen);
-    Ok(match store::prescription_open_of(conn, consultation)? {
-        Some((id, state)) => refusal.in_state(state).with_data(json!({"prescription_id": id})),
-        None => refusal,
-    })
+/// Names the open prescription, so that the doctor can take it up or withdraw it.
+fn open_already((id, state): (PrescriptionId, PrescriptionState)) -> Refusal {
+    Refusal::new(Code::PrescriptionOpen).in_state(state).with_data(json!({"prescription_id": id}))
 }
 
 pub(super) fn standing(
