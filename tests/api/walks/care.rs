@@ -64,7 +64,13 @@ impl Walk for CareWalk<'_> {
             }
             "leave" => clinic.leave(worker).await,
             "touch" => drop(clinic.worker_posts(worker, "/api/v1/me/presence", json!({})).await),
-            "ask" => clinic.ask(worker).await,
+            "ask" => {
+                // Most people ask when they have just arrived.
+                if !clinic.trail.chance.once_in(4) {
+                    clinic.check_in(worker, worker).await;
+                }
+                clinic.ask(worker).await;
+            }
             "cancel" => drop(clinic.worker_talks(worker, "cancel", json!({})).await),
             "worker says" => drop(clinic.worker_talks(worker, "messages", json!({"text": "好"})).await),
             "available" => {
@@ -74,6 +80,9 @@ impl Walk for CareWalk<'_> {
             "off" => clinic.duty(doctor, what).await,
             "look" => clinic.look(doctor).await,
             "accept" | "decline" => {
+                // Mostly a doctor who is asked.
+                let asked = clinic.asked().filter(|_| !clinic.trail.chance.once_in(4));
+                let doctor = asked.unwrap_or(doctor);
                 clinic.look(doctor).await;
                 let newest = clinic.doctors[doctor].offers.len().saturating_sub(1);
                 clinic.answer(doctor, what, newest).await;

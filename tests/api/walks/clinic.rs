@@ -156,6 +156,15 @@ impl<'h> Clinic<'h> {
             active.iter().filter_map(|one| one["id"].as_str().map(str::to_owned)).collect();
     }
 
+    /// A doctor who has an open offer.
+    pub fn asked(&self) -> Option<usize> {
+        let open = plain::open_offers(self.app);
+        (0..self.doctors.len()).find(|doctor| {
+            let of = self.doctors[*doctor].desk.person.id;
+            open.iter().any(|(_, asked)| *asked == of)
+        })
+    }
+
     pub async fn answer(&mut self, doctor: usize, verb: &str, which: usize) {
         let Some(offer) = self.doctors[doctor].offers.get(which).cloned() else { return };
         let path = format!("/api/v1/offers/{}/{verb}", id_in(&offer));
