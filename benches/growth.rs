@@ -26,7 +26,7 @@ use service::{Actor, AppState};
 use simulation::sample::MOST_WORKERS;
 use support::{
     history, median,
-    network::{Engine, Network},
+    network::{Arrivals, Engine, Network},
     table::whole,
 };
 
@@ -58,14 +58,14 @@ fn trial(
 ) -> anyhow::Result<()> {
     let empty = Network::fill(engine, workers)?;
     let (played, filled) = (empty.copy()?, empty.copy()?);
-    played.serve()?.load(PLAYED_SECONDS)?;
+    played.serve()?.load(Arrivals::Max, PLAYED_SECONDS)?;
     runtime.block_on(fill(engine, journeys, &filled, &played))?;
     drop(played);
 
     let mut rates = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for (network, rates) in [&empty, &filled].into_iter().zip(&mut rates) {
-            rates.push(network.serve()?.load(seconds)?.per_second);
+            rates.push(network.serve()?.load(Arrivals::Max, seconds)?.per_second);
         }
     }
     println!("growth/{}: empty {:.1?}, filled {:.1?} journeys/s", engine.name(), rates[0], rates[1]);

@@ -31,7 +31,7 @@ mod support;
 use base::clock::SystemClock;
 use simulation::client::{Api, As, Call};
 use support::{
-    network::{Engine, Network, WORKERS},
+    network::{Arrivals, Engine, Network, WORKERS},
     process::{children_cpu_time, cpu_time},
 };
 
@@ -61,7 +61,7 @@ fn trial(engine: Engine, seconds: &str) -> anyhow::Result<(f64, f64)> {
     let bytes = network.bytes()?;
     let server = network.serve()?;
     let (server_before, own_before) = (cpu_time(server.pid())?, children_cpu_time()?);
-    let load = server.load(seconds)?;
+    let load = server.load(Arrivals::Max, seconds)?;
     let server_cpu = cpu_time(server.pid())? - server_before;
     let load_cpu = children_cpu_time()? - own_before;
     let a_journey = |total: f64| total / load.journeys;

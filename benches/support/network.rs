@@ -103,6 +103,14 @@ impl Network {
         Self::empty(self.engine, self.secret.clone(), Some(self))
     }
 
+    /// An empty database.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn bare(engine: Engine) -> anyhow::Result<Self> {
+        Self::empty(engine, MasterSecret::generate().to_base64(), None)
+    }
+
     fn empty(engine: Engine, secret: SecretString, like: Option<&Self>) -> anyhow::Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir()?;
@@ -231,6 +239,17 @@ pub struct Load {
     pub per_second: f64,
     pub journeys: f64,
     pub requests: f64,
+    /// What the load printed as its last line.
+    pub summary: Value,
+}
+
+/// How the workers of a load arrive.
+#[derive(Debug, Clone, Copy)]
+pub enum Arrivals {
+    /// As many as the server can do.
+    Max,
+    /// So many a second.
+    Rate(f64),
 }
 
 impl Server {
@@ -270,14 +289,19 @@ impl Server {
         Ok(value.unwrap_or(f64::NAN))
     }
 
-    /// Whole journeys for some seconds, as many as the server can do.
+    /// Whole journeys for some seconds.
     ///
     /// # Errors
     /// When the load finds errors or wrong answers.
-    pub fn load(&self, seconds: &str) -> anyhow::Result<Load> {
+    pub fn load(&self, arrivals: Arrivals, seconds: &str) -> anyhow::Result<Load> {
         let (workers, seed, url) = (WORKERS.to_string(), SEED.to_string(), self.url());
+        let arrive = match arrivals {
+            Arrivals::Max => vec!["--max".to_owned()],
+            Arrivals::Rate(rate) => vec!["--rate".to_owned(), rate.to_string()],
+        };
         let load = Command::new(binary())
-            .args(["load", "--url", &url, "--stations", STATIONS, "--workers", &workers, "--max"])
+            .args(["load", "--url", &url, "--stations", STATIONS, "--workers", &workers])
+            .args(arrive)
             .args(["--seconds", seconds, "--seed", &seed])
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
@@ -291,6 +315,7 @@ impl Server {
             per_second: number("per_second")?,
             journeys: number("journeys")?,
             requests: number("requests")?,
+            summary,
         })
     }
 }

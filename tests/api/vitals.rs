@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::TestApp;
+use crate::{
+    harness::TestApp,
+    support::{Caller, Worker},
+};
+use domain::triage::SymptomFlag;
+use storage::vitals::CareSpan;
 
 fn reading(kind: &str, value: i64, unit: &str) -> Value {
     json!({"kind": kind, "value": value, "unit": unit, "device": "sample-device"})
@@ -76,4 +81,30 @@ async fn news2_scores_match_the_test_vectors() {
         "{problem}"
     );
     assert!(errors.iter().any(|error| error["field"] == "spo2_percent"), "{problem}");
+}
+
+/// Whoever comes to a screen every day has more check-ins after a consultation than are read at once.
+#[actix_web::test]
+async fn what_was_entered_during_a_consultation_is_found_however_often_the_worker_came_later() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let station = app.station().await;
+    let first = station.check_in(Worker::adult()).await;
+    first.report_symptoms(&["chest_pain"]).await.expect_ok();
+    first.measure(&[reading("heart_rate", 72, "/min")]).await;
+    let span =
+        CareSpan { worker: seed.worker, check_in: first.check_in, since: app.now(), until: Some(app.now()) };
+    first.leave().await.expect_ok();
+    for _ in 0..21 {
+        app.pass(60);
+        let later = station.check_in(Worker::adult()).await;
+        later.measure(&[reading("heart_rate", 90, "/min")]).await;
+        later.leave().await.expect_ok();
+    }
+    let mut conn = app.connection();
+    let said = storage::vitals::entered_in_care(&mut conn, span).expect("read");
+    assert_eq!(said.symptoms, [SymptomFlag::ChestPain]);
+    assert_eq!(storage::vitals::readings_of_care(&mut conn, span).expect("read").len(), 1);
+    let now = CareSpan { until: None, ..span };
+    assert_eq!(storage::vitals::readings_of_care(&mut conn, now).expect("read").len(), 22);
 }

@@ -17,7 +17,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::sessions::{Device, Staff, WorkerPass};
+use super::{
+    offer_times::OfferTimes,
+    sessions::{Device, Staff, WorkerPass},
+};
 use base::clock::Clock;
 use crypto::{
     device::{BoundRequest, sign_bound_request, sign_request},
@@ -40,6 +43,7 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// Counts of unexpected responses.
     pub tally: Arc<Tally>,
+    pub(crate) offers: Arc<OfferTimes>,
 }
 
 /// Counts of unexpected responses, by their code.
@@ -250,7 +254,13 @@ impl Api {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| CallError::Ours(error.to_string()))?;
-        Ok(Self { http, base: base.trim_end_matches('/').into(), clock, tally: Arc::default() })
+        Ok(Self {
+            http,
+            base: base.trim_end_matches('/').into(),
+            clock,
+            tally: Arc::default(),
+            offers: Arc::default(),
+        })
     }
 
     pub fn base(&self) -> &str {

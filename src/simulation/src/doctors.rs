@@ -92,6 +92,9 @@ async fn poll_once(
     let offers: Page<OfferView> = doctor.call(Call::get(path).once()).await?;
     let mut answered = 0;
     for offer in &offers.items {
+        if offer.fence == 1 {
+            doctor.api.offers.offered(offer.consultation_id);
+        }
         match Turn::in_text(&offer.complaint).answer(offer.fence) {
             OfferAnswer::None => continue,
             OfferAnswer::Decline => {

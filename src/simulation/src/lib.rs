@@ -12,6 +12,7 @@ pub mod doctors;
 pub mod hatch;
 pub mod journeys;
 pub mod load;
+mod offer_times;
 pub mod pace;
 pub mod pharmacists;
 pub mod ready;

@@ -151,17 +151,27 @@ pub struct CareSpan {
     pub until: Option<Timestamp>,
 }
 
+/// Midnight that begins the year 10000.
+const NEVER: i64 = 253_402_300_800;
+
+impl CareSpan {
+    /// A span that has not ended has no end that anything could be later than.
+    fn ends_by(&self) -> Timestamp {
+        self.until.or_else(|| Timestamp::from_timestamp(NEVER, 0)).unwrap_or(self.since)
+    }
+}
+
 /// The newest readings of a span, oldest first: those of its check-in, and all received from its
 /// beginning to its end.
 pub fn readings_of_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Vec<ReadingRow>> {
     let mut rows: Vec<ReadingRow> = on_backend!(conn, c => reading::table
         .filter(reading::worker_id.eq(span.worker))
         .filter(reading::check_in_id.eq(span.check_in).or(reading::recorded_at.ge(At(span.since))))
+        .filter(reading::recorded_at.le(At(span.ends_by())))
         .order(reading::id.desc())
         .limit(MOST)
         .select(ReadingRow::as_select())
         .load(c))?;
-    rows.retain(|row| span.until.is_none_or(|until| row.recorded_at <= until));
     rows.reverse();
     Ok(rows)
 }
@@ -198,19 +208,18 @@ pub fn entered_in_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Said> 
 /// What was entered during a consultation, from the check-in in which it was requested: the newest
 /// value of each part of the state, and every symptom.
 pub fn entered_in_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Said> {
-    type Row = (Timestamp, Option<String>, Option<String>);
-    let mut rows: Vec<Row> = on_backend!(conn, c => check_in::table
+    let mut rows: Vec<StateRow> = on_backend!(conn, c => check_in::table
         .filter(check_in::worker_id.eq(span.worker))
         .filter(check_in::id.ge(span.check_in))
+        .filter(check_in::started_at.le(At(span.ends_by())))
         .order(check_in::id.desc())
         .limit(20)
-        .select((check_in::started_at, check_in::context, check_in::symptoms))
+        .select((check_in::context, check_in::symptoms))
         .load(c))?;
-    rows.retain(|(started_at, ..)| span.until.is_none_or(|until| *started_at <= until));
     rows.reverse();
     let mut all = Said::default();
-    for (_, context, symptoms) in rows {
-        let entered = decode_state((context, symptoms))?;
+    for row in rows {
+        let entered = decode_state(row)?;
         all.context = AssessmentContext {
             consciousness: entered.context.consciousness.or(all.context.consciousness),
             supplemental_oxygen: entered.context.supplemental_oxygen.or(all.context.supplemental_oxygen),

@@ -68,6 +68,7 @@ impl Walk<'_> {
         let body = json!({"complaint": complaint, "department": null, "lane": "minor_ailment_pilot"});
         let asked: ConsultationView =
             self.timed("ask", self.api.call(worker, Call::post("/api/v1/consultations", &body))).await?;
+        self.api.offers.acknowledged(asked.id);
         self.acknowledge("consultation", asked.id, asked.state)?;
         must(asked.state.is_live() && asked.complaint == complaint, "consultation_asked", || {
             format!("a fresh consultation is {}, or of something else", asked.state)

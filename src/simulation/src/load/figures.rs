@@ -119,6 +119,12 @@ impl Figures {
         now
     }
 
+    /// Counts what offers took from the acknowledged request to the doctor; it is no step of the
+    /// worker's, so it is part of no other.
+    pub(crate) fn offers(&self, took: Vec<Duration>) {
+        self.locked().steps.add(took.into_iter().map(|took| ("offer", took)).collect());
+    }
+
     /// Counts a started journey.
     pub fn begun(&self) {
         self.locked().begun += 1;

@@ -105,5 +105,6 @@ pub async fn run(plan: Plan, clock: Arc<dyn Clock>) -> anyhow::Result<Outcome> {
     let violations = office.invariant_violations(&progress).await.context("asking for the invariants")?;
     background.abort_all();
     progress.end();
+    run.figures.offers(api.offers.take());
     Ok(run.figures.outcome(&run.plan, api.tally.read(), violations))
 }
