@@ -38,6 +38,7 @@ const GROWING: &[&str] = &[
     "check_in",
     "consent",
     "consultation",
+    "consultation_transfer",
     "event",
     "health_profile",
     "health_read",
@@ -124,6 +125,7 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::offers_expired(conn, now, OfferId::from_uuid(uuid::Uuid::nil()), 200)?;
     storage::consultation::full::full_with_earlier(conn, ConsultationId::generate(), 11)?;
     storage::consultation::message::messages_after(conn, live, ConsultationId::generate(), None, 50)?;
+    storage::consultation::transfer::transfers_of(conn, ConsultationId::generate())?;
     storage::prescription::prescriptions_list(conn, live, PrescriptionFilter::Worker(worker), None, 21)?;
     storage::triage::facts::worker_and_last_visit(conn, worker, now, now)?;
     storage::triage::facts::visit_facts(conn, CheckInId::generate(), now)?;

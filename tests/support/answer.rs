@@ -100,6 +100,8 @@ fn status_of(code: Code) -> u16 {
         | Code::ConsultationLive
         | Code::OfferNotYours
         | Code::DoctorAtCapacity
+        | Code::DoctorUnavailable
+        | Code::WorkerAbsent
         | Code::PrescriptionOpen
         | Code::PrescriptionSignatureInvalid
         | Code::OutOfStock

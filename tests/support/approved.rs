@@ -171,6 +171,7 @@ fn record(
             at: now,
             triage: Some(triage),
             medium: Medium::Text,
+            department: None,
         },
         nobody,
     )?;

@@ -118,6 +118,14 @@ impl<'a> Doctor<'a> {
         self.post(&format!("/api/v1/consultations/{consultation}/no-show"), json!({})).await
     }
 
+    /// Hands the consultation on: `to` has the `department` or the `doctor`.
+    pub async fn transfer(&self, consultation: impl Display, mut to: Value) -> Answer {
+        if to["reason"].is_null() {
+            to["reason"] = json!("样例：请会诊");
+        }
+        self.post(&format!("/api/v1/consultations/{consultation}/transfer"), to).await
+    }
+
     /// Drafts a prescription for these drugs.
     pub async fn prescribe(&self, consultation: impl Display, products: &[&str]) -> Answer {
         self.draft(consultation, draft_of(products)).await

@@ -117,6 +117,8 @@ kinds! {
     Consultation => ConsultationId,
     /// One consultation put to one doctor.
     Offer => OfferId,
+    /// One consultation handed on by its doctor.
+    ConsultationTransfer => ConsultationTransferId,
     /// One chat message in a consultation.
     Message => MessageId,
     /// A signed order for drugs.

@@ -211,6 +211,8 @@ codes! {
     LaneNoPrescription = "lane_no_prescription", Rule, "该就诊类别不能开具处方。", "This lane can never emit a prescription.";
     OfferNotYours = "offer_gone", Conflict, "该派单已失效。", "The offer is no longer open.";
     DoctorAtCapacity = "doctor_at_capacity", Conflict, "您的接诊数已达上限。", "You already hold as many consultations as you may.";
+    DoctorUnavailable = "doctor_unavailable", Conflict, "该医生现在不能接诊。", "That doctor cannot take a consultation now.";
+    WorkerAbsent = "worker_absent", Conflict, "劳动者当前未在任何站点签到。", "The worker is not checked in at any station now.";
     DoctorNotEligible = "doctor_not_eligible", Rule, "执业资格未核验、已过期或执业年限不足。", "The licence is not verified, has lapsed or is held for too few years.";
     NotOnShift = "not_on_shift", Rule, "您当前不在班。", "You are not on shift now.";
     PrescriptionOpen = "prescription_open", Conflict, "还有未完成的处方。", "A prescription is still open.";

@@ -17,7 +17,7 @@ use service::{
     Actor, AppState, Failure,
     consultation::{
         Completion, ConsultationView, ConsultationsView, MessageInput, MessageView, MessagesView,
-        RatingInput, RecordView, StartInput,
+        RatingInput, RecordView, StartInput, TransferInput, Transferred,
     },
 };
 
@@ -29,6 +29,7 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/consultations/{id}/cancel", cancel)
         .post("/api/v1/consultations/{id}/complete", complete)
         .post("/api/v1/consultations/{id}/no-show", no_show)
+        .post("/api/v1/consultations/{id}/transfer", transfer)
         .post("/api/v1/consultations/{id}/rating", rate)
         .post("/api/v1/consultations/{id}/messages", send_message)
         .get("/api/v1/consultations/{id}/messages", messages)
@@ -36,7 +37,19 @@ pub fn add(routes: &mut Routes) {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(start, list, fetch, cancel, complete, no_show, rate, send_message, messages, record))]
+#[openapi(paths(
+    start,
+    list,
+    fetch,
+    cancel,
+    complete,
+    no_show,
+    transfer,
+    rate,
+    send_message,
+    messages,
+    record
+))]
 pub(crate) struct Doc;
 
 /// Ask for a doctor
@@ -162,6 +175,26 @@ async fn no_show(
 ) -> Reply {
     reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         service::consultation::no_show(tx, caller.0, id.0)
+    })
+    .await
+}
+
+/// Hand it on to a department or to another doctor
+#[utoipa::path(post, path = "/api/v1/consultations/{id}/transfer", operation_id = "transferConsultation",
+    tag = "consultation",
+    params(("id" = ConsultationId, Path)), request_body = TransferInput,
+    responses((status = 200, body = Transferred)))]
+async fn transfer(
+    caller: Doctor,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    key: IdempotencyKey,
+    id: Path<ConsultationId>,
+    body: Body<TransferInput>,
+) -> Reply {
+    let silent = service::consultation::is_silent(&app, &body.0).await;
+    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
+        service::consultation::transfer(tx, caller.0, id.0, &body.0, silent)
     })
     .await
 }

@@ -400,6 +400,20 @@ diesel::table! {
         cancel_reason -> Nullable<Text>,
         queue -> Text,
         medium -> Text,
+        transferred_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    consultation_transfer (id) {
+        id -> Uuid,
+        consultation_id -> Uuid,
+        from_doctor -> Uuid,
+        to_department -> Nullable<Text>,
+        to_doctor -> Nullable<Uuid>,
+        reason_sealed -> Bytea,
+        at -> Timestamptz,
     }
 }
 
@@ -1005,6 +1019,7 @@ diesel::joinable!(consultation -> check_in (check_in_id));
 diesel::joinable!(consultation -> station (station_id));
 diesel::joinable!(consultation -> staff (doctor_id));
 diesel::joinable!(consultation -> hospital (hospital_id));
+diesel::joinable!(consultation_transfer -> consultation (consultation_id));
 diesel::joinable!(offer -> consultation (consultation_id));
 diesel::joinable!(offer -> doctor (doctor_id));
 diesel::joinable!(offer -> hospital (hospital_id));
@@ -1070,6 +1085,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     check_in,
     reading,
     consultation,
+    consultation_transfer,
     matching_clock,
     offer,
     message,

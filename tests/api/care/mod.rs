@@ -4,3 +4,5 @@
 mod fairness;
 mod ghosts;
 mod requeued;
+mod transfers;
+mod transfers_refused;

@@ -408,6 +408,14 @@ async fn no_show(walk: &mut Walk<'_>, worker: &str) {
     let body = json!({"fence": offer["fence"]});
     let accept = Good { id: text(&offer, "/id"), ..with(doctor, body) };
     walk.take("acceptOffer", accept).await;
+    // The doctor hands it on; the next one waits for the worker.
+    let handed_on = Good { stranger: Some(stranger), ..of(doctor, &consultation) };
+    walk.take("transferConsultation", handed_on).await;
+    let (doctor, stranger) = (stranger, doctor);
+    walk.take("setDuty", of(doctor, "")).await;
+    let offer = offered(walk, doctor).await;
+    let body = json!({"fence": offer["fence"]});
+    walk.take("acceptOffer", Good { id: text(&offer, "/id"), ..with(doctor, body) }).await;
     walk.too_late("reportNoShow", of(doctor, &consultation), "state_moved_on").await;
     walk.app.pass(180);
     let own = Good { stranger: Some(stranger), ..of(doctor, &consultation) };

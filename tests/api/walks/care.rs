@@ -25,9 +25,10 @@ const STEPS: &[(&str, usize)] = &[
     ("off", 1),
     ("look", 2),
     ("accept", 6),
-    ("decline", 2),
+    ("decline", 4),
     ("complete", 2),
-    ("no show", 3),
+    ("no show", 5),
+    ("transfer", 3),
     ("doctor says", 1),
     ("sign out", 2),
     ("pass", 7),
@@ -108,6 +109,7 @@ impl Walk for CareWalk<'_> {
                     }
                 }
             }
+            "transfer" => clinic.transfer().await,
             "doctor says" => clinic.doctor_talks(doctor, "messages", json!({"text": "请说"})).await,
             "sign out" => clinic.sign_out(doctor).await,
             "pass" => {

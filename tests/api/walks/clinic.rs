@@ -191,6 +191,29 @@ impl<'h> Clinic<'h> {
         self.trail.no_fault(answer);
     }
 
+    /// A doctor hands a consultation on, to a department or to any of the doctors; one who accepts it just
+    /// now, unless somebody has one.
+    pub async fn transfer(&mut self) {
+        self.jobs().await;
+        let mut busy = None;
+        for number in 0..self.doctors.len() {
+            self.look(number).await;
+            if let Some(newest) = self.doctors[number].offers.len().checked_sub(1) {
+                self.answer(number, "accept", newest).await;
+            }
+            busy = busy.or((!self.doctors[number].consultations.is_empty()).then_some(number));
+        }
+        let Some(doctor) = busy else { return };
+        let mut body = json!({"reason": "样例"});
+        if self.trail.chance.once_in(2) {
+            body["department"] = json!(self.trail.chance.one(&DEPARTMENTS[..2]));
+        } else {
+            let other = self.trail.chance.below(self.doctors.len());
+            body["doctor"] = json!(self.doctors[other].desk.person.id);
+        }
+        self.doctor_talks(doctor, "transfer", body).await;
+    }
+
     /// Signs out, and in again with a new session.
     pub async fn sign_out(&mut self, doctor: usize) {
         let token = self.doctor_token(doctor).await;

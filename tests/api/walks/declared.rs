@@ -8,11 +8,11 @@ use chrono::TimeDelta;
 use super::{folds, transitions::Declared};
 use crate::support::harness::start_of_test;
 use domain::{
-    consultation::{CancelReason, Consultation, ConsultationState, Medium, Offer, OfferState},
+    consultation::{CancelReason, Consultation, ConsultationState, Destination, Medium, Offer, OfferState},
     formulary::{Formulary, ProductCode},
     ids::{AttemptId, CabinetId, ConsultationId, HospitalId, OfferId, OrderUnitId, StaffId, WorkerId},
     letter::LetterState,
-    matching::MatchingPolicy,
+    matching::{Department, MatchingPolicy},
     money::Fen,
     order::{self, Order, OrderState, OrderUnit, UnitState},
     prescription::{
@@ -240,6 +240,16 @@ pub fn consultations(declared: &mut Declared) {
         Command::ExpireOffer { offer },
         Command::Requeue { doctor, lost_since: now - hours(2) },
         Command::Release { doctor },
+        Command::Transfer { doctor, to: Destination::Department(Department::GENERAL_PRACTICE) },
+        Command::Transfer {
+            doctor,
+            to: Destination::Doctor {
+                offer: OfferId::generate(),
+                doctor: StaffId::generate(),
+                hospital,
+                expires_at: now + hours(1),
+            },
+        },
         Command::WorkerLeft,
         Command::WorkerBack,
         Command::EndAbsent,
@@ -276,6 +286,8 @@ pub fn consultations(declared: &mut Declared) {
                 rating: None,
                 triage: TriageLevel::Standard,
                 medium: Medium::Text,
+                department: Department::GENERAL_PRACTICE,
+                transferred_at: None,
             };
             for command in &commands {
                 let mut at = row.clone();

@@ -144,7 +144,7 @@ impl Plan {
 
 #[actix_web::test]
 async fn whatever_happens_in_care_is_no_fault_and_everything_asked_for_reaches_an_end() {
-    let plan = Plan::of(4, 120).decided(&[declared::consultations]);
+    let plan = Plan::of(4, 200).decided(&[declared::consultations]);
     plan.run(async |app, trail, steps| walk(care::CareWalk::begin(app, trail).await, steps).await).await;
 }
 

@@ -1,8 +1,10 @@
 //! What a command does to a consultation, if anything.
 
 use super::{
+    attendance::{end_absent, no_show, worker_back, worker_left},
     event::ConsultationEvent as Event,
     state::{CancelReason, Consultation, ConsultationState as State, Offer, OfferState},
+    transfer::{Destination, transfer},
 };
 use crate::{
     ids::{HospitalId, OfferId, StaffId},
@@ -51,6 +53,8 @@ pub enum Command {
     /// The doctor signed out, or may not act any more: the open offer or the active
     /// consultation goes back to the queue at once.
     Release { doctor: StaffId },
+    /// The doctor who has it hands it on.
+    Transfer { doctor: StaffId, to: Destination },
     /// The worker is no longer checked in at any station.
     WorkerLeft,
     /// The worker is checked in again, at any station.
@@ -86,7 +90,9 @@ impl Consultation {
     /// - `offer_gone` when the offer is not, or no longer, open for this doctor,
     /// - `state_moved_on` with the current state for any other command that is too late;
     ///   with `retry_after_s` if it is too early,
-    /// - `invalid_field` for a rating outside 1 to 5 or an offer that expires in the past.
+    /// - `worker_absent` for a transfer to a doctor while the worker is checked in nowhere,
+    /// - `invalid_field` for a rating outside 1 to 5, an offer that expires in the past, or a transfer to
+    ///   the doctor who has it.
     pub fn decide(&self, command: &Command, now: Timestamp, policy: &MatchingPolicy) -> Answer {
         match *command {
             Command::Offer { offer, doctor, hospital, fence, expires_at } => {
@@ -98,6 +104,7 @@ impl Consultation {
             Command::ExpireOffer { offer } => expire(self, offer, now),
             Command::Requeue { doctor, lost_since } => requeue(self, doctor, lost_since, now, policy),
             Command::Release { doctor } => release(self, doctor, now),
+            Command::Transfer { doctor, to } => transfer(self, doctor, to, now),
             Command::WorkerLeft => worker_left(self, now),
             Command::WorkerBack => worker_back(self, now),
             Command::EndAbsent => end_absent(self, now, policy),
@@ -112,16 +119,16 @@ impl Consultation {
 }
 
 /// The events, or the refusal.
-type Answer = Result<Vec<Event>, Refusal>;
+pub(super) type Answer = Result<Vec<Event>, Refusal>;
 
 /// A repeated command succeeds without events.
-const ALREADY_DONE: Answer = Ok(Vec::new());
+pub(super) const ALREADY_DONE: Answer = Ok(Vec::new());
 
-fn moved_on(consultation: &Consultation) -> Answer {
+pub(super) fn moved_on(consultation: &Consultation) -> Answer {
     Err(Refusal::moved_on(consultation.state))
 }
 
-fn too_early(consultation: &Consultation, until: Timestamp, now: Timestamp) -> Answer {
+pub(super) fn too_early(consultation: &Consultation, until: Timestamp, now: Timestamp) -> Answer {
     let seconds = (until.signed_duration_since(now).num_milliseconds() + 999) / 1000;
     Err(Refusal::moved_on(consultation.state).retry_after(u32::try_from(seconds).unwrap_or(u32::MAX)))
 }
@@ -130,7 +137,7 @@ fn offer_gone(consultation: &Consultation) -> Answer {
     Err(Refusal::new(Code::OfferNotYours).in_state(consultation.state))
 }
 
-fn put_offer(consultation: &Consultation, wanted: &Offer, now: Timestamp) -> Answer {
+pub(super) fn put_offer(consultation: &Consultation, wanted: &Offer, now: Timestamp) -> Answer {
     match consultation.state {
         State::Waiting if wanted.fence != consultation.fence.saturating_add(1) => moved_on(consultation),
         // The worker is not checked in.
@@ -237,7 +244,7 @@ fn was_lost(consultation: &Consultation, doctor: StaffId) -> bool {
     last.is_some_and(|offer| offer.doctor == doctor && offer.state == OfferState::Withdrawn)
 }
 
-fn withdrawn(consultation: &Consultation) -> Option<Event> {
+pub(super) fn withdrawn(consultation: &Consultation) -> Option<Event> {
     let offer = consultation.offer.as_ref();
     offer.map(|offer| Event::OfferWithdrawn { offer: offer.id, doctor: offer.doctor })
 }
@@ -251,74 +258,6 @@ fn release(consultation: &Consultation, doctor: StaffId, now: Timestamp) -> Answ
             Ok(withdrawn(consultation).into_iter().collect())
         }
         State::Waiting if was_lost(consultation, doctor) => ALREADY_DONE,
-        State::Active
-        | State::Waiting
-        | State::Offered
-        | State::Completed
-        | State::Cancelled
-        | State::Unserved => moved_on(consultation),
-    }
-}
-
-fn worker_left(consultation: &Consultation, now: Timestamp) -> Answer {
-    let left = Event::WorkerLeft { at: now };
-    match consultation.state {
-        State::Waiting | State::Offered | State::Active if consultation.left_at.is_some() => ALREADY_DONE,
-        // While active, the doctor decides whether to end it (no-show).
-        State::Waiting | State::Active => Ok(vec![left]),
-        State::Offered => Ok(withdrawn(consultation).into_iter().chain([left]).collect()),
-        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
-    }
-}
-
-fn worker_back(consultation: &Consultation, now: Timestamp) -> Answer {
-    match consultation.state {
-        State::Waiting | State::Offered | State::Active if consultation.left_at.is_none() => ALREADY_DONE,
-        State::Waiting | State::Offered | State::Active => Ok(vec![Event::WorkerBack { at: now }]),
-        State::Completed | State::Cancelled | State::Unserved => moved_on(consultation),
-    }
-}
-
-fn end_absent(consultation: &Consultation, now: Timestamp, policy: &MatchingPolicy) -> Answer {
-    match (consultation.state, consultation.left_at) {
-        (State::Waiting, Some(left_at)) => {
-            let until = policy.absent_ends_at(left_at);
-            if now < until {
-                return too_early(consultation, until, now);
-            }
-            Ok(vec![Event::Cancelled { reason: CancelReason::WorkerLeft, at: now }])
-        }
-        (State::Cancelled, _) if consultation.cancel_reason == Some(CancelReason::WorkerLeft) => ALREADY_DONE,
-        (
-            State::Waiting
-            | State::Offered
-            | State::Active
-            | State::Completed
-            | State::Cancelled
-            | State::Unserved,
-            _,
-        ) => moved_on(consultation),
-    }
-}
-
-fn no_show(
-    consultation: &Consultation,
-    doctor: StaffId,
-    last_heard: Option<Timestamp>,
-    now: Timestamp,
-    policy: &MatchingPolicy,
-) -> Answer {
-    let own = consultation.doctor == Some(doctor);
-    match consultation.state {
-        State::Active if own => {
-            let since = consultation.accepted_at.max(last_heard).unwrap_or(consultation.waiting_since);
-            let until = policy.no_show_at(since);
-            if now < until {
-                return too_early(consultation, until, now);
-            }
-            Ok(vec![Event::Cancelled { reason: CancelReason::NoShow, at: now }])
-        }
-        State::Cancelled if own && consultation.cancel_reason == Some(CancelReason::NoShow) => ALREADY_DONE,
         State::Active
         | State::Waiting
         | State::Offered

@@ -4,7 +4,10 @@ use chrono::{TimeDelta, TimeZone};
 
 use super::*;
 use crate::consultation::Medium;
-use crate::ids::{ConsultationId, WorkerId};
+use crate::{
+    ids::{ConsultationId, WorkerId},
+    matching::Department,
+};
 
 fn at(seconds: i64) -> Timestamp {
     let start = chrono::Utc.with_ymd_and_hms(2026, 11, 23, 8, 0, 0).single().expect("a real time");
@@ -27,6 +30,7 @@ impl Scenario {
             at: at(0),
             triage: Some(TriageLevel::Standard),
             medium: Medium::Text,
+            department: Some(Department::GENERAL_PRACTICE),
         };
         let consultation = Consultation::begin(&event).expect("a request");
         Self { consultation, offer: OfferId::generate(), doctor: StaffId::generate() }
@@ -67,6 +71,17 @@ impl Scenario {
         Command::Requeue { doctor: self.doctor, lost_since: at(lost) }
     }
 
+    fn transfer_to(&self, code: &str) -> Command {
+        let department = Department::parse(code).expect("a code");
+        Command::Transfer { doctor: self.doctor, to: Destination::Department(department) }
+    }
+
+    fn transfer_to_doctor(&self, other: StaffId) -> Command {
+        let (offer, hospital) = (OfferId::from_uuid(other.uuid()), HospitalId::from_uuid(other.uuid()));
+        let to = Destination::Doctor { offer, doctor: other, hospital, expires_at: at(120) };
+        Command::Transfer { doctor: self.doctor, to }
+    }
+
     fn decide(&self, command: &Command, second: i64) -> Answer {
         self.consultation.decide(command, at(second), &MatchingPolicy::default())
     }
@@ -97,6 +112,8 @@ impl Scenario {
             Command::Complete { doctor: self.doctor },
             Command::GiveUp,
             Command::Release { doctor: self.doctor },
+            self.transfer_to("surgery"),
+            self.transfer_to_doctor(StaffId::generate()),
             Command::WorkerLeft,
             Command::WorkerBack,
             Command::EndAbsent,
@@ -258,6 +275,70 @@ fn a_doctor_who_signs_out_releases_the_consultation() {
         assert_eq!((scenario.consultation.state, scenario.consultation.doctor), (State::Waiting, None));
         assert_eq!(scenario.consultation.waiting_since, at(0));
     }
+}
+
+#[test]
+fn a_transfer_to_a_department_waits_there_with_its_original_time() {
+    let mut scenario = Scenario::active();
+    scenario.run_twice(&scenario.transfer_to("surgery"), 100);
+    let now = &scenario.consultation;
+    assert_eq!((now.state, now.doctor, now.hospital, now.accepted_at), (State::Waiting, None, None, None));
+    assert_eq!(
+        (now.waiting_since, now.requeued_at, now.transferred_at),
+        (at(0), Some(at(100)), Some(at(100)))
+    );
+    assert_eq!(now.department.as_str(), "surgery");
+    // Its doctor was not lost, and refused it so to speak.
+    assert_eq!(now.offer.as_ref().map(|offer| offer.state), Some(OfferState::Declined));
+    assert_eq!(scenario.refusal_of(&scenario.requeue(0), 999), (Code::StateMovedOn, "waiting".into()));
+    assert_eq!(scenario.refusal_of(&scenario.accept(), 101), (Code::OfferNotYours, "waiting".into()));
+    let complete = Command::Complete { doctor: scenario.doctor };
+    assert_eq!(scenario.refusal_of(&complete, 101), (Code::StateMovedOn, "waiting".into()));
+    // Long after the request: the limit counts from the transfer.
+    assert!(scenario.decide(&Command::GiveUp, 7_299).is_err());
+    scenario.run_twice(&Command::GiveUp, 7_300);
+}
+
+#[test]
+fn a_transfer_to_a_doctor_is_an_offer_at_once() {
+    let mut scenario = Scenario::active();
+    let other = StaffId::generate();
+    let command = scenario.transfer_to_doctor(other);
+    let kinds: Vec<_> = scenario.decide(&command, 100).expect("allowed").iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["consultation.transferred", "consultation.offered"]);
+    scenario.run_twice(&command, 100);
+    let now = &scenario.consultation;
+    assert_eq!((now.state, now.doctor, now.fence), (State::Offered, None, 2));
+    assert_eq!(now.department, Department::GENERAL_PRACTICE);
+    let offer = now.offer.clone().expect("an offer");
+    assert_eq!((offer.doctor, offer.fence, offer.state), (other, 2, OfferState::Open));
+    scenario.run_twice(&Command::ExpireOffer { offer: offer.id }, 120);
+    assert_eq!(scenario.consultation.state, State::Waiting);
+}
+
+#[test]
+fn only_the_accepted_doctor_transfers_and_not_to_themselves_nor_somebody_absent_to_a_doctor() {
+    let mut scenario = Scenario::active();
+    let to = Destination::Department(Department::GENERAL_PRACTICE);
+    let stranger = Command::Transfer { doctor: StaffId::generate(), to };
+    assert_eq!(scenario.refusal_of(&stranger, 2), (Code::StateMovedOn, "active".into()));
+    let oneself = scenario.transfer_to_doctor(scenario.doctor);
+    let refusal = scenario.decide(&oneself, 2).expect_err("to oneself");
+    assert_eq!(
+        (refusal.fields[0].field.as_str(), refusal.fields[0].code.as_str()),
+        ("doctor", "not_allowed")
+    );
+    for other in [Scenario::waiting(), Scenario::offered(), Scenario::completed()] {
+        assert_eq!(other.refusal_of(&other.transfer_to("surgery"), 2).0, Code::StateMovedOn);
+    }
+    scenario.run_twice(&Command::WorkerLeft, 3);
+    let to_doctor = scenario.transfer_to_doctor(StaffId::generate());
+    assert_eq!(scenario.refusal_of(&to_doctor, 4), (Code::WorkerAbsent, "active".into()));
+    // A department waits for the worker, who has the usual time from now on.
+    scenario.run_twice(&scenario.transfer_to("surgery"), 400);
+    assert_eq!(scenario.refusal_of(&scenario.offer_command(2), 401).0, Code::StateMovedOn);
+    assert_eq!(scenario.decide(&Command::EndAbsent, 699).expect_err("early").retry_after_s, Some(1));
+    scenario.run_twice(&Command::EndAbsent, 700);
 }
 
 #[test]

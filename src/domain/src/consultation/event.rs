@@ -6,6 +6,7 @@ use super::state::{CancelReason, Consultation, ConsultationState, Medium, Offer,
 use crate::{
     event::{events, is_false},
     ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
+    matching::Department,
     time::Timestamp,
     triage::TriageLevel,
 };
@@ -24,6 +25,9 @@ events! {
             /// Text if missing, as in logs written before 2026-11-30.
             #[serde(default, skip_serializing_if = "is_text")]
             medium: Medium,
+            /// Missing in logs written before 2026-11-30; then only the row names it.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            department: Option<Department>,
         },
         /// A reading or an answer raised the triage level.
         Triaged = "consultation.triaged" to(worker, staff) { triage: TriageLevel, at: DateTime<Utc> },
@@ -59,6 +63,16 @@ events! {
             #[serde(default, skip_serializing_if = "is_false")]
             released: bool,
         },
+        /// Its doctor transferred it: to a department, where it waits with its original waiting time, or
+        /// to a doctor, to whom it is offered at once.
+        Transferred = "consultation.transferred" to(worker, staff) {
+            doctor: StaffId,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            to_department: Option<Department>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            to_doctor: Option<StaffId>,
+            at: DateTime<Utc>,
+        },
         /// Its worker is not checked in at any station: it is not offered to a doctor until they are.
         WorkerLeft = "consultation.worker_left" to(worker, staff) { at: DateTime<Utc> },
         /// Its worker is checked in again.
@@ -82,7 +96,8 @@ fn is_text(medium: &Medium) -> bool {
 impl Consultation {
     /// A consultation in its first state; `None` unless `event` is the request.
     pub fn begin(event: &ConsultationEvent) -> Option<Self> {
-        let ConsultationEvent::Requested { consultation, worker, at, triage, medium } = event else {
+        let ConsultationEvent::Requested { consultation, worker, at, triage, medium, department } = event
+        else {
             return None;
         };
         Some(Self {
@@ -102,6 +117,8 @@ impl Consultation {
             rating: None,
             triage: triage.unwrap_or(TriageLevel::Standard),
             medium: *medium,
+            department: department.unwrap_or(Department::GENERAL_PRACTICE),
+            transferred_at: None,
         })
     }
 
@@ -136,12 +153,11 @@ impl Consultation {
             ConsultationEvent::Declined { .. }
             | ConsultationEvent::OfferExpired { .. }
             | ConsultationEvent::OfferWithdrawn { .. } => self.state = ConsultationState::Waiting,
-            ConsultationEvent::Requeued { at, .. } => {
-                self.state = ConsultationState::Waiting;
-                self.doctor = None;
-                self.hospital = None;
-                self.accepted_at = None;
-                self.requeued_at = Some(*at);
+            ConsultationEvent::Requeued { at, .. } => self.wait_again(*at),
+            ConsultationEvent::Transferred { to_department, at, .. } => {
+                self.wait_again(*at);
+                self.transferred_at = Some(*at);
+                self.department = to_department.unwrap_or(self.department);
             }
             ConsultationEvent::WorkerLeft { at } => self.left_at = Some(*at),
             ConsultationEvent::WorkerBack { .. } => self.left_at = None,
@@ -153,6 +169,15 @@ impl Consultation {
             ConsultationEvent::Unserved { at } => self.end(ConsultationState::Unserved, *at),
             ConsultationEvent::Rated { rating } => self.rating = Some(*rating),
         }
+    }
+
+    /// Its doctor has it no longer.
+    fn wait_again(&mut self, at: Timestamp) {
+        self.state = ConsultationState::Waiting;
+        self.doctor = None;
+        self.hospital = None;
+        self.accepted_at = None;
+        self.requeued_at = Some(at);
     }
 
     fn end(&mut self, state: ConsultationState, at: Timestamp) {
@@ -181,7 +206,10 @@ impl Offer {
     fn apply(&mut self, event: &ConsultationEvent) {
         match event {
             ConsultationEvent::Accepted { .. } => self.state = OfferState::Accepted,
-            ConsultationEvent::Declined { .. } => self.state = OfferState::Declined,
+            // A transfer is a late refusal: it is not this doctor who has it again first.
+            ConsultationEvent::Declined { .. } | ConsultationEvent::Transferred { .. } => {
+                self.state = OfferState::Declined;
+            }
             ConsultationEvent::OfferExpired { .. } => self.state = OfferState::Expired,
             // Otherwise no other doctor could accept: a consultation has one accepted offer at most.
             ConsultationEvent::OfferWithdrawn { .. } | ConsultationEvent::Requeued { .. } => {

@@ -11,19 +11,23 @@
 //! ```text
 //! waiting --offer--> offered --accept--> active --complete--> completed
 //!   ^  ^---decline, expiry---'             |
-//!   '-----------requeue (doctor lost)------'
+//!   '--requeue (doctor lost), transfer-----'
+//! active --transfer to a doctor--> waiting --> offered
 //! waiting, offered --cancel--> cancelled      waiting --give up--> unserved
 //! offered --worker left, doctor signed out--> waiting
 //! waiting --absent too long--> cancelled <--no show-- active
 //! ```
 
+mod attendance;
 mod decide;
 mod event;
 mod state;
+mod transfer;
 
 pub use decide::Command;
 pub use event::{ConsultationEvent, ConsultationEventKind};
 pub use state::{CancelReason, Consultation, ConsultationState, Medium, Offer, OfferState};
+pub use transfer::{Destination, Obstacle};
 
 #[cfg(test)]
 mod property_tests;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
-    matching::MatchingPolicy,
+    matching::{Department, MatchingPolicy},
     time::Timestamp,
     triage::TriageLevel,
 };
@@ -27,7 +27,7 @@ fn offer_id(number: u8) -> OfferId {
 /// Few doctors, offers and fences, so that matching and non-matching answers are both frequent.
 fn command() -> impl Strategy<Value = (Command, i64)> {
     let (who, which, fence) = (0..3_u8, 0..4_u8, 0..5_i64);
-    let answer = (who.clone(), which.clone(), fence.clone());
+    let (answer, which_new) = ((who.clone(), which.clone(), fence.clone()), which.clone());
     let command = prop_oneof![
         4 => (answer.clone(), 1..60_i64).prop_map(|((who, which, fence), expiry)| Command::Offer {
             offer: offer_id(which),
@@ -49,6 +49,19 @@ fn command() -> impl Strategy<Value = (Command, i64)> {
         }),
         1 => Just(Command::Cancel { reason: CancelReason::ByWorker }),
         1 => who.clone().prop_map(|who| Command::Release { doctor: doctor(who) }),
+        1 => (who.clone(), any::<bool>()).prop_map(|(who, surgery)| {
+            let department = if surgery { Department::known("surgery") } else { Department::GENERAL_PRACTICE };
+            Command::Transfer { doctor: doctor(who), to: Destination::Department(department) }
+        }),
+        1 => (who.clone(), who.clone(), which_new).prop_map(|(who, other, which)| Command::Transfer {
+            doctor: doctor(who),
+            to: Destination::Doctor {
+                offer: offer_id(which),
+                doctor: doctor(other),
+                hospital: HospitalId::from_uuid(Uuid::from_u128(u128::from(other))),
+                expires_at: start() + TimeDelta::seconds(20),
+            },
+        }),
         1 => Just(Command::WorkerLeft),
         1 => Just(Command::WorkerBack),
         1 => Just(Command::EndAbsent),
@@ -78,6 +91,15 @@ fn aim_at_offer(command: Command, snapshot: &Consultation, now: Timestamp, aim: 
             Command::Decline { offer: last.id, doctor: last.doctor, fence: last.fence }
         }
         (Command::ExpireOffer { .. }, Some(last)) => Command::ExpireOffer { offer: last.id },
+        (Command::Transfer { doctor, to }, last) => Command::Transfer {
+            doctor: last.map_or(doctor, |last| last.doctor),
+            to: match to {
+                Destination::Doctor { offer, doctor, hospital, expires_at } => {
+                    Destination::Doctor { offer, doctor, hospital, expires_at: now + (expires_at - start()) }
+                }
+                Destination::Department(department) => Destination::Department(department),
+            },
+        },
         (Command::Release { .. }, Some(last)) => Command::Release { doctor: last.doctor },
         (Command::NoShow { last_heard, .. }, Some(last)) => {
             Command::NoShow { doctor: last.doctor, last_heard }
@@ -118,7 +140,10 @@ fn check_step(before: &Consultation, after: &Consultation, events: &[Consultatio
         assert_eq!(after.state, before.state, "ended states never change");
         assert_eq!((after.doctor, after.ended_at), (before.doctor, before.ended_at));
     }
-    let lost = events.iter().any(|event| matches!(event, ConsultationEvent::Requeued { .. }));
+    let gives_up = |event: &ConsultationEvent| {
+        matches!(event, ConsultationEvent::Requeued { .. } | ConsultationEvent::Transferred { .. })
+    };
+    let lost = events.iter().any(gives_up);
     if before.doctor.is_some() && !lost {
         assert_eq!(before.doctor, after.doctor, "a doctor is never swapped");
     }
@@ -126,6 +151,10 @@ fn check_step(before: &Consultation, after: &Consultation, events: &[Consultatio
         assert!(before.offer.as_ref().is_some_and(|offer| now < offer.expires_at), "never accepted late");
     }
     assert_eq!(before.waiting_since, after.waiting_since, "the original waiting time never changes");
+    let moved = events.iter().any(|event| {
+        matches!(event, ConsultationEvent::Transferred { to_department: Some(to), .. } if *to == after.department)
+    });
+    assert!(moved || before.department == after.department, "only a transfer changes the department");
     assert!(after.triage <= before.triage, "the triage level never falls");
 }
 
@@ -136,7 +165,7 @@ proptest! {
     fn any_sequence_preserves_the_invariants(steps in prop::collection::vec((command(), any::<bool>()), 1..60)) {
         let policy = MatchingPolicy::default();
         let (id, worker) = (ConsultationId::from_uuid(Uuid::nil()), WorkerId::from_uuid(Uuid::nil()));
-        let mut log = vec![ConsultationEvent::Requested { consultation: id, worker, at: start(), triage: Some(TriageLevel::Standard), medium: Medium::Text }];
+        let mut log = vec![ConsultationEvent::Requested { consultation: id, worker, at: start(), triage: Some(TriageLevel::Standard), medium: Medium::Text, department: None }];
         let mut snapshot = Consultation::fold(&log).expect("the first event is a request");
         let mut now = start();
         for ((command, passed), aim) in steps {

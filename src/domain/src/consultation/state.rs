@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
+    matching::Department,
     time::Timestamp,
     triage::TriageLevel,
 };
@@ -43,7 +44,7 @@ crate::text_enum! {
         Open = "open",
         /// The doctor accepted; the consultation is active or completed.
         Accepted = "accepted",
-        /// The doctor declined.
+        /// The doctor declined, or accepted and transferred the consultation later.
         Declined = "declined",
         /// The doctor did not answer in time.
         Expired = "expired",
@@ -101,7 +102,8 @@ pub struct Consultation {
     pub state: ConsultationState,
     /// Start of the wait; a requeue does not change it.
     pub waiting_since: Timestamp,
-    /// Last time its doctor was lost; the limit for ending as unserved counts from here.
+    /// Last time its doctor was lost or transferred it; the limit for ending as unserved counts from
+    /// here.
     pub requeued_at: Option<Timestamp>,
     /// The last offer, in any state.
     pub offer: Option<Offer>,
@@ -122,6 +124,10 @@ pub struct Consultation {
     pub triage: TriageLevel,
     /// How doctor and worker talk.
     pub medium: Medium,
+    /// For which it waits: the one that was requested, or the last one that it was transferred to.
+    pub department: Department,
+    /// Last time its doctor transferred it.
+    pub transferred_at: Option<Timestamp>,
 }
 
 impl Consultation {

@@ -74,6 +74,11 @@ const STORED: &[(&str, &str, &str)] = &[
         r##"{"at":"2026-11-29T15:17:56.618611Z","consultation":"#","triage":"routine","worker":"#"}"##,
     ),
     ("consultation", "consultation.requeued", r##"{"at":"2026-11-29T15:17:56.618611Z","doctor":"#"}"##),
+    (
+        "consultation",
+        "consultation.transferred",
+        r##"{"at":"2026-11-30T15:17:56.618611Z","doctor":"#","to_department":"dermatology"}"##,
+    ),
     ("consultation", "consultation.triaged", r#"{"at":"2026-11-29T15:17:56.618611Z","triage":"emergency"}"#),
     ("consultation", "consultation.unserved", r#"{"at":"2026-11-29T15:17:56.618611Z"}"#),
     ("consultation", "consultation.worker_back", r#"{"at":"2026-11-29T15:17:56.618611Z"}"#),
@@ -85,6 +90,16 @@ const STORED: &[(&str, &str, &str)] = &[
     ("employer", "employer.added", r#"{"code":"E1"}"#),
     ("health_profile", "profile.updated", r#"{"version":1}"#),
     ("hospital", "hospital.added", r#"{"code":"H1"}"#),
+    (
+        "consultation",
+        "consultation.transferred",
+        r##"{"at":"2026-11-30T15:17:56.618611Z","doctor":"#","to_doctor":"#"}"##,
+    ),
+    (
+        "consultation",
+        "consultation.requested",
+        r##"{"at":"2026-11-30T06:03:37.716570Z","consultation":"#","department":"dermatology","triage":"routine","worker":"#"}"##,
+    ),
     ("import", "import.loaded", r#"{"kind":"sample","rows":120,"skipped":0,"updated":0}"#),
     ("incident", "incident.closed", r##"{"by":"#"}"##),
     ("incident", "incident.opened", r##"{"attempt":null,"cabinet":"#","kind":"tamper","slot":null}"##),

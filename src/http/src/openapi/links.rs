@@ -47,6 +47,7 @@ const CONSULTATION: &[&str] = &[
     "draftPrescription",
     "completeConsultation",
     "reportNoShow",
+    "transferConsultation",
     "rateConsultation",
 ];
 const PRESCRIPTION: &[&str] =

@@ -8,6 +8,7 @@ pub(crate) mod estimate;
 pub(crate) mod message;
 pub(crate) mod record;
 pub(crate) mod start;
+pub(crate) mod transfer;
 pub(crate) mod view;
 
 pub use crate::matching::offer::{
@@ -23,6 +24,7 @@ pub use message::{
 pub(crate) use record::in_care;
 pub use record::{RecordView, read as read_record};
 pub use start::{StartInput, start};
+pub use transfer::{TransferInput, TransferView, Transferred, is_silent, transfer};
 pub use view::{
     ConsultationView, ConsultationsView, fetch_for_doctor, fetch_for_worker, list_for_doctor, list_for_worker,
 };
@@ -37,7 +39,7 @@ use crate::{alert, matching::duty};
 use base::telemetry::metrics::Fact;
 use coordination::Topic;
 use domain::{
-    consultation::{CancelReason, Command, Consultation, ConsultationEvent, Offer, OfferState},
+    consultation::{CancelReason, Command, Consultation, ConsultationEvent, Medium, Offer, OfferState},
     event::care::ConsultationNote,
     ids::{ConsultationId, StaffId},
     matching::{Queue, presence::AwayReason, ranked_since, turns},
@@ -84,13 +86,14 @@ impl Loaded {
     /// Where it waits once it has become `after`.
     fn queued(&self, after: &Consultation, tx: &Tx<'_>) -> Result<Queued, Failure> {
         let row = &self.full.row;
-        if after.triage == self.snapshot.triage {
+        let before = &self.snapshot;
+        if (after.triage, after.department) == (before.triage, before.department) {
             return Ok(Queued { queue: row.queue.clone(), ranked_since: row.ranked_since });
         }
         let queue = Queue::parse(&row.queue)
             .ok_or_else(|| Failure::inconsistent("a consultation in an unknown queue"))?;
         Ok(Queued {
-            queue: Queue { level: after.triage, ..queue }.name(),
+            queue: Queue { level: after.triage, department: after.department, ..queue }.name(),
             ranked_since: ranked_since(after.triage, after.waiting_since, &tx.app.policy.matching),
         })
     }
@@ -121,7 +124,7 @@ impl Machine for Loaded {
         let (was, is) = (&self.snapshot, &after.snapshot);
         let queued = self.queued(is, tx)?;
         // An offer's row must exist before the consultation can reference it.
-        if !write_offer(tx, is.id, was.offer.as_ref(), is.offer.as_ref())?
+        if !write_offers(tx, was, events)?
             || !store::consultation_store(tx.conn, was, is, &after.full.row, &queued)?
         {
             return Ok(false);
@@ -150,6 +153,20 @@ impl Machine for Loaded {
     }
 }
 
+/// Writes what the events do to the last offer, and the offers that they make; false when another
+/// transaction has changed one first.
+fn write_offers(tx: &mut Tx<'_>, was: &Consultation, events: &[ConsultationEvent]) -> Result<bool, Failure> {
+    let mut step = was.clone();
+    for event in events {
+        let before = step.offer.clone();
+        step.apply(event);
+        if !write_offer(tx, was.id, before.as_ref(), step.offer.as_ref())? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Writes the last offer; false when another transaction has changed it first.
 fn write_offer(
     tx: &mut Tx<'_>,
@@ -174,6 +191,7 @@ const fn may_match(event: &ConsultationEvent) -> bool {
         | ConsultationEvent::OfferExpired { .. }
         | ConsultationEvent::OfferWithdrawn { .. }
         | ConsultationEvent::Requeued { .. }
+        | ConsultationEvent::Transferred { .. }
         | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Cancelled { .. }
         | ConsultationEvent::Completed { .. } => true,
@@ -200,6 +218,7 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
         ConsultationEvent::OfferWithdrawn { .. } => Some(Fact::Offer("withdrawn")),
         ConsultationEvent::Requested { .. } => became("requested"),
         ConsultationEvent::Requeued { .. } => became("requeued"),
+        ConsultationEvent::Transferred { .. } => became("transferred"),
         ConsultationEvent::Completed { .. } => became("completed"),
         ConsultationEvent::Cancelled { reason, .. } => became(match reason {
             CancelReason::ByWorker | CancelReason::ByOperator => "cancelled",
@@ -236,11 +255,11 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
         ConsultationEvent::Declined { doctor, .. } | ConsultationEvent::OfferWithdrawn { doctor, .. } => {
             doctor::capacity_release(tx.conn, *doctor, medium)?;
         }
-        ConsultationEvent::Completed { doctor, .. } => {
-            match tx.app.policy.matching.wrap_up_until(tx.now) {
-                Some(until) => doctor::capacity_release_and_wrap_up(tx.conn, *doctor, medium, until)?,
-                None => doctor::capacity_release(tx.conn, *doctor, medium)?,
-            };
+        ConsultationEvent::Completed { doctor, .. } => free_after_care(tx, *doctor, medium)?,
+        ConsultationEvent::Transferred { doctor, .. } => {
+            // As when the doctor was lost; and they have notes to write as after any other.
+            super::prescription::withdraw_unsigned_of(tx, before.id)?;
+            free_after_care(tx, *doctor, medium)?;
         }
         ConsultationEvent::OfferExpired { doctor, .. } => {
             doctor::capacity_release(tx.conn, *doctor, medium)?;
@@ -271,6 +290,16 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
     Ok(())
 }
 
+/// Releases the doctor's place, and gives them the time to write their notes.
+fn free_after_care(tx: &mut Tx<'_>, doctor: StaffId, medium: Medium) -> Result<(), Failure> {
+    use storage::matching::doctor as store;
+    match tx.app.policy.matching.wrap_up_until(tx.now) {
+        Some(until) => store::capacity_release_and_wrap_up(tx.conn, doctor, medium, until)?,
+        None => store::capacity_release(tx.conn, doctor, medium)?,
+    };
+    Ok(())
+}
+
 /// The doctor named in an event.
 const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
     match event {
@@ -280,6 +309,7 @@ const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
         | ConsultationEvent::OfferExpired { doctor, .. }
         | ConsultationEvent::OfferWithdrawn { doctor, .. }
         | ConsultationEvent::Requeued { doctor, .. }
+        | ConsultationEvent::Transferred { doctor, .. }
         | ConsultationEvent::Completed { doctor, .. } => Some(*doctor),
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::WorkerLeft { .. }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     attendance::{WorkerPresence, presence},
+    transfer::{self, TransferView},
     view::{ConsultationView, known_with_earlier, view},
 };
 use crate::{
@@ -62,6 +63,8 @@ pub struct RecordView {
     pub triage: TriageView,
     /// Up to 10 earlier consultations, newest first.
     pub previous: Vec<ConsultationView>,
+    /// Who handed this consultation on and why, oldest first.
+    pub transfers: Vec<TransferView>,
 }
 
 /// Reads the record.
@@ -88,6 +91,7 @@ pub fn read(
     let (triage, rows) = triage::of_person(conn, app, row, &worker, &profile, seen)?;
     let readings = rows.iter().map(vitals::view).collect();
     let previous = earlier.iter().map(|known| view(conn, app, known)).collect::<Result<_, _>>()?;
+    let transfers = transfer::of(conn, app, &known)?;
     shown.note(row.worker_id, Part::Record, id);
     let today = civil_day(app.now());
     let who = profile::stated(&worker, &profile);
@@ -107,6 +111,7 @@ pub fn read(
         readings,
         triage,
         previous,
+        transfers,
     })
 }
 

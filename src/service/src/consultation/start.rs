@@ -79,6 +79,7 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
         at: tx.now,
         triage: Some(triage.level),
         medium: input.medium.unwrap_or_default(),
+        department: Some(department),
     };
     let snapshot =
         Consultation::begin(&event).ok_or_else(|| Failure::inconsistent("a request that opens nothing"))?;

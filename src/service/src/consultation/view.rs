@@ -80,6 +80,8 @@ pub struct ConsultationView {
     pub diagnoses: Vec<Diagnosis>,
     /// The worker's rating, 1 to 5.
     pub rating: Option<i32>,
+    /// When its doctor last transferred it: to `department`, or to another doctor.
+    pub transferred_at: Option<DateTime<Utc>>,
 }
 
 impl ConsultationView {
@@ -137,7 +139,7 @@ pub(super) fn lock_of_worker(
 ///
 /// # Errors
 /// `NotFound` for any other.
-fn doctors(doctor: StaffId, found: Option<FullConsultation>) -> Result<Loaded, Failure> {
+pub(super) fn doctors(doctor: StaffId, found: Option<FullConsultation>) -> Result<Loaded, Failure> {
     let known = Loaded::from(found.ok_or(Code::NotFound)?);
     let has = known.snapshot.doctor == Some(doctor) || known.asked_doctor() == Some(doctor);
     if has { Ok(known) } else { Err(Code::NotFound.into()) }
@@ -240,7 +242,7 @@ pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<Co
     let (row, now) = (&known.full.row, &known.snapshot);
     let ahead = known.full.ahead.filter(|_| now.state == ConsultationState::Waiting);
     let estimate = match ahead {
-        Some(ahead) => Some(estimate::wait(conn, app, (row.department, row.medium), ahead)?),
+        Some(ahead) => Some(estimate::wait(conn, app, (now.department, now.medium), ahead)?),
         None => None,
     };
     let offer = now.offer.as_ref().filter(|offer| offer.state == OfferState::Open);
@@ -255,7 +257,7 @@ pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<Co
         station_id: row.station_id,
         state: now.state,
         lane: row.lane,
-        department: row.department,
+        department: now.department,
         medium: row.medium,
         complaint: app.open("consultation", "complaint_sealed", row.id, &row.complaint_sealed)?,
         symptoms: serde_json::from_str(&row.symptoms)?,
@@ -275,5 +277,6 @@ pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<Co
         summary,
         diagnoses: row.diagnoses.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
         rating: now.rating.map(i32::from),
+        transferred_at: now.transferred_at,
     })
 }

@@ -3,7 +3,7 @@
 
 mod distributor;
 pub mod duty;
-mod heard;
+pub(crate) mod heard;
 pub(crate) mod offer;
 pub mod watch;
 

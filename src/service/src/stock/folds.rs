@@ -9,6 +9,7 @@ use domain::{
     consultation::{Consultation, ConsultationEvent, Medium, OfferState},
     event::{Event, Stream},
     ids::{ConsultationId, Id, OrderId, StaffId},
+    matching::Department,
     order::{Order, OrderEvent, OrderState, UnitState},
     prescription::{Event as PrescriptionEvent, Prescription},
     time::Timestamp,
@@ -127,16 +128,19 @@ pub(super) fn prescriptions(conn: &mut Conn, found: &mut Vec<String>) -> Result<
 
 pub(super) fn consultations(conn: &mut Conn, found: &mut Vec<String>) -> Result<(), Failure> {
     let stored = storage::consultation::snapshots_all(conn)?;
-    let levels: HashMap<ConsultationId, TriageLevel> =
-        stored.iter().map(|row| (row.id, row.triage)).collect();
+    let rows: HashMap<ConsultationId, (TriageLevel, Department)> =
+        stored.iter().map(|row| (row.id, (row.triage, row.department))).collect();
     let mut folded =
         fold(conn, Stream::Consultation, found, |so_far: Option<Consultation>, id, event, _| match so_far {
-            None => Consultation::begin(event).map(|begun| match (event, levels.get(&id)) {
-                // Version 0.1.0 did not log the level of a request.
-                (ConsultationEvent::Requested { triage: None, .. }, Some(&triage)) => {
-                    Consultation { triage, ..begun }
+            None => Consultation::begin(event).map(|mut begun| {
+                // Version 0.1.0 did not log the level of a request, and none before 0.3.0 its department.
+                if let ConsultationEvent::Requested { triage, department, .. } = event
+                    && let Some((level, of)) = rows.get(&id)
+                {
+                    begun.triage = triage.unwrap_or(*level);
+                    begun.department = department.unwrap_or(*of);
                 }
-                _ => begun,
+                begun
             }),
             Some(mut consultation) => {
                 consultation.apply(event);

@@ -215,6 +215,7 @@ pub fn consultation_add(
         left_at: None,
         cancel_reason: None,
         medium: snapshot.medium,
+        transferred_at: None,
     };
     Ok((row, ahead))
 }

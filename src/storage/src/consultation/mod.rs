@@ -14,6 +14,7 @@ pub(crate) use consent_to_care;
 
 pub mod full;
 pub mod message;
+pub mod transfer;
 
 use diesel::prelude::*;
 
@@ -48,7 +49,7 @@ pub struct ConsultationRow {
     pub check_in_id: CheckInId,
     pub station_id: StationId,
     pub lane: EncounterLane,
-    /// The requested department, or general practice.
+    /// The one that was requested, or that it was transferred to last.
     pub department: Department,
     /// What the worker speaks.
     pub language: Language,
@@ -63,7 +64,7 @@ pub struct ConsultationRow {
     pub ranked_since: Timestamp,
     /// The name of its queue.
     pub queue: String,
-    /// When it last went back to the queue because its doctor was lost.
+    /// When it last went back to the queue because its doctor was lost or transferred it.
     pub requeued_at: Option<Timestamp>,
     /// Number of the last offer.
     pub fence: i64,
@@ -84,6 +85,8 @@ pub struct ConsultationRow {
     pub left_at: Option<Timestamp>,
     pub cancel_reason: Option<CancelReason>,
     pub medium: Medium,
+    /// When its doctor last transferred it.
+    pub transferred_at: Option<Timestamp>,
 }
 
 impl ConsultationRow {
@@ -113,6 +116,8 @@ impl ConsultationRow {
             rating: self.rating.and_then(|rating| u8::try_from(rating).ok()),
             triage: self.triage,
             medium: self.medium,
+            department: self.department,
+            transferred_at: self.transferred_at,
         }
     }
 }
@@ -178,6 +183,8 @@ pub fn consultation_store(
             consultation::triage.eq(after.triage),
             consultation::ranked_since.eq(At(queued.ranked_since)),
             consultation::queue.eq(&queued.queue),
+            consultation::department.eq(after.department),
+            consultation::transferred_at.eq(after.transferred_at.map(At)),
             consultation::summary_sealed.eq(&row.summary_sealed),
             consultation::diagnoses.eq(&row.diagnoses),
         ))
@@ -255,7 +262,8 @@ pub fn consultations_with_wrong_presence(
         .load(c))
 }
 
-/// Waiting consultations behind `after` whose worker left before `before` and did not return.
+/// Waiting consultations behind `after` whose worker left before `before` and did not return, and that
+/// have had no doctor since.
 pub fn consultations_absent(
     conn: &mut Conn,
     before: Timestamp,
@@ -265,6 +273,7 @@ pub fn consultations_absent(
     on_backend!(conn, c => consultation::table
         .filter(consultation::state.eq_code(ConsultationState::Waiting))
         .filter(consultation::left_at.le(Some(At(before))))
+        .filter(consultation::requeued_at.is_null().or(consultation::requeued_at.le(Some(At(before)))))
         .filter(consultation::id.gt(after))
         .order(consultation::id)
         .limit(limit)

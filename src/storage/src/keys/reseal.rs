@@ -42,6 +42,7 @@ pub const COLUMNS: &[Column] = &[
     by_id("consultation", "complaint_sealed"),
     by_id("consultation", "summary_sealed"),
     by_id("consultation", "rating_sealed"),
+    by_id("consultation_transfer", "reason_sealed"),
     by_id("message", "body_sealed"),
     by_id("prescription", "body_sealed"),
     by_id("prescription", "canonical_sealed"),
