@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn all_ingredients_of_the_rules_and_the_shipped_formulary_are_known() {
         for facts in RuleSet::standard().ingredients() {
-            assert_eq!(known_ingredient(facts.code).map(|one| one.code), Some(facts.code));
+            assert_eq!(known_ingredient(&facts.code).map(|one| one.code), Some(facts.code.as_str()));
         }
         for product in Formulary::shipped().expect("shipped").iter() {
             for one in &product.ingredients {

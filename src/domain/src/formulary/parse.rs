@@ -75,7 +75,7 @@ pub struct RowProblem {
 
 /// `text` as thousandths: milligrams become micrograms, units thousandths of a unit.
 /// At most three decimals, at most 10^9 before the point, never negative.
-pub(super) fn thousandths(text: &str) -> Option<i64> {
+pub(crate) fn thousandths(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || whole.len() > 9 || fraction.len() > 3 || !digits(whole) || !digits(fraction) {

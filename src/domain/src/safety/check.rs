@@ -2,16 +2,15 @@
 
 use super::{
     allergies::check_allergies,
-    classes::DrugClass,
     contraindications::{check_age_known, check_contraindications},
     doses::check_doses,
     findings::Findings,
-    ingredients::{INGREDIENTS, PairKnowledge},
-    input::{Profile, SafetyInput},
+    input::SafetyInput,
     items::{Item, Items},
-    pairs::When,
-    people::{check_people, kidney_disease},
+    people::check_people,
+    profile_test::Facts,
     report::{SafetyReport, Severity},
+    rows::{PairKnowledge, When},
     rules::RuleSet,
 };
 use crate::{
@@ -24,23 +23,24 @@ use crate::{
 pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> SafetyReport {
     let mut findings = Findings::default();
     let items = Items::gather(input, formulary, rules, &mut findings);
-    check_never(&items, formulary, &mut findings);
+    check_never(&items, formulary, rules, &mut findings);
     check_age_known(input, rules, &mut findings);
     check_doses(input, &items, formulary, rules, &mut findings);
     check_contraindications(input, &items, rules, &mut findings);
-    check_people(&items, &input.profile, rules, &mut findings);
+    check_people(input, &items, rules, &mut findings);
     check_allergies(&items, &input.profile, formulary, rules, &mut findings);
-    check_pairs(&items, &input.profile, rules, &mut findings);
-    findings.report(&rules.version)
+    check_pairs(input, &items, rules, &mut findings);
+    findings.report(&rules.edition)
 }
 
 /// The never-list applies to every form, including those for the skin: by the ingredient's class in
 /// the rules, and by the product's row (`formulary::never`).
-fn check_never(items: &Items<'_>, formulary: &Formulary, findings: &mut Findings) {
+fn check_never(items: &Items<'_>, formulary: &Formulary, rules: &RuleSet, findings: &mut Findings) {
+    let never = rules.tables().flagged.never;
     let listed = |product: &Product| {
         formulary.standing(&product.code).is_some_and(|standing| standing.never.is_some())
     };
-    let by_class = items.prescribed().filter(|item| item.allergy_classes.has(DrugClass::Never));
+    let by_class = items.prescribed().filter(|item| item.allergy_classes.meets(never));
     let by_row = items.products.iter().enumerate().filter(|(_, product)| product.is_some_and(&listed));
     let lines: Vec<usize> = by_class.filter_map(Item::line).chain(by_row.map(|(at, _)| at)).collect();
     for line in lines {
@@ -53,7 +53,7 @@ fn check_never(items: &Items<'_>, formulary: &Formulary, findings: &mut Findings
     }
 }
 
-fn check_pairs(items: &Items<'_>, profile: &Profile, rules: &RuleSet, findings: &mut Findings) {
+fn check_pairs(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, findings: &mut Findings) {
     let all = items.all();
     for (at, one) in all.iter().enumerate() {
         for other in &all[..at] {
@@ -62,7 +62,7 @@ fn check_pairs(items: &Items<'_>, profile: &Profile, rules: &RuleSet, findings: 
             // The same ingredient twice is checked by the sum, not as a pair.
             let different = one.ingredient.is_none() || one.ingredient != other.ingredient;
             if separate && on_prescription && different {
-                check_pair(one, other, items, profile, rules, findings);
+                check_pair(one, other, input, items, rules, findings);
             }
         }
     }
@@ -71,25 +71,25 @@ fn check_pairs(items: &Items<'_>, profile: &Profile, rules: &RuleSet, findings: 
 fn check_pair(
     one: &Item<'_>,
     other: &Item<'_>,
+    input: &SafetyInput,
     items: &Items<'_>,
-    profile: &Profile,
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
     let mut covered = false;
-    for row in rules.pairs() {
-        let in_order = one.is(row.left) && other.is(row.right);
-        let reversed = other.is(row.left) && one.is(row.right);
+    for row in rules.tables().pair_concerns.rules_of(one) {
+        let rule = &rules.tables().pairs[row];
+        let in_order = one.is(&rule.left) && other.is(&rule.right);
+        let reversed = other.is(&rule.left) && one.is(&rule.right);
         if in_order || reversed {
             covered = true;
             let left = if in_order { one } else { other };
-            if applies(row.rule.when, left, items, profile, rules) {
-                let both = lines(one, other);
-                findings.fixed(row.rule.code, row.rule.severity, &both, row.rule.sentence(), row.rule.source);
+            if applies(rule.when, left, input, items, rules) {
+                findings.of_row(&rule.says, rule.says.severity, &lines(one, other), rules);
             }
         }
     }
-    if !covered && (unsure(one, other) || unsure(other, one)) {
+    if !covered && (unsure(one, other, rules) || unsure(other, one, rules)) {
         let message = Bilingual::fixed(
             "规则库没有这两种药的相互作用资料，请查阅说明书。",
             "The rules hold nothing on this pair; look it up.",
@@ -105,29 +105,27 @@ fn lines(one: &Item<'_>, other: &Item<'_>) -> Vec<usize> {
 
 /// Whether `one` is a drug with many interactions beyond our table, and `other` could be one of
 /// them.
-fn unsure(one: &Item<'_>, other: &Item<'_>) -> bool {
-    let facts = |item: &Item<'_>| item.ingredient.map(|at| &INGREDIENTS[usize::from(at)]);
+fn unsure(one: &Item<'_>, other: &Item<'_>, rules: &RuleSet) -> bool {
+    let facts = |item: &Item<'_>| item.ingredient.map(|at| rules.ingredient(at));
     let partial = !one.local && facts(one).is_some_and(|facts| facts.pairs == PairKnowledge::Partial);
-    let absorbed =
-        !other.local && facts(other).is_some_and(|facts| !facts.classes.has(DrugClass::NotAbsorbed));
+    let not_absorbed = rules.tables().flagged.not_absorbed;
+    let absorbed = !other.local && facts(other).is_some_and(|facts| !facts.classes.meets(not_absorbed));
     partial && absorbed
 }
 
-fn applies(when: When, left: &Item<'_>, items: &Items<'_>, profile: &Profile, rules: &RuleSet) -> bool {
+fn applies(when: When, left: &Item<'_>, input: &SafetyInput, items: &Items<'_>, rules: &RuleSet) -> bool {
+    let profile = &input.profile;
     match when {
         When::Always => true,
-        When::LeftAboveDayUg(most) => {
-            // The whole day's amount over all products counts, and an unknown amount counts as too
-            // much.
-            let same = items.all().iter().filter(|item| item.ingredient == left.ingredient && !item.local);
-            same.map(|item| item.day_ug)
-                .try_fold(0i64, |sum, day| day.map(|day| sum.saturating_add(day)))
-                .is_none_or(|sum| sum > most)
-        }
+        // An unknown amount counts as too much.
+        When::LeftAboveDayUg(most) => items.day_ug(left).is_none_or(|day| day > most),
         When::AtHeight => profile.works_at_height,
         When::NotAtHeight => !profile.works_at_height,
-        When::KidneyOrDehydrated => profile.dehydrated || kidney_disease(profile, &rules.thresholds),
-        When::WithThird(class) => items.all().iter().any(|item| item.classes.has(class)),
+        When::KidneyOrDehydrated => {
+            let facts = Facts { on: input.on, profile, thresholds: &rules.thresholds };
+            profile.dehydrated || facts.kidney_disease()
+        }
+        When::With(class) => items.all().iter().any(|item| item.classes.has(class)),
         When::BreathPositive => {
             profile.breath_alcohol.is_some_and(|alcohol| alcohol > rules.thresholds.alcohol_positive_above)
         }

@@ -1,112 +1,62 @@
-//! The drug classes that the rules distinguish, and small sets of them.
+//! Small sets of drug classes. The classes themselves are rows of `rules/classes.csv`.
 
-macro_rules! classes {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// A class that a rule can name.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum DrugClass { $($(#[$doc])* $name),+ }
+/// The number of a class in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ClassId(u8);
 
-        impl DrugClass {
-            /// Every class.
-            pub const ALL: &'static [DrugClass] = &[$(DrugClass::$name),+];
-        }
-    };
-}
+impl ClassId {
+    /// How many classes a table may have.
+    pub(super) const MOST: usize = 128;
 
-classes! {
-    /// Non-steroidal anti-inflammatory drug that reaches the blood.
-    Nsaid,
-    /// An NSAID applied to the skin or the eye.
-    TopicalNsaid,
-    /// Aspirin in the small antiplatelet dose; decided by the dose.
-    LowDoseAspirin,
-    AceInhibitor,
-    /// Angiotensin receptor blocker.
-    Arb,
-    Diuretic,
-    BetaBlocker,
-    CalciumBlocker,
-    Macrolide,
-    Penicillin,
-    Cephalosporin,
-    /// Beta-lactam with the amino side chain of ampicillin.
-    SideChainAmino,
-    /// Beta-lactam with a methoxyimino side chain.
-    SideChainMethoxyimino,
-    /// Antibacterial sulfonamide.
-    Sulfonamide,
-    Quinolone,
-    Tetracycline,
-    Nitroimidazole,
-    Statin,
-    /// Causes a disulfiram-like reaction with ethanol.
-    EthanolReactive,
-    Ethanol,
-    /// Phosphodiesterase-5 inhibitor.
-    Pde5Inhibitor,
-    Nitrate,
-    /// Any antihistamine.
-    Antihistamine,
-    /// Sedating antihistamine.
-    SedatingAntihistamine,
-    /// Prolongs the QT interval.
-    QtDrug,
-    /// Ephedra and its alkaloids.
-    EphedraLike,
-    /// Constricts blood vessels, of the nose and elsewhere: by mouth, or as drops and spray.
-    Decongestant,
-    /// Contains or releases iodine.
-    Iodine,
-    ProtonPumpInhibitor,
-    Sulfonylurea,
-    /// Never prescribed here: narcotics, psychotropics, ephedrine compounds and those that need
-    /// measured blood levels.
-    Never,
-    /// Stays in the gut or on the skin; no systemic interactions.
-    NotAbsorbed,
+    /// The class of row `at`; `None` beyond [`Self::MOST`].
+    pub(super) fn of_row(at: usize) -> Option<Self> {
+        u8::try_from(at).ok().filter(|_| at < Self::MOST).map(Self)
+    }
+
+    pub(super) const fn row(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// A set of classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Classes(u64);
+pub struct Classes(u128);
 
 impl Classes {
-    /// The empty set.
-    pub const NONE: Classes = Classes(0);
+    pub(super) const NONE: Classes = Classes(0);
 
-    pub const fn of(list: &[DrugClass]) -> Classes {
-        let mut bits = 0;
-        let mut at = 0;
-        while at < list.len() {
-            bits |= 1 << (list[at] as u8);
-            at += 1;
-        }
-        Classes(bits)
+    pub(super) fn add(&mut self, class: ClassId) {
+        self.0 |= 1 << class.0;
     }
 
-    /// Whether `class` is in the set.
-    pub const fn has(self, class: DrugClass) -> bool {
-        self.0 & (1 << (class as u8)) != 0
+    pub(super) const fn has(self, class: ClassId) -> bool {
+        self.0 & (1 << class.0) != 0
+    }
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether both sets share a class.
-    pub(crate) const fn meets(self, other: Classes) -> bool {
+    pub(super) const fn meets(self, other: Classes) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// The classes in either set.
-    pub const fn or(self, other: Classes) -> Classes {
+    pub(super) const fn or(self, other: Classes) -> Classes {
         Classes(self.0 | other.0)
     }
 
-    /// The classes in both sets.
-    pub const fn and(self, other: Classes) -> Classes {
+    pub(super) const fn and(self, other: Classes) -> Classes {
         Classes(self.0 & other.0)
     }
 
-    /// The set without `class`.
-    pub const fn without(self, class: DrugClass) -> Classes {
-        Classes(self.0 & !(1 << (class as u8)))
+    /// The classes in the order of the table.
+    pub(super) fn iter(self) -> impl Iterator<Item = ClassId> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let next = u8::try_from(rest.trailing_zeros()).ok().filter(|_| rest != 0)?;
+            rest &= rest - 1;
+            Some(ClassId(next))
+        })
     }
 }

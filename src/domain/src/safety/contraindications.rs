@@ -2,8 +2,9 @@
 
 use super::{
     findings::Findings,
-    input::{SafetyInput, Sex},
+    input::SafetyInput,
     items::Items,
+    profile_test::{Facts, Outcome, ProfileTest},
     report::Severity,
     rules::RuleSet,
 };
@@ -58,68 +59,13 @@ pub(super) fn check_contraindications(
 /// The severity of a contraindication for this worker: a block, a warning where only the degree is
 /// uncertain, unknown where nobody asked, `None` where it does not apply.
 fn forbidden(condition: Condition, input: &SafetyInput, rules: &RuleSet) -> Option<Severity> {
-    let profile = &input.profile;
-    let egfr_below = |most: i64| profile.egfr.is_some_and(|egfr| egfr < most);
-    if profile.has(condition) {
-        return Some(Severity::Block);
+    let facts = Facts { on: input.on, profile: &input.profile, thresholds: &rules.thresholds };
+    let outcome = |test: ProfileTest| test.outcome(&facts, || false);
+    match outcome(ProfileTest::Has(condition)) {
+        Outcome::Hit => return Some(Severity::Block),
+        Outcome::Missing => return Some(Severity::Unknown),
+        Outcome::Clear => {}
     }
-    let related = |block: bool, warn: bool| {
-        if block { Some(Severity::Block) } else { warn.then_some(Severity::Warn) }
-    };
-    match condition {
-        Condition::Pregnancy => asked(profile.pregnant, input, rules),
-        Condition::BreastFeeding => asked(profile.breastfeeding, input, rules),
-        Condition::LiverDisease => related(profile.has(Condition::SevereLiverDisease), false),
-        Condition::SevereLiverDisease => related(false, profile.has(Condition::LiverDisease)),
-        Condition::KidneyDisease => related(
-            profile.has(Condition::SevereKidneyDisease)
-                || egfr_below(rules.thresholds.kidney_disease_below_egfr),
-            false,
-        ),
-        Condition::SevereKidneyDisease => related(
-            egfr_below(rules.thresholds.severe_kidney_below_egfr),
-            profile.has(Condition::KidneyDisease) && profile.egfr.is_none(),
-        ),
-        Condition::NsaidAsthma => related(false, profile.has(Condition::Asthma)),
-        Condition::Asthma => related(profile.has(Condition::NsaidAsthma), false),
-        Condition::PepticUlcer
-        | Condition::Bleeding
-        | Condition::LongQt
-        | Condition::HeartFailure
-        | Condition::CoronaryDisease
-        | Condition::HeartBlock
-        | Condition::Hypertension
-        | Condition::Diabetes
-        | Condition::Glaucoma
-        | Condition::ProstaticHyperplasia
-        | Condition::Hyperthyroidism
-        | Condition::Epilepsy
-        | Condition::MyastheniaGravis
-        | Condition::G6pdDeficiency
-        | Condition::Angioedema
-        | Condition::Myopathy
-        | Condition::GutObstruction
-        | Condition::Dysentery
-        | Condition::Hyperkalaemia
-        | Condition::MetabolicAcidosis
-        | Condition::Gout
-        | Condition::Fever
-        | Condition::AlcoholUse
-        | Condition::Phenylketonuria => None,
-    }
-}
-
-fn asked(answer: Option<bool>, input: &SafetyInput, rules: &RuleSet) -> Option<Severity> {
-    match answer {
-        Some(true) => Some(Severity::Block),
-        Some(false) => None,
-        None => may_be_pregnant(input, rules).then_some(Severity::Unknown),
-    }
-}
-
-fn may_be_pregnant(input: &SafetyInput, rules: &RuleSet) -> bool {
-    let limits = &rules.thresholds;
-    let ages = limits.may_be_pregnant_from_years..=limits.may_be_pregnant_to_years;
-    let of_age = input.profile.age_on(input.on).is_none_or(|age| ages.contains(&age));
-    of_age && input.profile.sex != Some(Sex::Male)
+    let related = rules.tables().conditions.iter().filter(|rule| rule.condition == condition);
+    related.filter(|rule| outcome(rule.fact) == Outcome::Hit).map(|rule| rule.severity).max()
 }

@@ -2,12 +2,12 @@
 //! duplicate therapy.
 
 use super::{
-    classes::{Classes, DrugClass},
     findings::Findings,
     input::{DraftLine, SafetyInput},
     items::{Item, Items, Origin, per_thousand},
     report::Severity,
-    rules::{IngredientLimit, RuleSet},
+    rows::IngredientLimit,
+    rules::RuleSet,
 };
 use crate::{
     formulary::{Condition, Form, Formulary, Product},
@@ -15,23 +15,6 @@ use crate::{
 };
 
 const CLINICAL_RULES: &str = "Waystation clinical rules, prescribing and drugs tables";
-
-/// Classes of which only one drug may be taken at a time.
-const ONE_AT_A_TIME: &[DrugClass] = &[
-    DrugClass::Statin,
-    DrugClass::ProtonPumpInhibitor,
-    DrugClass::AceInhibitor,
-    DrugClass::Arb,
-    DrugClass::BetaBlocker,
-    DrugClass::CalciumBlocker,
-    DrugClass::Sulfonylurea,
-    DrugClass::Macrolide,
-    DrugClass::Quinolone,
-    DrugClass::Tetracycline,
-    DrugClass::Penicillin,
-    DrugClass::Cephalosporin,
-    DrugClass::Nitroimidazole,
-];
 
 /// Which dosing applies to this worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +56,7 @@ pub(super) fn check_doses(
         }
     }
     check_sums(input, items, dosing, rules, findings);
-    check_duplicates(input, items, findings);
+    check_duplicates(input, items, rules, findings);
 }
 
 fn check_prescribable(at: usize, product: &Product, formulary: &Formulary, findings: &mut Findings) {
@@ -223,15 +206,21 @@ fn check_sums(
         let same: Vec<&Item<'_>> =
             items.all().iter().filter(|item| item.ingredient == Some(ingredient) && !item.local).collect();
         let limit = rules.limit(ingredient);
-        check_sum(&same, limit, dosing, findings);
+        check_sum(&same, limit, dosing, rules, findings);
         if let Some(limit) = limit {
-            check_course(input, &same, limit, findings);
+            check_course(input, &same, limit, rules, findings);
             if limit.only_one_product && sources(&same) > 1 {
                 let message = Bilingual::made(
                     format!("不得同时使用两种含 {} 的药品。", limit.code),
                     format!("No second product with {} at the same time.", limit.code),
                 );
-                findings.made("second_product", Severity::Block, &lines(&same), message, limit.source);
+                findings.made(
+                    "second_product",
+                    Severity::Block,
+                    &lines(&same),
+                    message,
+                    rules.cite(limit.source),
+                );
             }
         }
     }
@@ -264,7 +253,13 @@ fn label_limit(item: &Item<'_>, dosing: Dosing) -> Option<i64> {
     }
 }
 
-fn check_sum(same: &[&Item<'_>], limit: Option<&IngredientLimit>, dosing: Dosing, findings: &mut Findings) {
+fn check_sum(
+    same: &[&Item<'_>],
+    limit: Option<&IngredientLimit>,
+    dosing: Dosing,
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
     let total = same.iter().filter_map(|item| item.day_ug).fold(0i64, i64::saturating_add);
     let by_label = same.iter().filter_map(|item| label_limit(item, dosing)).min();
     let by_rule = limit.map(|limit| limit.day_ug);
@@ -273,7 +268,7 @@ fn check_sum(same: &[&Item<'_>], limit: Option<&IngredientLimit>, dosing: Dosing
         (label, rule) => label.or(rule),
     };
     let name = same.iter().find_map(|item| item.product).map_or("", |product| product.generic_en.as_str());
-    let source = limit.map_or("product label, as cited in the formulary", |limit| limit.source);
+    let source = limit.map_or("product label, as cited in the formulary", |limit| rules.cite(limit.source));
     if let Some(most) = most.filter(|most| total > *most) {
         let message = Bilingual::made(
             format!("每日总量 {} 毫克，超过上限 {} 毫克。", milligrams(total), milligrams(most)),
@@ -304,7 +299,13 @@ fn milligrams(ug: i64) -> String {
     }
 }
 
-fn check_course(input: &SafetyInput, same: &[&Item<'_>], limit: &IngredientLimit, findings: &mut Findings) {
+fn check_course(
+    input: &SafetyInput,
+    same: &[&Item<'_>],
+    limit: &IngredientLimit,
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
     let fever = input.profile.has(Condition::Fever);
     let most = match (limit.days, limit.fever_days.filter(|_| fever)) {
         (Some(days), Some(fever_days)) => Some(days.min(fever_days)),
@@ -317,13 +318,13 @@ fn check_course(input: &SafetyInput, same: &[&Item<'_>], limit: &IngredientLimit
                 format!("{} 最多连用 {most} 天。", limit.code),
                 format!("{} is for {most} days at most.", limit.code),
             );
-            findings.made("max_days", Severity::Block, &[at], message, limit.source);
+            findings.made("max_days", Severity::Block, &[at], message, rules.cite(limit.source));
         }
     }
 }
 
 /// Finds the same product, the same ingredient or the same kind of drug more than once.
-fn check_duplicates(input: &SafetyInput, items: &Items<'_>, findings: &mut Findings) {
+fn check_duplicates(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, findings: &mut Findings) {
     for (at, line) in input.lines.iter().enumerate() {
         for (before, other) in input.lines[..at].iter().enumerate() {
             if line.product == other.product {
@@ -338,11 +339,11 @@ fn check_duplicates(input: &SafetyInput, items: &Items<'_>, findings: &mut Findi
             if one.origin == other.origin || both.is_empty() || one.local || other.local {
                 continue;
             }
-            let alcohol = one.classes.has(DrugClass::Ethanol);
+            let alcohol = one.ingredient == rules.tables().ethanol;
             if one.ingredient.is_some() && one.ingredient == other.ingredient && !alcohol {
                 let message = Bilingual::fixed("同一成分重复用药。", "The same ingredient is taken twice.");
                 findings.fixed("duplicate_ingredient", Severity::Warn, &both, message, CLINICAL_RULES);
-            } else if one.classes.and(Classes::of(ONE_AT_A_TIME)).meets(other.classes) {
+            } else if one.classes.and(rules.tables().flagged.one_at_a_time).meets(other.classes) {
                 let message = Bilingual::fixed("同类药物重复用药。", "Two drugs of the same kind are taken.");
                 findings.fixed("duplicate_class", Severity::Warn, &both, message, CLINICAL_RULES);
             }

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::report::{Finding, SafetyReport, Severity, Verdict};
+use super::{
+    report::{Finding, SafetyReport, Severity, Verdict},
+    rows::Says,
+    rules::RuleSet,
+};
 use crate::words::Bilingual;
 
 /// The findings of one check while it runs.
@@ -10,7 +14,26 @@ use crate::words::Bilingual;
 pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Adds a finding with a sentence of the rule tables.
+    /// Adds what a row of the tables says, with this severity.
+    pub(super) fn of_row(&mut self, says: &Says, severity: Severity, lines: &[usize], rules: &RuleSet) {
+        let mut lines = lines.to_vec();
+        lines.sort_unstable();
+        lines.dedup();
+        let same =
+            |old: &&mut Finding| old.rule == says.id && old.lines == lines && old.message == says.sentence;
+        match self.0.iter_mut().find(same) {
+            Some(old) => old.severity = old.severity.max(severity),
+            None => self.0.push(Finding {
+                rule: Cow::Owned(says.id.clone()),
+                severity,
+                lines,
+                message: says.sentence.clone(),
+                source: Cow::Owned(rules.cite(says.source).to_owned()),
+            }),
+        }
+    }
+
+    /// Adds a finding with a fixed sentence.
     pub(super) fn fixed(
         &mut self,
         rule: &'static str,

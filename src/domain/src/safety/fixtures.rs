@@ -52,7 +52,7 @@ pub(super) fn formulary() -> Formulary {
         formulary.put(product(
             &format!("x-{}", facts.code.replace('_', "-")),
             Form::Tablet,
-            &[(facts.code, 1)],
+            &[(&facts.code, 1)],
         ));
     }
     let mut tincture = product("x-tincture", Form::Tincture, &[("huoxiang_zhengqi", 0)]);

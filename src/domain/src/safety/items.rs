@@ -3,13 +3,14 @@
 use chrono::NaiveDate;
 
 use super::{
-    classes::{Classes, DrugClass},
+    classes::Classes,
     findings::Findings,
     input::{SafetyInput, Taken},
     named_drug::{ingredients_of_text, parts},
     negation::means_none,
     report::Severity,
-    rules::{Match, RuleSet},
+    rows::Side,
+    rules::RuleSet,
 };
 use crate::{
     formulary::{Formulary, Product, ProductCode},
@@ -50,11 +51,9 @@ pub(super) struct Item<'a> {
 impl Item<'_> {
     /// Whether it matches this side of a row. Rows are about systemic effects, so a local item
     /// matches by its own (topical) classes only.
-    pub(super) fn is(&self, side: Match) -> bool {
-        match side {
-            Match::Class(wanted) => self.classes.meets(wanted),
-            Match::Ingredient(wanted) => !self.local && self.ingredient == Some(wanted),
-        }
+    pub(super) fn is(&self, side: &Side) -> bool {
+        let named = |number: u16| side.ingredients.contains(&number);
+        self.classes.meets(side.classes) || (!self.local && self.ingredient.is_some_and(named))
     }
 
     pub(super) fn line(&self) -> Option<usize> {
@@ -112,11 +111,19 @@ impl<'a> Items<'a> {
         self.all.iter().filter(|item| item.line().is_some())
     }
 
-    /// Whether the ingredient `code` is taken already.
-    pub(super) fn takes(&self, code: &str, rules: &RuleSet) -> bool {
-        let wanted = rules.number(code);
-        let is_it = |item: &Item<'_>| matches!(item.origin, Origin::Taken(_)) && item.ingredient == wanted;
-        wanted.is_some() && self.all.iter().any(is_it)
+    /// Whether the ingredient of `item` is taken already.
+    pub(super) fn takes(&self, item: &Item<'_>) -> bool {
+        let same = |other: &Item<'_>| {
+            matches!(other.origin, Origin::Taken(_)) && other.ingredient == item.ingredient
+        };
+        item.ingredient.is_some() && self.all.iter().any(same)
+    }
+
+    /// Micrograms a day of the ingredient of `item` over everything that is taken; `None` where an
+    /// amount is unknown.
+    pub(super) fn day_ug(&self, item: &Item<'_>) -> Option<i64> {
+        let same = self.all.iter().filter(|other| other.ingredient == item.ingredient && !other.local);
+        same.map(|other| other.day_ug).try_fold(0i64, |sum, day| day.map(|day| sum.saturating_add(day)))
     }
 
     fn add_taken(
@@ -158,7 +165,7 @@ impl<'a> Items<'a> {
 
     fn add_reported(&mut self, origin: Origin, number: u16, day_ug: Option<i64>, rules: &RuleSet) {
         let mut item = plain(origin, Some(number), day_ug, rules);
-        lower_aspirin(&mut item, rules);
+        lower_dose(&mut item, rules);
         self.all.push(item);
     }
 
@@ -197,21 +204,17 @@ impl<'a> Items<'a> {
             let mut item =
                 Item { product: Some(product), local, ..plain(origin, number, Some(day_ug), rules) };
             if local {
-                let topical = item.classes.has(DrugClass::Nsaid);
-                // Enough of nasal drops and sprays is absorbed to act on the blood vessels.
-                let retained = item.classes.and(Classes::of(&[DrugClass::Decongestant]));
-                item.classes =
-                    if topical { retained.or(Classes::of(&[DrugClass::TopicalNsaid])) } else { retained };
+                item.classes = rules.applied(item.classes);
             } else {
-                lower_aspirin(&mut item, rules);
+                lower_dose(&mut item, rules);
             }
             self.all.push(item);
         }
         if product.contains_alcohol && !local {
             self.all.push(ethanol(origin, Some(product), rules));
         }
-        let named =
-            |item: &Item<'_>| item.origin == origin && item.classes.has(DrugClass::SedatingAntihistamine);
+        let sedating = rules.tables().flagged.sedating;
+        let named = |item: &Item<'_>| item.origin == origin && item.classes.meets(sedating);
         if product.sedating && !local && !self.all.iter().any(named) && line.is_some() {
             let message = Bilingual::fixed(
                 "该药可致困倦，服药期间不得高处作业。",
@@ -245,20 +248,23 @@ pub(super) fn per_thousand(amount: i64, units_thousandths: i64) -> i64 {
 }
 
 fn plain<'a>(origin: Origin, ingredient: Option<u16>, day_ug: Option<i64>, rules: &RuleSet) -> Item<'a> {
-    let classes = ingredient.map_or(Classes::NONE, |at| rules.ingredients()[usize::from(at)].classes);
+    let classes = ingredient.map_or(Classes::NONE, |at| rules.ingredient(at).classes);
     Item { origin, ingredient, classes, allergy_classes: classes, local: false, day_ug, product: None }
 }
 
 fn ethanol<'a>(origin: Origin, product: Option<&'a Product>, rules: &RuleSet) -> Item<'a> {
-    let item = plain(origin, rules.number("ethanol"), None, rules);
+    let item = plain(origin, rules.tables().ethanol, None, rules);
     Item { product, ..item }
 }
 
-/// Aspirin in a small known dose is an antiplatelet, not a pain reliever.
-fn lower_aspirin(item: &mut Item<'_>, rules: &RuleSet) {
-    let small = item.day_ug.is_some_and(|day| day <= rules.thresholds.low_dose_aspirin_day_ug);
-    if small && item.ingredient.is_some() && item.ingredient == rules.number("aspirin") {
-        item.classes = item.classes.without(DrugClass::Nsaid).or(Classes::of(&[DrugClass::LowDoseAspirin]));
+/// A drug that is another kind of drug in a small known dose: aspirin is an antiplatelet then, not a
+/// pain reliever.
+fn lower_dose(item: &mut Item<'_>, rules: &RuleSet) {
+    let low = item.ingredient.and_then(|at| rules.ingredient(at).low_dose);
+    if let (Some((most, classes)), Some(day)) = (low, item.day_ug)
+        && day <= most
+    {
+        item.classes = classes;
     }
 }
 

@@ -1,8 +1,8 @@
 //! The prescribing safety engine: one pure function over what is prescribed, what is taken already
 //! and the worker's profile. It blocks and warns; it never writes or completes a prescription line,
 //! and never treats a gap in its knowledge as safe: that is `unknown`. The rules are tables with a
-//! version and a source (`ingredients`, `pairs`, `people`), so that a changed rule leaves old
-//! decisions explained. A drug is refused by its findings: in `prescription::rules::check_findings` and
+//! version and a source (`src/domain/rules/*.csv`, read by `tables`), so that a changed rule leaves
+//! old decisions explained. A drug is refused by its findings: in `prescription::rules::check_findings` and
 //! `order::self_care::judge`. Pairs are checked between the prescribed drugs and everything taken; a pair
 //! of two drugs that the worker already takes does not concern this prescription.
 
@@ -12,14 +12,16 @@ mod classes;
 mod contraindications;
 mod doses;
 mod findings;
-mod ingredients;
 mod input;
 mod items;
 mod needs;
-mod pairs;
 mod people;
+mod profile_test;
 mod report;
+mod rows;
 mod rules;
+mod tables;
+mod thresholds;
 
 #[cfg(test)]
 mod fixtures;
@@ -39,8 +41,8 @@ pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
 pub use needs::needs;
 pub(crate) use needs::{Needs, is_sedating};
 pub use negation::means_none;
-pub use pairs::{Side, When};
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};
-pub(crate) use rules::IngredientLimit;
+pub(crate) use rows::IngredientLimit;
 pub use rules::RuleSet;
+pub use tables::{RuleFault, RuleFaultCode, RuleTables};

@@ -2,12 +2,11 @@
 //! same tables as the check, so a new row is asked about without further code.
 
 use super::{
-    classes::DrugClass,
     findings::Findings,
     input::{DraftLine, Profile, SafetyInput},
     items::{Item, Items},
-    pairs::When,
-    people::ProfileTest,
+    profile_test::ProfileTest,
+    rows::When,
     rules::RuleSet,
 };
 use crate::formulary::{Condition, Formulary, Product};
@@ -58,45 +57,48 @@ pub fn needs(lines: &[DraftLine], formulary: &Formulary, rules: &RuleSet) -> Nee
 
 impl Needs {
     fn of_item(&mut self, item: &Item<'_>, rules: &RuleSet) {
+        let tables = rules.tables();
         // An absorbed drug can interact with other drugs and can affect an unborn child.
-        let absorbed = !item.local && !item.classes.has(DrugClass::NotAbsorbed);
+        let absorbed = !item.local && !item.classes.meets(tables.flagged.not_absorbed);
         self.medicines |= absorbed;
         self.pregnancy |= absorbed;
-        for (who, rule) in rules.people() {
-            if item.is(*who) {
-                match rule.test {
-                    ProfileTest::Has(condition) => self.conditions.push(condition),
-                    ProfileTest::KidneyDisease | ProfileTest::AmoxicillinReduced => {
-                        self.conditions.push(Condition::KidneyDisease);
-                    }
-                    ProfileTest::AtHeight => self.job = true,
-                    ProfileTest::MetforminNever
-                    | ProfileTest::MetforminStart
-                    | ProfileTest::MetforminOngoing
-                    | ProfileTest::HighPressure
-                    | ProfileTest::SeverePressure
-                    | ProfileTest::Dehydrated => {}
-                }
+        for row in tables.people_concerns.rules_of(item) {
+            self.of_test(tables.people[row].test);
+        }
+        for row in tables.pair_concerns.rules_of(item) {
+            self.medicines = true;
+            match tables.pairs[row].when {
+                When::AtHeight | When::NotAtHeight => self.job = true,
+                When::KidneyOrDehydrated => self.conditions.push(Condition::KidneyDisease),
+                When::Always | When::LeftAboveDayUg(_) | When::With(_) | When::BreathPositive => {}
             }
         }
-        for row in rules.pairs() {
-            if item.is(row.left) || item.is(row.right) {
-                self.medicines = true;
-                match row.rule.when {
-                    When::AtHeight | When::NotAtHeight => self.job = true,
-                    When::KidneyOrDehydrated => self.conditions.push(Condition::KidneyDisease),
-                    When::Always | When::LeftAboveDayUg(_) | When::WithThird(_) | When::BreathPositive => {}
-                }
+    }
+
+    fn of_test(&mut self, test: ProfileTest) {
+        match test {
+            ProfileTest::Has(Condition::Pregnancy) => self.pregnancy = true,
+            ProfileTest::Has(Condition::BreastFeeding) => self.breastfeeding = true,
+            ProfileTest::Has(condition) | ProfileTest::HasUnmeasured(condition) => {
+                self.conditions.push(condition);
             }
+            ProfileTest::KidneyDisease | ProfileTest::ClearanceBelow(_) => {
+                self.conditions.push(Condition::KidneyDisease);
+            }
+            ProfileTest::AtHeight => self.job = true,
+            ProfileTest::EgfrBelow(_)
+            | ProfileTest::EgfrNew(..)
+            | ProfileTest::EgfrOngoing(..)
+            | ProfileTest::PressureFrom(..)
+            | ProfileTest::Dehydrated => {}
         }
     }
 }
 
 /// Whether it is sedating, by its label or by the rules.
 pub(crate) fn is_sedating(product: &Product, rules: &RuleSet) -> bool {
-    let known = |code: &str| {
-        rules.facts(code).is_some_and(|facts| facts.classes.has(DrugClass::SedatingAntihistamine))
-    };
+    let sedating = rules.tables().flagged.sedating;
+    let known = |code: &str| rules.facts(code).is_some_and(|facts| facts.classes.meets(sedating));
     product.sedating
         || (!product.form.is_local() && product.ingredients.iter().any(|one| known(one.code.as_str())))
 }

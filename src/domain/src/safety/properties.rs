@@ -44,7 +44,7 @@ fn a_taken() -> impl Strategy<Value = Taken> {
     prop_oneof![
         (any::<prop::sample::Index>(), prop::option::of(0i64..2_000_000)).prop_map(|(at, day_ug)| {
             let known = rules().ingredients();
-            Taken::Reported { medicine: known[at.index(known.len())].code.into(), day_ug }
+            Taken::Reported { medicine: known[at.index(known.len())].code.clone(), day_ug }
         }),
         a_line().prop_map(|line| Taken::Vended {
             units_per_day_thousandths: line.day_units_thousandths(),

@@ -104,6 +104,11 @@ pub fn never(product: &Product) -> Option<Never> {
     None
 }
 
+/// Whether the ingredient `code` is on the list in any form.
+pub(crate) fn never_ingredient(code: &str) -> bool {
+    group_patterns().iter().any(|group| group.latin.is_match(code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

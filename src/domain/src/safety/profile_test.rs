@@ -1,0 +1,164 @@
+//! Tests of one fact about the worker, as the tables of people and of conditions write them.
+
+use chrono::NaiveDate;
+
+use super::{
+    input::{Profile, Sex},
+    thresholds::Thresholds,
+};
+use crate::formulary::Condition;
+
+/// One fact about the worker. `people.csv` explains how each is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProfileTest {
+    /// On file, or as answered (pregnancy, breast feeding).
+    Has(Condition),
+    /// On file, and no eGFR tells how severe it is.
+    HasUnmeasured(Condition),
+    /// Kidney disease on file, or by eGFR.
+    KidneyDisease,
+    EgfrBelow(i64),
+    /// eGFR within both bounds, and the drug is not taken yet.
+    EgfrNew(i64, i64),
+    /// eGFR within both bounds, and the drug is taken already.
+    EgfrOngoing(i64, i64),
+    /// Creatinine clearance below this, or kidney disease of unknown clearance.
+    ClearanceBelow(i64),
+    /// Systolic or diastolic pressure from this, in mmHg.
+    PressureFrom(i64, i64),
+    AtHeight,
+    /// Dehydrated, or treated for heat illness.
+    Dehydrated,
+}
+
+/// The result of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Hit,
+    Clear,
+    /// The fact is not known.
+    Missing,
+}
+
+/// What a test reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'a> {
+    pub(super) on: NaiveDate,
+    pub(super) profile: &'a Profile,
+    pub(super) thresholds: &'a Thresholds,
+}
+
+impl ProfileTest {
+    /// The test that `text` writes.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (name, value) = text.split_once(':').unwrap_or((text, ""));
+        let number = || value.parse::<i64>().ok();
+        let range = |separator| {
+            let (from, to) = value.split_once(separator)?;
+            Some((from.parse::<i64>().ok()?, to.parse::<i64>().ok()?))
+        };
+        let plain = |test: Self| value.is_empty().then_some(test);
+        match name {
+            "has" => Condition::parse(value).map(Self::Has),
+            "has_unmeasured" => Condition::parse(value).map(Self::HasUnmeasured),
+            "egfr_below" => number().map(Self::EgfrBelow),
+            "egfr_new" => range('-').map(|(from, to)| Self::EgfrNew(from, to)),
+            "egfr_ongoing" => range('-').map(|(from, to)| Self::EgfrOngoing(from, to)),
+            "clearance_below" => number().map(Self::ClearanceBelow),
+            "pressure_from" => range('/').map(|(high, low)| Self::PressureFrom(high, low)),
+            "kidney_disease" => plain(Self::KidneyDisease),
+            "at_height" => plain(Self::AtHeight),
+            "dehydrated" => plain(Self::Dehydrated),
+            _ => None,
+        }
+    }
+
+    /// Whether no value of the fact satisfies it.
+    pub(super) const fn is_empty(self) -> bool {
+        match self {
+            Self::EgfrBelow(most) | Self::ClearanceBelow(most) => most <= 0,
+            Self::EgfrNew(from, to) | Self::EgfrOngoing(from, to) => from > to || to <= 0,
+            Self::PressureFrom(high, low) => low >= high || low <= 0,
+            Self::Has(_)
+            | Self::HasUnmeasured(_)
+            | Self::KidneyDisease
+            | Self::AtHeight
+            | Self::Dehydrated => false,
+        }
+    }
+
+    /// Whether whoever satisfies it satisfies `other` too.
+    pub(super) fn implies(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::EgfrBelow(one), Self::EgfrBelow(two))
+            | (Self::ClearanceBelow(one), Self::ClearanceBelow(two)) => one <= two,
+            (Self::PressureFrom(high, low), Self::PressureFrom(high_two, low_two)) => {
+                high >= high_two && low >= low_two
+            }
+            (Self::EgfrNew(_, to) | Self::EgfrOngoing(_, to), Self::EgfrBelow(most)) => to < most,
+            (one, two) => one == two,
+        }
+    }
+
+    /// The result for this worker. `takes` tells whether the drug is taken already.
+    pub(super) fn outcome(self, facts: &Facts<'_>, takes: impl Fn() -> bool) -> Outcome {
+        let profile = facts.profile;
+        let hit_if = |hit: bool| if hit { Outcome::Hit } else { Outcome::Clear };
+        let within = |from: i64, to: i64| profile.egfr.is_some_and(|egfr| (from..=to).contains(&egfr));
+        match self {
+            Self::Has(condition) => has(condition, facts),
+            Self::HasUnmeasured(condition) => hit_if(profile.has(condition) && profile.egfr.is_none()),
+            Self::KidneyDisease => hit_if(facts.kidney_disease()),
+            Self::EgfrBelow(most) => profile.egfr.map_or(Outcome::Missing, |egfr| hit_if(egfr < most)),
+            Self::EgfrNew(from, to) => hit_if(within(from, to) && !takes()),
+            Self::EgfrOngoing(from, to) => hit_if(within(from, to) && takes()),
+            Self::ClearanceBelow(most) => match profile.creatinine_clearance {
+                Some(clearance) => hit_if(clearance < most),
+                None if facts.kidney_disease() => Outcome::Hit,
+                None => Outcome::Missing,
+            },
+            Self::PressureFrom(high, low) => {
+                let reached = profile.systolic.is_some_and(|mmhg| mmhg >= high)
+                    || profile.diastolic.is_some_and(|mmhg| mmhg >= low);
+                match (reached, profile.systolic, profile.diastolic) {
+                    (true, _, _) => Outcome::Hit,
+                    (false, Some(_), Some(_)) => Outcome::Clear,
+                    (false, None, _) | (false, Some(_), None) => Outcome::Missing,
+                }
+            }
+            Self::AtHeight => hit_if(profile.works_at_height),
+            Self::Dehydrated => hit_if(profile.dehydrated),
+        }
+    }
+}
+
+fn has(condition: Condition, facts: &Facts<'_>) -> Outcome {
+    if facts.profile.has(condition) {
+        return Outcome::Hit;
+    }
+    let answer = match condition {
+        Condition::Pregnancy => facts.profile.pregnant,
+        Condition::BreastFeeding => facts.profile.breastfeeding,
+        _ => return Outcome::Clear,
+    };
+    match answer {
+        Some(true) => Outcome::Hit,
+        None if facts.may_be_pregnant() => Outcome::Missing,
+        Some(false) | None => Outcome::Clear,
+    }
+}
+
+impl Facts<'_> {
+    /// Kidney disease on file, or by eGFR.
+    pub(super) fn kidney_disease(&self) -> bool {
+        self.profile.has(Condition::KidneyDisease)
+            || self.profile.has(Condition::SevereKidneyDisease)
+            || self.profile.egfr.is_some_and(|egfr| egfr < self.thresholds.kidney_disease_below_egfr)
+    }
+
+    fn may_be_pregnant(&self) -> bool {
+        let ages = self.thresholds.may_be_pregnant_from_years..=self.thresholds.may_be_pregnant_to_years;
+        let of_age = self.profile.age_on(self.on).is_none_or(|age| ages.contains(&age));
+        of_age && self.profile.sex != Some(Sex::Male)
+    }
+}

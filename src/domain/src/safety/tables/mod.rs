@@ -1,0 +1,123 @@
+//! The rule tables as files, and how they become a rule set: each table is parsed, then the tables
+//! are compared with each other. All faults are reported at once, by line and field; an edition with
+//! one is refused as a whole.
+
+mod consistency;
+mod fault;
+mod names;
+mod parse;
+mod reader;
+
+use std::collections::{HashMap, HashSet};
+
+pub use fault::{RuleFault, RuleFaultCode};
+use names::Names;
+use reader::Faults;
+
+use super::rules::{Compiled, RuleSet};
+
+/// The text of every table of an edition, as CSV.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleTables<'t> {
+    pub edition: &'t str,
+    pub sources: &'t str,
+    pub classes: &'t str,
+    pub ingredients: &'t str,
+    pub thresholds: &'t str,
+    pub limits: &'t str,
+    pub pairs: &'t str,
+    pub people: &'t str,
+    pub conditions: &'t str,
+    pub allergies: &'t str,
+}
+
+impl RuleTables<'static> {
+    /// The edition that ships with the program.
+    pub const SHIPPED: Self = Self {
+        edition: include_str!("../../../rules/edition.csv"),
+        sources: include_str!("../../../rules/sources.csv"),
+        classes: include_str!("../../../rules/classes.csv"),
+        ingredients: include_str!("../../../rules/ingredients.csv"),
+        thresholds: include_str!("../../../rules/thresholds.csv"),
+        limits: include_str!("../../../rules/limits.csv"),
+        pairs: include_str!("../../../rules/pairs.csv"),
+        people: include_str!("../../../rules/people.csv"),
+        conditions: include_str!("../../../rules/conditions.csv"),
+        allergies: include_str!("../../../rules/allergies.csv"),
+    };
+}
+
+impl RuleSet {
+    /// The rule set of these tables.
+    ///
+    /// # Errors
+    /// Every fault of every table.
+    pub fn from_tables(tables: &RuleTables<'_>) -> Result<Self, Vec<RuleFault>> {
+        let mut faults = Faults::default();
+        let edition = parse::edition(tables.edition, &mut faults);
+        let sources = parse::sources(tables.sources, &mut faults);
+        let class_ids = parse::class_ids(tables.classes);
+        // The ingredients are numbered first, so that every table can name them.
+        let rows = reader::read(
+            "ingredients",
+            tables.ingredients,
+            parse::INGREDIENT_COLUMNS,
+            &mut Faults::default(),
+        );
+        let codes: Vec<&str> = rows.iter().map(|row| row.cell("code")).collect();
+        let index: HashMap<String, u16> =
+            (0u16..).zip(&codes).map(|(at, code)| ((*code).to_owned(), at)).collect();
+        let words: HashSet<&str> = codes.iter().copied().collect();
+        let names = Names { sources: &sources, classes: &class_ids, ingredients: &index, words };
+        let (classes, flagged) = parse::classes(tables.classes, &names, &mut faults);
+        let ingredients = parse::ingredients(tables.ingredients, &names, &mut faults);
+        let thresholds = parse::thresholds(tables.thresholds, &names, &mut faults);
+        let limits = parse::limits(tables.limits, &names, &mut faults);
+        let pairs = parse::pairs(tables.pairs, &names, &mut faults);
+        let people = parse::people(tables.people, &names, &mut faults);
+        let conditions = parse::conditions(tables.conditions, &names, &mut faults);
+        let (allergies, allergy_names) = parse::allergies(tables.allergies, &names, &mut faults);
+        if faults.0.is_empty() {
+            let read = consistency::Read {
+                classes: &classes,
+                flagged: &flagged,
+                ingredients: &ingredients,
+                limits: &limits,
+                pairs: &pairs,
+                people: &people,
+                conditions: &conditions,
+                allergies: &allergies,
+            };
+            consistency::check(&read, &mut faults);
+        }
+        if !faults.0.is_empty() {
+            return Err(faults.0);
+        }
+        let mut by_ingredient = vec![None; ingredients.len()];
+        for (number, _, limit) in limits {
+            by_ingredient[usize::from(number)] = Some(limit);
+        }
+        Ok(Self::compiled(
+            edition,
+            thresholds,
+            Compiled {
+                sources,
+                classes,
+                flagged,
+                ingredients,
+                index,
+                limits: by_ingredient,
+                pairs,
+                people,
+                conditions,
+                allergies,
+                allergy_names,
+                ..Compiled::default()
+            },
+        ))
+    }
+}
+
+#[cfg(test)]
+#[path = "tables_tests.rs"]
+mod tests;
