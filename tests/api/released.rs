@@ -18,6 +18,9 @@ const FIRST: &str = "0.1.0";
 /// The last version of 0.2.0 that was one crate.
 const ONE_CRATE: &str = "0.2.0-one-crate";
 
+/// The first version with the distributor's queues, and departments as data.
+const QUEUES: &str = "0.3.0";
+
 /// Counts consultations and orders that have not ended.
 fn unfinished(conn: &mut Conn) -> (i64, i64) {
     let consultations = on_backend!(conn, c => consultation::table.filter(consultation::ended_at.is_null()).count().get_result(c));
@@ -51,6 +54,11 @@ async fn a_database_of_the_first_release_opens_and_its_unfinished_work_ends() {
 #[actix_web::test]
 async fn a_database_of_the_version_before_the_workspace_opens_and_its_unfinished_work_ends() {
     opens_and_its_unfinished_work_ends(ONE_CRATE).await;
+}
+
+#[actix_web::test]
+async fn a_database_of_the_version_with_queues_opens_and_its_unfinished_work_ends() {
+    opens_and_its_unfinished_work_ends(QUEUES).await;
 }
 
 async fn opens_and_its_unfinished_work_ends(version: &str) {

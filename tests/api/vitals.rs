@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::TestApp,
-    support::{Caller, Worker},
+    support::Worker,
 };
 use domain::triage::SymptomFlag;
 use storage::vitals::CareSpan;
