@@ -90,7 +90,7 @@ async fn what_was_entered_during_a_consultation_is_found_however_often_the_worke
     let seed = app.seed().await;
     let station = app.station().await;
     let first = station.check_in(Worker::adult()).await;
-    first.report_symptoms(&["chest_pain"]).await.expect_ok();
+    first.report_symptoms(&["chest_pain"]).await.expect_created();
     first.measure(&[reading("heart_rate", 72, "/min")]).await;
     let span =
         CareSpan { worker: seed.worker, check_in: first.check_in, since: app.now(), until: Some(app.now()) };
