@@ -36,7 +36,7 @@ const NOTHING: &str = "
     POST /api/v1/stations, GET /api/v1/stations/{id}, POST /api/v1/tokens/device,
     POST /api/v1/tokens/enrol, POST /api/v1/tokens/refresh, POST /api/v1/tokens/revoke,
     POST /api/v1/tokens/staff, POST /api/v1/triage/assess, GET /api/v1/symptoms, GET /api/v1/alerts,
-    GET /api/v1/queue-alerts,
+    GET /api/v1/queue-alerts, GET /api/v1/station/called,
     POST /api/v1/alerts/{id}/close, POST /api/v1/workers,
     POST /cabinet/v1/attempts/{id}/start, POST /cabinet/v1/enrol, POST /cabinet/v1/events,
     GET /api/v1/letters, POST /api/v1/letters/{id}/resend, GET /api/v1/shifts/{id}, PUT /api/v1/shifts/{id}, POST /api/v1/shifts/{id}/cancel, POST /api/v1/shift-rules, GET /api/v1/shift-rules, GET /api/v1/shift-rules/{id}, PUT /api/v1/shift-rules/{id}, POST /api/v1/shift-rules/{id}/end,

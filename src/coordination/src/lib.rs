@@ -25,7 +25,7 @@ use std::{
 };
 
 use domain::{
-    ids::{CabinetId, StaffId, WorkerId},
+    ids::{CabinetId, StaffId, StationId, WorkerId},
     time::Timestamp,
 };
 
@@ -40,6 +40,8 @@ pub enum Topic {
     Offers(StaffId),
     /// One worker: the station screen where they are checked in.
     Worker(WorkerId),
+    /// The screen of one station: who is called there.
+    Screen(StationId),
     /// The pharmacists' events: prescriptions from their signature on.
     Reviews,
     /// The pharmacists' queue of prescriptions that wait for review.

@@ -1,23 +1,25 @@
 //! Consultations, for the worker who requested one and the doctor who accepted it.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
 use utoipa::OpenApi;
 
-use super::page::ListQuery;
+use super::page::{ListQuery, Wait};
 use crate::{
-    auth::{Doctor, Party, Worker},
+    auth::{Doctor, Party, Station, Worker},
     body::{Body, IdempotencyKey, Path, Query},
+    process::Process,
     reply::{self, Reply},
     routes::Routes,
 };
+use coordination::Topic;
 use domain::{ids::ConsultationId, refusal::Code};
 use service::{
     Actor, AppState, Failure,
     consultation::{
-        Completion, ConsultationView, ConsultationsView, MessageInput, MessageView, MessagesView,
-        RatingInput, RecordView, StartInput, TransferInput, Transferred,
+        CalledWorkersView, Completion, ConsultationView, ConsultationsView, MessageInput, MessageView,
+        MessagesView, RatingInput, RecordView, StartInput, TransferInput, Transferred,
     },
 };
 
@@ -33,7 +35,8 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/consultations/{id}/rating", rate)
         .post("/api/v1/consultations/{id}/messages", send_message)
         .get("/api/v1/consultations/{id}/messages", messages)
-        .get("/api/v1/consultations/{id}/record", record);
+        .get("/api/v1/consultations/{id}/record", record)
+        .get("/api/v1/station/called", called);
 }
 
 #[derive(OpenApi)]
@@ -48,7 +51,8 @@ pub fn add(routes: &mut Routes) {
     rate,
     send_message,
     messages,
-    record
+    record,
+    called
 ))]
 pub(crate) struct Doc;
 
@@ -274,4 +278,27 @@ async fn record(
         })
         .await;
     reply::json(&request, outcome)
+}
+
+/// Who is called at this screen; waits up to `wait` seconds while nobody is
+#[utoipa::path(get, path = "/api/v1/station/called", operation_id = "listCalledWorkers",
+    tag = "consultation", params(Wait), responses((status = 200, body = CalledWorkersView)))]
+async fn called(
+    caller: Station,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    process: Data<Process>,
+    wait: Query<Wait>,
+) -> Reply {
+    let read = async |_| {
+        let called = app
+            .poll(caller.actor(), move |conn, app, live| {
+                service::consultation::called(conn, app, live, caller.0)
+            })
+            .await?
+            .unwrap_or_default();
+        Ok(if called.items.is_empty() { ControlFlow::Continue(called) } else { ControlFlow::Break(called) })
+    };
+    let topic = Topic::Screen(caller.0.station);
+    reply::json(&request, process.long_poll(&app, topic, wait.0.span(), |_| None, read).await)
 }

@@ -401,6 +401,8 @@ diesel::table! {
         queue -> Text,
         medium -> Text,
         transferred_at -> Nullable<Timestamptz>,
+        left_station_id -> Nullable<Uuid>,
+        called_at -> Nullable<Timestamptz>,
     }
 }
 

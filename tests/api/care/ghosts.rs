@@ -49,6 +49,8 @@ async fn who_does_not_come_back_in_time_ends_the_wait_and_may_ask_again() {
     let worker = station.check_in(Worker::adult()).await;
     let id = worker.ask_for_doctor().await;
     worker.leave().await.expect_ok();
+    // They are next, and called at once.
+    assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 0);
     app.pass(299);
     assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 0);
     app.pass(1);

@@ -1,6 +1,7 @@
 //! Consultations that go back to the queue, people who leave, and the turns of
 //! hospitals: all of them reach an end.
 
+mod called;
 mod fairness;
 mod ghosts;
 mod requeued;

@@ -147,11 +147,13 @@ async fn one_who_was_handed_on_while_away_has_the_usual_time_from_then_on() {
     app.pass(600);
     doctor.duty().await;
     doctor.transfer(&id, json!({"department": "dermatology"})).await.expect_ok();
+    assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 0);
     app.pass(299);
     assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 0);
     let back = app.station().await.check_in(Worker::adult()).await;
     assert_eq!(back.consultation(&id).await["state"], "waiting");
     back.leave().await.expect_ok();
+    assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 0);
     app.pass(300);
     assert_eq!(service::consultation::sweep_absent(&app.state).await.expect("a round"), 1);
     app.sound().await;

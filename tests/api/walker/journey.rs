@@ -392,6 +392,7 @@ async fn leave(walk: &mut Walk<'_>, worker: &str, check_in: &str, other_station:
         (200, &"text/event-stream".parse().expect("text"))
     );
     walk.taken.insert("followEvents".to_owned());
+    walk.take("listCalledWorkers", of(station, "")).await;
     let own = || Good { stranger: Some(other_station), ..of(station, check_in) };
     walk.take("leaveCheckIn", own()).await;
     let ended = walk.ask("getMe", &of(worker, "")).send(walk.app).await;

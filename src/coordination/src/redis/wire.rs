@@ -47,6 +47,7 @@ fn name(topic: Topic) -> String {
         Topic::Staff(id) => format!("staff:{id}"),
         Topic::Offers(id) => format!("offers:{id}"),
         Topic::Worker(id) => format!("worker:{id}"),
+        Topic::Screen(id) => format!("screen:{id}"),
         Topic::Reviews => "reviews".to_owned(),
         Topic::ReviewQueue => "review_queue".to_owned(),
         Topic::Operators => "operators".to_owned(),
@@ -62,6 +63,7 @@ fn topic(name: &str) -> Option<Topic> {
         Some(("staff", id)) => Topic::Staff(id.parse().ok()?),
         Some(("offers", id)) => Topic::Offers(id.parse().ok()?),
         Some(("worker", id)) => Topic::Worker(id.parse().ok()?),
+        Some(("screen", id)) => Topic::Screen(id.parse().ok()?),
         Some(_) => return None,
         None => match name {
             "reviews" => Topic::Reviews,

@@ -5,10 +5,14 @@ use super::{
     event::ConsultationEvent as Event,
     state::{CancelReason, Consultation, ConsultationState as State},
 };
-use crate::{ids::StaffId, matching::MatchingPolicy, time::Timestamp};
+use crate::{
+    ids::{ConsultationId, StaffId, StationId},
+    matching::MatchingPolicy,
+    time::Timestamp,
+};
 
-pub(super) fn worker_left(consultation: &Consultation, now: Timestamp) -> Answer {
-    let left = Event::WorkerLeft { at: now };
+pub(super) fn worker_left(consultation: &Consultation, station: StationId, now: Timestamp) -> Answer {
+    let left = Event::WorkerLeft { at: now, station: Some(station) };
     match consultation.state {
         State::Waiting | State::Offered | State::Active if consultation.left_at.is_some() => ALREADY_DONE,
         // While active, the doctor decides whether to end it (no-show).
@@ -26,10 +30,22 @@ pub(super) fn worker_back(consultation: &Consultation, now: Timestamp) -> Answer
     }
 }
 
+pub(super) fn call(consultation: &Consultation, now: Timestamp) -> Answer {
+    match consultation.state {
+        State::Waiting if consultation.called_at.is_some() => ALREADY_DONE,
+        State::Waiting if consultation.left_at.is_some() => Ok(vec![Event::Called { at: now }]),
+        State::Waiting
+        | State::Offered
+        | State::Active
+        | State::Completed
+        | State::Cancelled
+        | State::Unserved => moved_on(consultation),
+    }
+}
+
 pub(super) fn end_absent(consultation: &Consultation, now: Timestamp, policy: &MatchingPolicy) -> Answer {
-    match (consultation.state, consultation.left_at) {
-        (State::Waiting, Some(left_at)) => {
-            let until = policy.absent_ends_at(consultation.absent_since(left_at));
+    match (consultation.state, consultation.held_until(policy)) {
+        (State::Waiting, Some(until)) => {
             if now < until {
                 return too_early(consultation, until, now);
             }
@@ -76,9 +92,19 @@ pub(super) fn no_show(
 }
 
 impl Consultation {
-    /// From when the time counts in which a worker who left at `left_at` may come back. While a doctor had
-    /// the consultation, it was for the doctor to judge the absence.
-    fn absent_since(&self, left_at: Timestamp) -> Timestamp {
-        self.requeued_at.map_or(left_at, |at| at.max(left_at))
+    /// Until when the place of a worker who left is held; `None` while they are checked in, and unless it
+    /// waits. Whoever is called has the whole time again. So has one who left while a doctor had the
+    /// consultation: until then it was for the doctor to judge the absence.
+    pub fn held_until(&self, policy: &MatchingPolicy) -> Option<Timestamp> {
+        let left_at = self.left_at.filter(|_| self.state == State::Waiting)?;
+        let latest = [self.requeued_at, self.called_at].into_iter().flatten().fold(left_at, Timestamp::max);
+        Some(policy.absent_ends_at(latest))
     }
+}
+
+/// The number by which a screen calls the worker of a consultation: three digits. It says nothing about
+/// who they are, and few are called at one screen at a time.
+pub fn call_number(id: ConsultationId) -> String {
+    // The end of the id is random.
+    (100 + id.uuid().as_u128() % 900).to_string()
 }

@@ -1,13 +1,13 @@
 //! What a command does to a consultation, if anything.
 
 use super::{
-    attendance::{end_absent, no_show, worker_back, worker_left},
+    attendance::{call, end_absent, no_show, worker_back, worker_left},
     event::ConsultationEvent as Event,
     state::{CancelReason, Consultation, ConsultationState as State, Offer, OfferState},
     transfer::{Destination, transfer},
 };
 use crate::{
-    ids::{HospitalId, OfferId, StaffId},
+    ids::{HospitalId, OfferId, StaffId, StationId},
     matching::MatchingPolicy,
     refusal::{Code, Refusal},
     time::Timestamp,
@@ -56,7 +56,12 @@ pub enum Command {
     /// The doctor who has it hands it on.
     Transfer { doctor: StaffId, to: Destination },
     /// The worker is no longer checked in at any station.
-    WorkerLeft,
+    WorkerLeft {
+        /// The station whose screen they left last.
+        station: StationId,
+    },
+    /// The worker is away and would be next: call them at the screen that they left.
+    Call,
     /// The worker is checked in again, at any station.
     WorkerBack,
     /// The worker left and did not come back in time: end the consultation.
@@ -105,7 +110,8 @@ impl Consultation {
             Command::Requeue { doctor, lost_since } => requeue(self, doctor, lost_since, now, policy),
             Command::Release { doctor } => release(self, doctor, now),
             Command::Transfer { doctor, to } => transfer(self, doctor, to, now),
-            Command::WorkerLeft => worker_left(self, now),
+            Command::WorkerLeft { station } => worker_left(self, station, now),
+            Command::Call => call(self, now),
             Command::WorkerBack => worker_back(self, now),
             Command::EndAbsent => end_absent(self, now, policy),
             Command::NoShow { doctor, last_heard } => no_show(self, doctor, last_heard, now, policy),

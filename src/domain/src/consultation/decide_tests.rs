@@ -5,7 +5,7 @@ use chrono::{TimeDelta, TimeZone};
 use super::*;
 use crate::consultation::Medium;
 use crate::{
-    ids::{ConsultationId, WorkerId},
+    ids::{ConsultationId, StationId, WorkerId},
     matching::Department,
 };
 
@@ -114,14 +114,16 @@ impl Scenario {
             Command::Release { doctor: self.doctor },
             self.transfer_to("surgery"),
             self.transfer_to_doctor(StaffId::generate()),
-            Command::WorkerLeft,
+            LEFT,
             Command::WorkerBack,
+            Command::Call,
             Command::EndAbsent,
             Command::NoShow { doctor: self.doctor, last_heard: None },
         ]
     }
 }
 
+const LEFT: Command = Command::WorkerLeft { station: StationId::from_uuid(uuid::Uuid::nil()) };
 const CANCEL: Command = Command::Cancel { reason: CancelReason::ByWorker };
 
 #[test]
@@ -234,10 +236,9 @@ fn a_worker_cancels_until_a_doctor_has_it() {
 #[test]
 fn an_absent_worker_gets_no_offer_and_returns_or_is_cancelled() {
     let mut scenario = Scenario::offered();
-    let kinds: Vec<_> =
-        scenario.decide(&Command::WorkerLeft, 2).expect("allowed").iter().map(Event::kind).collect();
+    let kinds: Vec<_> = scenario.decide(&LEFT, 2).expect("allowed").iter().map(Event::kind).collect();
     assert_eq!(kinds, ["consultation.offer_withdrawn", "consultation.worker_left"]);
-    scenario.run_twice(&Command::WorkerLeft, 2);
+    scenario.run_twice(&LEFT, 2);
     assert_eq!(scenario.refusal_of(&scenario.accept(), 3), (Code::OfferNotYours, "waiting".into()));
     assert_eq!(scenario.refusal_of(&scenario.offer_command(2), 3), (Code::StateMovedOn, "waiting".into()));
     assert_eq!(scenario.decide(&Command::EndAbsent, 301).expect_err("early").retry_after_s, Some(1));
@@ -248,8 +249,29 @@ fn an_absent_worker_gets_no_offer_and_returns_or_is_cancelled() {
     assert_eq!(scenario.consultation.cancel_reason, Some(CancelReason::WorkerLeft));
     // While active, only the doctor decides.
     let mut active = Scenario::active();
-    active.run_twice(&Command::WorkerLeft, 2);
+    active.run_twice(&LEFT, 2);
     assert_eq!(active.refusal_of(&Command::EndAbsent, 99_999), (Code::StateMovedOn, "active".into()));
+}
+
+#[test]
+fn an_absent_worker_is_called_and_then_has_the_whole_time_again() {
+    let mut scenario = Scenario::waiting();
+    assert_eq!(scenario.refusal_of(&Command::Call, 1), (Code::StateMovedOn, "waiting".into()));
+    let policy = MatchingPolicy::default();
+    assert_eq!(scenario.consultation.held_until(&policy), None);
+    scenario.run_twice(&LEFT, 10);
+    assert_eq!(scenario.consultation.held_until(&policy), Some(at(310)));
+    scenario.run_twice(&Command::Call, 200);
+    assert_eq!(scenario.consultation.held_until(&policy), Some(at(500)));
+    assert_eq!(scenario.decide(&Command::EndAbsent, 499).expect_err("early").retry_after_s, Some(1));
+    let mut back = Scenario { consultation: scenario.consultation.clone(), ..scenario };
+    back.run_twice(&Command::WorkerBack, 400);
+    assert_eq!((back.consultation.called_at, back.consultation.left_station), (None, None));
+    back.run_twice(&back.offer_command(1), 0);
+    back.run_twice(&back.accept(), 1);
+    back.run_twice(&LEFT, 2);
+    assert_eq!(back.refusal_of(&Command::Call, 3), (Code::StateMovedOn, "active".into()));
+    scenario.run_twice(&Command::EndAbsent, 500);
 }
 
 #[test]
@@ -331,7 +353,7 @@ fn only_the_accepted_doctor_transfers_and_not_to_themselves_nor_somebody_absent_
     for other in [Scenario::waiting(), Scenario::offered(), Scenario::completed()] {
         assert_eq!(other.refusal_of(&other.transfer_to("surgery"), 2).0, Code::StateMovedOn);
     }
-    scenario.run_twice(&Command::WorkerLeft, 3);
+    scenario.run_twice(&LEFT, 3);
     let to_doctor = scenario.transfer_to_doctor(StaffId::generate());
     assert_eq!(scenario.refusal_of(&to_doctor, 4), (Code::WorkerAbsent, "active".into()));
     // A department waits for the worker, who has the usual time from now on.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::state::{CancelReason, Consultation, ConsultationState, Medium, Offer, OfferState};
 use crate::{
     event::{events, is_false},
-    ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
+    ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
     matching::Department,
     time::Timestamp,
     triage::TriageLevel,
@@ -74,7 +74,14 @@ events! {
             at: DateTime<Utc>,
         },
         /// Its worker is not checked in at any station: it is not offered to a doctor until they are.
-        WorkerLeft = "consultation.worker_left" to(worker, staff) { at: DateTime<Utc> },
+        WorkerLeft = "consultation.worker_left" to(worker, staff) {
+            at: DateTime<Utc>,
+            /// Whose screen they left. Missing in logs written before 2026-11-30.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            station: Option<StationId>,
+        },
+        /// Its worker is away and would be next: the screen that they left calls them.
+        Called = "consultation.called" to(worker) { at: DateTime<Utc> },
         /// Its worker is checked in again.
         WorkerBack = "consultation.worker_back" to(worker, staff) { at: DateTime<Utc> },
         /// It ended without being completed.
@@ -114,6 +121,8 @@ impl Consultation {
             ended_at: None,
             cancel_reason: None,
             left_at: None,
+            left_station: None,
+            called_at: None,
             rating: None,
             triage: triage.unwrap_or(TriageLevel::Standard),
             medium: *medium,
@@ -159,8 +168,14 @@ impl Consultation {
                 self.transferred_at = Some(*at);
                 self.department = to_department.unwrap_or(self.department);
             }
-            ConsultationEvent::WorkerLeft { at } => self.left_at = Some(*at),
-            ConsultationEvent::WorkerBack { .. } => self.left_at = None,
+            ConsultationEvent::WorkerLeft { at, station } => {
+                self.left_at = Some(*at);
+                self.left_station = *station;
+            }
+            ConsultationEvent::Called { at } => self.called_at = Some(*at),
+            ConsultationEvent::WorkerBack { .. } => {
+                (self.left_at, self.left_station, self.called_at) = (None, None, None);
+            }
             ConsultationEvent::Cancelled { reason, at } => {
                 self.cancel_reason = Some(*reason);
                 self.end(ConsultationState::Cancelled, *at);
@@ -219,6 +234,7 @@ impl Offer {
             | ConsultationEvent::Triaged { .. }
             | ConsultationEvent::Offered { .. }
             | ConsultationEvent::WorkerLeft { .. }
+            | ConsultationEvent::Called { .. }
             | ConsultationEvent::WorkerBack { .. }
             | ConsultationEvent::Cancelled { .. }
             | ConsultationEvent::Completed { .. }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
+    ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
     matching::{Department, MatchingPolicy},
     time::Timestamp,
     triage::TriageLevel,
@@ -62,7 +62,8 @@ fn command() -> impl Strategy<Value = (Command, i64)> {
                 expires_at: start() + TimeDelta::seconds(20),
             },
         }),
-        1 => Just(Command::WorkerLeft),
+        1 => Just(Command::WorkerLeft { station: StationId::from_uuid(Uuid::nil()) }),
+        1 => Just(Command::Call),
         1 => Just(Command::WorkerBack),
         1 => Just(Command::EndAbsent),
         1 => (who.clone(), prop::option::of(0..300_i64)).prop_map(|(who, heard)| Command::NoShow {
@@ -122,6 +123,7 @@ fn check_snapshot(snapshot: &Consultation) {
         snapshot.left_at.is_none() || state != ConsultationState::Offered,
         "an offer is open although the worker left"
     );
+    assert!(snapshot.called_at.is_none() || snapshot.left_at.is_some(), "only who is away is called");
     assert_eq!(snapshot.hospital.is_some(), with_doctor);
     assert_eq!(snapshot.accepted_at.is_some(), with_doctor);
     assert_eq!(snapshot.ended_at.is_some(), !state.is_live());

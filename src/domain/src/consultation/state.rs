@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ConsultationId, HospitalId, OfferId, StaffId, WorkerId},
+    ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
     matching::Department,
     time::Timestamp,
     triage::TriageLevel,
@@ -118,6 +118,10 @@ pub struct Consultation {
     pub cancel_reason: Option<CancelReason>,
     /// Since when the worker is not checked in at any station; `None` while checked in.
     pub left_at: Option<Timestamp>,
+    /// The station whose screen they left then; unknown in logs written before 2026-11-30.
+    pub left_station: Option<StationId>,
+    /// Since when that screen calls them: their turn came while they were away.
+    pub called_at: Option<Timestamp>,
     /// The worker's rating, 1 to 5.
     pub rating: Option<u8>,
     /// How soon a doctor must see the worker; it never falls.

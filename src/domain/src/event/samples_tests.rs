@@ -45,6 +45,7 @@ const STORED: &[(&str, &str, &str)] = &[
         "consultation.accepted",
         r##"{"at":"2026-11-29T15:18:01.227757Z","doctor":"#","fence":1,"hospital":"#","offer":"#"}"##,
     ),
+    ("consultation", "consultation.called", r#"{"at":"2026-11-30T15:17:56.618611Z"}"#),
     (
         "consultation",
         "consultation.cancelled",
@@ -95,6 +96,7 @@ const STORED: &[(&str, &str, &str)] = &[
         "consultation.transferred",
         r##"{"at":"2026-11-30T15:17:56.618611Z","doctor":"#","to_doctor":"#"}"##,
     ),
+    ("consultation", "consultation.worker_left", r##"{"at":"2026-11-30T15:17:56.593067Z","station":"#"}"##),
     (
         "consultation",
         "consultation.requested",

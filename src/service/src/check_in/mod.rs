@@ -272,7 +272,7 @@ pub(super) fn end_of_worker(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Fai
 fn end(tx: &mut Tx<'_>, row: CheckInRow, reason: EndReason) -> Result<(CheckInRow, bool), Failure> {
     let (row, was_open) = record_end(tx, row, reason)?;
     if was_open {
-        consultation::worker_left(tx, row.worker_id)?;
+        consultation::worker_left(tx, row.worker_id, Some(row.station_id))?;
     }
     Ok((row, was_open))
 }
@@ -346,7 +346,7 @@ fn view(row: CheckInRow, app: &AppState) -> CheckInView {
 }
 
 /// `王小明` -> `王**`: enough to recognize oneself, too little for a bystander.
-fn greeting(name: &str) -> String {
+pub(crate) fn greeting(name: &str) -> String {
     let mut chars = name.chars();
     let first: String = chars.next().into_iter().collect();
     first + &"*".repeat(chars.count().min(2))

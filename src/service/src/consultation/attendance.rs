@@ -43,15 +43,21 @@ pub struct WorkerPresence {
     pub last_heard_at: Option<DateTime<Utc>>,
     /// Since when they have been checked in nowhere, while the consultation is live.
     pub left_at: Option<DateTime<Utc>>,
+    /// Since when the screen that they left calls them: they would be next.
+    pub called_at: Option<DateTime<Utc>>,
+    /// Until when their place in the queue is held while they are away.
+    pub held_until: Option<DateTime<Utc>>,
 }
 
-pub(crate) fn presence(known: &Loaded) -> WorkerPresence {
+pub(crate) fn presence(app: &AppState, known: &Loaded) -> WorkerPresence {
     let (full, now) = (&known.full, &known.snapshot);
     WorkerPresence {
         checked_in: full.here.is_some(),
         station_id: full.here.map(|(station, _)| station),
         last_heard_at: Some(full.here.map_or(full.active_at, |(_, active_at)| active_at)),
         left_at: now.left_at.filter(|_| now.state.is_live()),
+        called_at: now.called_at.filter(|_| now.state.is_live()),
+        held_until: now.held_until(&app.policy.matching),
     }
 }
 
@@ -66,21 +72,23 @@ pub fn no_show(
     id: ConsultationId,
 ) -> Result<ConsultationView, Failure> {
     let known = lock_of_doctor(tx, caller.staff, id)?;
-    let command = Command::NoShow { doctor: caller.staff, last_heard: presence(&known).last_heard_at };
+    let command =
+        Command::NoShow { doctor: caller.staff, last_heard: presence(tx.app, &known).last_heard_at };
     let ended = known.act(tx, &command)?;
     prescription::withdraw_unsigned_of(tx, id)?;
     view(tx.conn, tx.app, &ended)
 }
 
 /// The worker is no longer checked in anywhere: an offer is withdrawn, and a waiting
-/// consultation is offered to nobody. The operator is notified of an emergency.
+/// consultation is offered to nobody. The operator is notified of an emergency. `station` is whose
+/// screen they left; that of the request if it is not known.
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn worker_left(tx: &mut Tx<'_>, worker: WorkerId) -> Result<(), Failure> {
+pub fn worker_left(tx: &mut Tx<'_>, worker: WorkerId, station: Option<StationId>) -> Result<(), Failure> {
     let Some(live) = lock_live_of(tx, worker)? else { return Ok(()) };
-    live.act(tx, &Command::WorkerLeft)?;
     let row = &live.full.row;
+    live.act(tx, &Command::WorkerLeft { station: station.unwrap_or(row.station_id) })?;
     if row.triage == TriageLevel::Emergency {
         let event = ConsultationNote::EmergencyLeft { station: row.station_id, check_in: row.check_in_id };
         tx.record(row.id, event, Recipients::nobody())?;
@@ -139,22 +147,28 @@ pub(crate) fn alert_silent(
 }
 
 /// Corrects consultations whose presence state does not match the check-ins, as after two
-/// concurrent transactions, and ends those whose worker did not come back in time.
+/// concurrent transactions, calls the workers who are away and would be next, and ends the consultations
+/// of those who did not come back in time. Returns how many ended.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_absent(app: &Arc<AppState>) -> Result<usize, Failure> {
     const RECONCILE: Job = Job::new("astray-workers");
+    const CALL: Job = Job::new("called-workers").ignore_refusals();
     const END: Job = Job::new("absent-workers").ignore_refusals();
     let before = app.now() - TimeDelta::seconds(i64::from(app.policy.matching.worker_return_s));
     let astray =
         |conn: &mut Conn, after| Ok(store::consultations_with_wrong_presence(conn, after, rounds::PAGE)?);
     let seen = rounds::every(app, RECONCILE, |(id, ..)| *id, astray, reconcile_presence).await?;
+    let next = |conn: &mut Conn, after| Ok(store::called::consultations_to_call(conn, after, rounds::PAGE)?);
+    // Before the end: whose turn comes now has the whole time again.
+    let call = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::Call).map(|_| 0);
+    let called = rounds::every(app, CALL, |id| *id, next, call).await?;
     let absent =
         move |conn: &mut Conn, after| Ok(store::consultations_absent(conn, before, after, rounds::PAGE)?);
     let end = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::EndAbsent).map(|_| 1);
     let ended = rounds::every(app, END, |id| *id, absent, end).await?;
-    seen.and(ended).outcome()
+    seen.and(called).and(ended).outcome()
 }
 
 fn reconcile_presence(
@@ -163,7 +177,7 @@ fn reconcile_presence(
 ) -> Result<usize, Failure> {
     let here = storage::check_in::check_in_open_of(tx.conn, worker)?.is_some();
     match (left_at, here) {
-        (None, false) => worker_left(tx, worker)?,
+        (None, false) => worker_left(tx, worker, None)?,
         (Some(_), true) => worker_back(tx, worker)?,
         (None, true) | (Some(_), false) => {}
     }

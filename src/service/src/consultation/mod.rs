@@ -3,6 +3,7 @@
 //! change goes through [`Loaded::act`].
 
 pub(crate) mod attendance;
+pub(crate) mod called;
 pub(crate) mod close;
 pub(crate) mod estimate;
 pub(crate) mod message;
@@ -16,6 +17,7 @@ pub use crate::matching::offer::{
 };
 pub(crate) use attendance::{alert_silent, release_signed_out};
 pub use attendance::{no_show, sweep_absent, sweep_signed_out, worker_back, worker_left};
+pub use called::{CalledView, CalledWorkersView, called};
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
 pub(crate) use estimate::EstimateCache;
 pub use message::{
@@ -144,6 +146,9 @@ impl Machine for Loaded {
         if may_match(event) {
             tx.wake(Topic::Matching);
         }
+        if matches!(event, ConsultationEvent::Called { .. }) {
+            now.left_station.into_iter().for_each(|station| tx.wake(Topic::Screen(station)));
+        }
         Ok(())
     }
 
@@ -198,6 +203,7 @@ const fn may_match(event: &ConsultationEvent) -> bool {
         ConsultationEvent::Offered { .. }
         | ConsultationEvent::Accepted { .. }
         | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::Called { .. }
         | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => false,
     }
@@ -219,6 +225,7 @@ fn count(tx: &mut Tx<'_>, event: &ConsultationEvent, row: &store::ConsultationRo
         ConsultationEvent::Requested { .. } => became("requested"),
         ConsultationEvent::Requeued { .. } => became("requeued"),
         ConsultationEvent::Transferred { .. } => became("transferred"),
+        ConsultationEvent::Called { .. } => became("called"),
         ConsultationEvent::Completed { .. } => became("completed"),
         ConsultationEvent::Cancelled { reason, .. } => became(match reason {
             CancelReason::ByWorker | CancelReason::ByOperator => "cancelled",
@@ -283,6 +290,7 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::Called { .. }
         | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => {}
@@ -313,6 +321,7 @@ const fn doctor_of(event: &ConsultationEvent) -> Option<StaffId> {
         | ConsultationEvent::Completed { doctor, .. } => Some(*doctor),
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::WorkerLeft { .. }
+        | ConsultationEvent::Called { .. }
         | ConsultationEvent::WorkerBack { .. }
         | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::Cancelled { .. }

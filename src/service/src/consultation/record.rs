@@ -106,7 +106,7 @@ pub fn read(
             contradictions: contradictions.into_iter().map(str::to_owned).collect(),
             language: worker.language,
         },
-        presence: presence(&known),
+        presence: presence(app, &known),
         profile,
         readings,
         triage,

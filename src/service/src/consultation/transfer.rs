@@ -43,7 +43,9 @@ pub struct TransferInput {
     /// The department for which it waits from now on, at the place of its age; also its own, for another
     /// doctor.
     pub department: Option<Department>,
-    /// A doctor, to whom it is offered at once.
+    /// A doctor, to whom it is offered at once. One who cannot take it now is refused
+    /// (`doctor_unavailable`); `data.reason` is then `off_duty`, `not_on_shift`, `licence`, `silent`,
+    /// `language`, `full` or `wrap_up`.
     pub doctor: Option<StaffId>,
     /// For the next doctor to read, 1 to 500 characters.
     #[schema(value_type = spelling::ShortWords)]

@@ -17,7 +17,7 @@ use crate::{
     triage,
 };
 use domain::{
-    consultation::{CancelReason, ConsultationState, Medium, OfferState},
+    consultation::{CancelReason, ConsultationState, Medium, OfferState, call_number},
     ids::{ConsultationId, HospitalId, OfferId, StaffId, StationId, WorkerId},
     matching::Department,
     prescription::EncounterLane,
@@ -74,6 +74,8 @@ pub struct ConsultationView {
     pub cancel_reason: Option<CancelReason>,
     /// Whether the worker is present.
     pub worker: WorkerPresence,
+    /// By which number a screen calls a worker who left it while they waited.
+    pub call_number: String,
     /// The doctor's summary.
     pub summary: Option<String>,
     /// The doctor's diagnoses.
@@ -273,7 +275,8 @@ pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<Co
         accepted_at: now.accepted_at,
         ended_at: now.ended_at,
         cancel_reason: now.cancel_reason,
-        worker: presence(known),
+        worker: presence(app, known),
+        call_number: call_number(row.id),
         summary,
         diagnoses: row.diagnoses.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
         rating: now.rating.map(i32::from),

@@ -103,7 +103,7 @@ pub fn open_of(
             } else {
                 String::new()
             },
-            worker: presence(&known),
+            worker: presence(app, &known),
         });
     }
     Ok((!items.is_empty()).then_some(OffersView { items }))

@@ -216,6 +216,8 @@ pub fn consultation_add(
         cancel_reason: None,
         medium: snapshot.medium,
         transferred_at: None,
+        left_station_id: None,
+        called_at: None,
     };
     Ok((row, ahead))
 }

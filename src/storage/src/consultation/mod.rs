@@ -12,6 +12,7 @@ macro_rules! consent_to_care {
 }
 pub(crate) use consent_to_care;
 
+pub mod called;
 pub mod full;
 pub mod message;
 pub mod transfer;
@@ -87,6 +88,10 @@ pub struct ConsultationRow {
     pub medium: Medium,
     /// When its doctor last transferred it.
     pub transferred_at: Option<Timestamp>,
+    /// Whose screen the worker left.
+    pub left_station_id: Option<StationId>,
+    /// Since when that screen calls them.
+    pub called_at: Option<Timestamp>,
 }
 
 impl ConsultationRow {
@@ -113,6 +118,8 @@ impl ConsultationRow {
             ended_at: self.ended_at,
             cancel_reason: self.cancel_reason,
             left_at: self.left_at,
+            left_station: self.left_station_id,
+            called_at: self.called_at,
             rating: self.rating.and_then(|rating| u8::try_from(rating).ok()),
             triage: self.triage,
             medium: self.medium,
@@ -179,6 +186,8 @@ pub fn consultation_store(
             consultation::ended_at.eq(after.ended_at.map(At)),
             consultation::cancel_reason.eq(after.cancel_reason),
             consultation::left_at.eq(after.left_at.map(At)),
+            consultation::left_station_id.eq(after.left_station),
+            consultation::called_at.eq(after.called_at.map(At)),
             consultation::rating.eq(after.rating.map(i32::from)),
             consultation::triage.eq(after.triage),
             consultation::ranked_since.eq(At(queued.ranked_since)),
@@ -263,7 +272,7 @@ pub fn consultations_with_wrong_presence(
 }
 
 /// Waiting consultations behind `after` whose worker left before `before` and did not return, and that
-/// have had no doctor since.
+/// have had no doctor since. Whoever was called since then is still waited for.
 pub fn consultations_absent(
     conn: &mut Conn,
     before: Timestamp,
@@ -274,6 +283,7 @@ pub fn consultations_absent(
         .filter(consultation::state.eq_code(ConsultationState::Waiting))
         .filter(consultation::left_at.le(Some(At(before))))
         .filter(consultation::requeued_at.is_null().or(consultation::requeued_at.le(Some(At(before)))))
+        .filter(consultation::called_at.is_null().or(consultation::called_at.le(Some(At(before)))))
         .filter(consultation::id.gt(after))
         .order(consultation::id)
         .limit(limit)
