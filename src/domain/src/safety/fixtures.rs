@@ -6,6 +6,7 @@ use super::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Se
 use crate::{
     formulary::{AdultMaximum, Form, Formulary, Ingredient, IngredientCode, Product, ProductCode, SaleClass},
     money::Fen,
+    network::Job,
 };
 
 pub(super) fn day() -> NaiveDate {
@@ -38,6 +39,8 @@ pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Pr
         contraindications: Vec::new(),
         sedating: false,
         contains_alcohol: false,
+        excipients: Vec::new(),
+        excipients_listed: false,
         storage: "室温".into(),
         source: "trial label, section 1".into(),
         in_formulary: true,
@@ -75,6 +78,7 @@ pub(super) fn healthy() -> Profile {
         breath_alcohol: Some(0),
         systolic: Some(120),
         diastolic: Some(75),
+        job: Some(Job::Courier),
         ..Profile::default()
     }
 }

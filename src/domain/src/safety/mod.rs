@@ -38,8 +38,8 @@ mod tests_people;
 
 pub use check::check;
 pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
+pub(crate) use needs::Needs;
 pub use needs::needs;
-pub(crate) use needs::{Needs, is_sedating};
 pub use negation::means_none;
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};

@@ -58,6 +58,10 @@ struct Members {
     by_class: Vec<HashSet<(u16, Way)>>,
     /// The ingredients that are another kind of drug in a low dose.
     low: HashSet<u16>,
+    /// The classes that products declare.
+    excipient: Classes,
+    /// How many ingredients there are.
+    ingredients: u16,
 }
 
 /// How an ingredient is taken: that decides its classes.
@@ -88,15 +92,23 @@ impl Members {
             }
             add(applied, Way::Applied);
         }
-        Self { by_class, low }
+        Self {
+            by_class,
+            low,
+            excipient: read.flagged.excipient.or(read.flagged.of_product),
+            ingredients: u16::try_from(read.ingredients.len()).unwrap_or(u16::MAX),
+        }
     }
 
     fn has(&self, class: ClassId) -> bool {
-        !self.by_class[class.row()].is_empty()
+        !self.by_class[class.row()].is_empty() || self.excipient.has(class)
     }
 
     /// All things that a side stands for.
     fn of_side(&self, side: &Side) -> HashSet<(u16, Way)> {
+        if side.any {
+            return (0..self.ingredients).map(|number| (number, Way::Usual)).collect();
+        }
         let usual = side.ingredients.iter().map(|number| (*number, Way::Usual));
         let low = side.ingredients.iter().filter(|number| self.low.contains(number));
         let named = usual.chain(low.map(|number| (*number, Way::LowDose)));
@@ -161,7 +173,8 @@ fn check_side(
 /// The single names of a side, as a key: classes are below zero.
 fn single_names(side: &Side) -> Vec<i32> {
     let classes = side.classes.iter().map(|class| -1 - i32::try_from(class.row()).unwrap_or(0));
-    side.ingredients.iter().map(|number| i32::from(*number)).chain(classes).collect()
+    let any = side.any.then_some(i32::MAX);
+    side.ingredients.iter().map(|number| i32::from(*number)).chain(classes).chain(any).collect()
 }
 
 fn check_pairs(read: &Read<'_>, members: &Members, faults: &mut Faults) {
