@@ -40,7 +40,10 @@ async fn who_was_never_asked_is_asked_what_the_products_need_and_no_more() {
     let of_gel = questions_of(&unanswered("DIC-G1").await);
     assert_eq!(of_gel, ["birth_date", "pregnant", "allergies", "conditions", "medicines"]);
     let of_cold = questions_of(&unanswered("COLD-G").await);
-    assert_eq!(of_cold, ["birth_date", "pregnant", "allergies", "conditions", "medicines", "job"]);
+    assert_eq!(
+        of_cold,
+        ["birth_date", "pregnant", "breastfeeding", "allergies", "conditions", "medicines", "job"]
+    );
     // What a profile leaves out is unanswered, and does not count as "no".
     let half = json!({"sex": "male", "birth_date": "1990-01-01", "allergies": ["无"]});
     worker.write_profile(half).await.expect_ok();
@@ -59,12 +62,12 @@ async fn a_woman_of_any_fertile_age_is_asked_and_a_pregnant_one_warned_or_refuse
     let worker = app.station().await.check_in(woman).await;
     worker.answer_health_questions(json!({"pregnant": null, "breastfeeding": null})).await;
     let problem = worker.buy(&[("PCM-T500", 1)]).await.expect_refused(Code::HealthQuestionsUnanswered);
-    assert_eq!(questions_of(&problem), ["pregnant"]);
-    worker.answer_health_questions(json!({"pregnant": true})).await;
+    assert_eq!(questions_of(&problem), ["pregnant", "breastfeeding"]);
+    worker.answer_health_questions(json!({"pregnant": true, "breastfeeding": false})).await;
     let refused = worker.buy(&[("IBU-T200", 1)]).await.expect_refused(Code::SafetyBlocked);
     expect_rule(&refused, "contraindication");
     let warned = worker.buy(&[("PCM-T500", 1)]).await.expect_refused(Code::SafetyWarningsUnaccepted);
-    assert_eq!(rules_of(&warned), ["self_care_pregnancy"]);
+    assert_eq!(rules_of(&warned), ["care_pregnancy", "self_care_pregnancy"]);
 }
 
 #[actix_web::test]

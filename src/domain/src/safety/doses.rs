@@ -185,7 +185,7 @@ fn check_single(
         let stated = limit.and_then(|limit| if slow { limit.sustained_dose_ug } else { limit.dose_ug });
         let label_day = product.adult_max.day_ug.filter(|_| single);
         let day = limit.map(|limit| limit.day_ug).into_iter().chain(label_day).min();
-        let times = product.adult_max.times_per_day.or(limit.and_then(|limit| limit.usual_times));
+        let times = limit.and_then(|limit| limit.usual_times).or(product.adult_max.times_per_day);
         let share = || Some(day? / i64::from(times?.max(1))).filter(|_| !label_states && !slow);
         let dose = per_thousand(one.amount_ug, line.dose_units_thousandths);
         if stated.or_else(share).is_some_and(|most| dose > most) {

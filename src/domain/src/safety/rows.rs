@@ -39,6 +39,8 @@ pub(super) struct Class {
     pub(super) applied_as: Option<ClassId>,
     /// Classes of which an allergy to a drug of this class warns.
     pub(super) cross_reacts: Classes,
+    /// The line in its table.
+    pub(super) line: u64,
 }
 
 /// Classes with a property that the engine itself reads.

@@ -18,6 +18,15 @@ macro_rules! thresholds {
                 }
                 Some(())
             }
+
+            /// The number with this id; 0 if there is none.
+            #[cfg(test)]
+            pub(super) fn get(&self, id: &str) -> i64 {
+                match id {
+                    $(stringify!($name) => i64::from(self.$name),)+
+                    _ => 0,
+                }
+            }
         }
     };
 }

@@ -43,12 +43,48 @@ pub(super) fn check(read: &Read<'_>, faults: &mut Faults) {
             never_fires("allergies", rule.line, "blocks", &read.classes[class.row()], faults);
         }
     }
+    check_classes(read, faults);
     if read.ingredients.iter().all(|one| one.code != "ethanol") {
         let (zh, en) = (
             "缺少 ethanol（酒精），呼气试验以它记入",
             "there is no row ethanol, which stands for the breath test",
         );
         faults.at(("ingredients", 1), "code", Missing, zh, en);
+    }
+}
+
+/// A class that no rule names and no flag marks does nothing.
+fn check_classes(read: &Read<'_>, faults: &mut Faults) {
+    let flagged = read.flagged;
+    let mut used = [
+        flagged.one_at_a_time,
+        flagged.shared_allergy,
+        flagged.sedating,
+        flagged.raises_pressure,
+        flagged.not_absorbed,
+        flagged.never,
+        flagged.excipient,
+        flagged.of_product,
+    ]
+    .into_iter()
+    .fold(Classes::NONE, Classes::or);
+    let mut name = |classes: Classes| used = used.or(classes);
+    for rule in read.pairs {
+        name(rule.left.classes.or(rule.right.classes));
+        if let When::With(class) = rule.when {
+            let mut third = Classes::NONE;
+            third.add(class);
+            name(third);
+        }
+    }
+    read.people.iter().for_each(|rule| name(rule.who.classes));
+    read.allergies.iter().for_each(|rule| name(rule.blocks.or(rule.warns)));
+    read.classes.iter().for_each(|class| name(class.cross_reacts));
+    for (at, class) in read.classes.iter().enumerate() {
+        if ClassId::of_row(at).is_some_and(|number| !used.has(number)) && class.cross_reacts.is_empty() {
+            let (zh, en) = ("没有规则用到该分类", "no rule names this class");
+            faults.at(("classes", class.line), "id", NeverFires, zh, en);
+        }
     }
 }
 

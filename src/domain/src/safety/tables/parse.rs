@@ -188,7 +188,12 @@ pub(super) fn classes(text: &str, names: &Names<'_>, faults: &mut Faults) -> (Ve
         let applied_as = (!row.cell("applied_as").is_empty())
             .then(|| names.class(&row, "applied_as", row.cell("applied_as"), faults))
             .flatten();
-        classes.push(Class { id, applied_as, cross_reacts: names.classes(&row, "cross_reacts", faults) });
+        classes.push(Class {
+            id,
+            applied_as,
+            cross_reacts: names.classes(&row, "cross_reacts", faults),
+            line: row.line,
+        });
     }
     (classes, flagged)
 }
