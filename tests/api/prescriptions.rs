@@ -197,7 +197,7 @@ async fn of_many_drafts_at_once_one_is_open() {
 #[actix_web::test]
 async fn broken_rules_are_all_named_and_the_lane_is_kept() {
     let scene = Scene::open().await;
-    let mut draft = draft_of(&["PCM-T500", "LHQW-C", "NOT-THERE"]);
+    let mut draft = draft_of(&["PCM-T500", "BLG-G", "NOT-THERE"]);
     draft["lines"][0]["days"] = json!(30);
     let refused = scene.doctor().draft(scene.consultation, draft).await;
     let problem = refused.expect_refused(Code::PrescribingRule);

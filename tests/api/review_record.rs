@@ -9,7 +9,7 @@ async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {
     let scene = Scene::open().await;
     let (app, worker, pharmacist) = (&scene.app, scene.worker(), scene.pharmacist());
     scene
-        .profile(json!({"weight_kg_tenths": 615, "pregnant": false, "breastfeeding": true,
+        .profile(json!({"weight_kg_tenths": 615, "pregnant": false, "breastfeeding": false,
             "allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["ibuprofen"], "egfr": 75,
             "creatinine_clearance": 80}))
         .await;
@@ -23,7 +23,7 @@ async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {
     for (field, wanted) in [
         ("weight_kg_tenths", json!(615)),
         ("pregnant", json!(false)),
-        ("breastfeeding", json!(true)),
+        ("breastfeeding", json!(false)),
         ("allergies", json!(["penicillins"])),
         ("conditions", json!(["asthma"])),
         ("egfr", json!(75)),

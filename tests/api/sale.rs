@@ -40,7 +40,10 @@ async fn who_was_never_asked_is_asked_what_the_products_need_and_no_more() {
     let of_gel = questions_of(&unanswered("DIC-G1").await);
     assert_eq!(of_gel, ["birth_date", "pregnant", "allergies", "conditions", "medicines"]);
     let of_cold = questions_of(&unanswered("COLD-G").await);
-    assert_eq!(of_cold, ["birth_date", "pregnant", "allergies", "conditions", "medicines", "job"]);
+    assert_eq!(
+        of_cold,
+        ["birth_date", "pregnant", "breastfeeding", "allergies", "conditions", "medicines", "job"]
+    );
     // What a profile leaves out is unanswered, and does not count as "no".
     let half = json!({"sex": "male", "birth_date": "1990-01-01", "allergies": ["无"]});
     worker.write_profile(half).await.expect_ok();
@@ -59,12 +62,12 @@ async fn a_woman_of_any_fertile_age_is_asked_and_a_pregnant_one_warned_or_refuse
     let worker = app.station().await.check_in(woman).await;
     worker.answer_health_questions(json!({"pregnant": null, "breastfeeding": null})).await;
     let problem = worker.buy(&[("PCM-T500", 1)]).await.expect_refused(Code::HealthQuestionsUnanswered);
-    assert_eq!(questions_of(&problem), ["pregnant"]);
-    worker.answer_health_questions(json!({"pregnant": true})).await;
+    assert_eq!(questions_of(&problem), ["pregnant", "breastfeeding"]);
+    worker.answer_health_questions(json!({"pregnant": true, "breastfeeding": false})).await;
     let refused = worker.buy(&[("IBU-T200", 1)]).await.expect_refused(Code::SafetyBlocked);
     expect_rule(&refused, "contraindication");
     let warned = worker.buy(&[("PCM-T500", 1)]).await.expect_refused(Code::SafetyWarningsUnaccepted);
-    assert_eq!(rules_of(&warned), ["self_care_pregnancy"]);
+    assert_eq!(rules_of(&warned), ["care_pregnancy", "self_care_pregnancy"]);
 }
 
 #[actix_web::test]
@@ -99,20 +102,20 @@ async fn a_warning_is_read_accepted_and_kept() {
     let worker = app.station().await.check_in(man().phone("15400000077")).await;
     worker.answer_health_questions(json!({"job": "courier"})).await;
     let warned = worker.buy(&[("COLD-G", 1)]).await.expect_refused(Code::SafetyWarningsUnaccepted);
-    assert_eq!(rules_of(&warned), ["self_care_machines"]);
+    assert_eq!(rules_of(&warned), ["sedating_machines"]);
     let other = worker.buy_accepting("COLD-G", &["another_rule"]).await;
     other.expect_refused(Code::SafetyWarningsUnaccepted);
-    let order = worker.buy_accepting("COLD-G", &["another_rule", "self_care_machines"]).await;
+    let order = worker.buy_accepting("COLD-G", &["another_rule", "sedating_machines"]).await;
     let order = order.expect_created();
     let accepted = &order["safety"]["accepted_warnings"];
-    assert_eq!(*accepted, json!(["self_care_machines"]), "only a warning that was given");
+    assert_eq!(*accepted, json!(["sedating_machines"]), "only a warning that was given");
     let again = worker.order(&order).await;
     assert_eq!(again["safety"], order["safety"]);
     assert!(again["safety"]["findings"][0]["message"]["zh"].is_string(), "{again}");
     // The event says that a warning was accepted, not which: that would be health data.
     let events = app.operator().await.get("/api/v1/events/page?limit=100").await;
     if events.status == 200 {
-        assert!(!events.body.to_string().contains("self_care_machines"));
+        assert!(!events.body.to_string().contains("sedating_machines"));
     }
     worker.pay(&order).await;
     // The warnings of a prescription are answered by the doctor.
@@ -148,7 +151,7 @@ async fn what_nobody_can_judge_is_not_sold_by_a_machine() {
         (json!({"medicines": ["祖传秘方"]}), "unknown_medicine"),
         (json!({"allergies": ["祖传秘方"]}), "unknown_allergy"),
         (json!({"medicines": ["paracetamol"]}), "sum_unknown"),
-        (json!({"medicines": ["clarithromycin"]}), "unknown_pair"),
+        (json!({"medicines": ["digoxin"]}), "unknown_pair"),
     ] {
         worker.answer_health_questions(answers).await;
         let refused = worker.buy(&[("PCM-T500", 1)]).await.expect(422);
@@ -179,7 +182,7 @@ async fn age_breath_and_the_job_count() {
     let adult = station.check_in(born("1985-06-01")).await;
     adult.answer_health_questions(json!({"job": "construction_at_height"})).await;
     let refused = adult.buy(&[("COLD-G", 1)]).await.expect_refused(Code::SafetyBlocked);
-    expect_rule(&refused, "self_care_height");
+    expect_rule(&refused, "sedating_height");
     adult.measure(&[reading("breath_alcohol", 300)]).await;
     let refused = adult.buy(&[("PCM-T500", 1)]).await.expect_refused(Code::SafetyBlocked);
     expect_rule(&refused, "paracetamol_ethanol_breath");

@@ -25,7 +25,7 @@ async fn four_hundred_tablets_are_not_to_be_had() {
     let mut tablets = 0;
     for _ in 0..20 {
         for product in ["PCM-T500", "PCM-SR650", "COLD-G"] {
-            let rules = ["self_care_machines", "duplicate_ingredient"];
+            let rules = ["sedating_machines", "duplicate_ingredient"];
             let answer = worker.buy_accepting(product, &rules).await;
             tablets += if answer.status == 201 { 20 } else { 0 };
         }
@@ -64,7 +64,7 @@ async fn strangers_together_get_a_few_packs_a_day_at_one_station() {
     assert_eq!(sold, 4, "packs of twenty");
     // Another product with the same drug counts, another drug does not.
     let worker = stranger(&here).await;
-    let cold = worker.buy_accepting("COLD-G", &["self_care_machines"]).await;
+    let cold = worker.buy_accepting("COLD-G", &["sedating_machines"]).await;
     cold.expect_refused(Code::SafetyBlocked);
     worker.buy(&[("IBU-T200", 1)]).await.expect_created();
     // Another station, and another day.

@@ -3,7 +3,7 @@
 
 use super::{
     codes::SaleClass,
-    names::{ingredient_of_atc, known_ingredient},
+    names::{ingredient_of_atc, ingredient_zh, known_ingredient},
     never::never,
     product::{Ingredient, Product},
 };
@@ -132,7 +132,7 @@ fn unknown_ingredient(one: &Ingredient) -> Flaw {
 
 fn no_ceiling(one: &Ingredient) -> Flaw {
     let message = Bilingual::made(
-        format!("没有 {} 口服含量的上限：中药复方请填 0 并按单位数限制。", one.code),
+        format!("没有{}口服含量的上限：中药复方请填 0 并按单位数限制。", ingredient_zh(one.code.as_str())),
         format!(
             "no amount of {} by mouth is known; a herbal compound has the amount 0 and is limited in units",
             one.code
@@ -143,7 +143,7 @@ fn no_ceiling(one: &Ingredient) -> Flaw {
 
 fn no_amount(one: &Ingredient) -> Flaw {
     let message = Bilingual::made(
-        format!("须写明每单位含 {} 多少毫克。", one.code),
+        format!("须写明每单位含{}多少毫克。", ingredient_zh(one.code.as_str())),
         format!("say how many milligrams of {} a unit holds", one.code),
     );
     Flaw { field: "ingredients", code: "implausible", message }
@@ -165,7 +165,7 @@ fn too_much(field: &'static str, one: &Ingredient, bound: i64) -> Flaw {
     let mg = bound / 1000;
     let mg = if mg == 0 { format!("0.{bound:03}") } else { mg.to_string() };
     let message = Bilingual::made(
-        format!("{} 超过任何成人说明书的上限（{mg} 毫克），请核对。", one.code),
+        format!("{}超过任何成人说明书的上限（{mg} 毫克），请核对。", ingredient_zh(one.code.as_str())),
         format!("{} is above what any adult label allows ({mg} mg); look it up again.", one.code),
     );
     Flaw { field, code: "implausible", message }

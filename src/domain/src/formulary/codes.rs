@@ -157,6 +157,11 @@ impl Form {
         }
     }
 
+    /// Whether it is swallowed, so that it meets other drugs in the stomach.
+    pub const fn is_swallowed(self) -> bool {
+        !self.is_local() && !matches!(self, Form::Inhaler | Form::Suppository | Form::Injection)
+    }
+
     /// The dose unit of this form.
     pub const fn unit(self) -> DoseUnit {
         match self {

@@ -15,12 +15,12 @@ mod source;
 
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
 pub use lookup::{Formulary, Standing};
-pub(crate) use names::{canonical_ingredient, known_ingredient};
+pub(crate) use names::{canonical_ingredient, ingredient_zh, known_ingredient};
 pub(crate) use never::never_ingredient;
 pub use never::{Never, never};
 pub(crate) use parse::thousandths;
 pub use parse::{COLUMNS, OPTIONAL, RowProblem, TEXTS};
-pub use product::{AdultMaximum, ChildDose, Ingredient, Product};
+pub use product::{AdultMaximum, ChildDose, Excipient, Ingredient, Product};
 pub(crate) use script::simplified;
 pub(crate) use source::names_a_source;
 

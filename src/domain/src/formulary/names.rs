@@ -64,6 +64,12 @@ pub(crate) fn known_ingredient(text: &str) -> Option<&'static KnownIngredient> {
     TABLE.by_name.get(canonical_ingredient(text)?).map(|at| &TABLE.rows[*at])
 }
 
+/// The Chinese name of the ingredient `code`, for texts that hold no English names.
+pub(crate) fn ingredient_zh(code: &str) -> &str {
+    let names = known_ingredient(code).map(|known| &known.names);
+    names.and_then(|names| names.iter().find(|name| !name.is_ascii())).map_or("该成分", |name| name)
+}
+
 /// The code of the single ingredient that an ATC code stands for.
 pub(crate) fn ingredient_of_atc(atc: &str) -> Option<&'static str> {
     TABLE.by_atc.get(atc).map(|at| TABLE.rows[*at].code)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     codes::{Condition, Form, IngredientCode, ProductCode, SaleClass},
-    product::{AdultMaximum, ChildDose, Ingredient, Product},
+    product::{AdultMaximum, ChildDose, Excipient, Ingredient, Product},
 };
 use crate::{money::Fen, words::Bilingual};
 
@@ -241,12 +241,15 @@ impl Product {
             "有未知的禁忌代码",
             "an unknown contraindication",
         );
-        let flag = |part: &str| matches!(part, "sedating" | "alcohol").then(|| part.to_owned());
+        let flag = |part: &str| {
+            let known = matches!(part, "sedating" | "alcohol" | "excipients_listed");
+            (known || Excipient::parse(part).is_some()).then(|| part.to_owned())
+        };
         let flags = row.parsed(
             "flags",
             |text| listed(text, flag),
-            "只能是 sedating 或 alcohol",
-            "only sedating or alcohol",
+            "只能是 sedating、alcohol、lactose、egg 或 excipients_listed",
+            "only sedating, alcohol, lactose, egg or excipients_listed",
         );
         let in_formulary = row.parsed("in_formulary", yes_no, "须为 yes 或 no", "yes or no");
         let source = row.required("source", 400);
@@ -292,6 +295,8 @@ impl Product {
                 contraindications,
                 sedating: flags.iter().any(|flag| flag == "sedating"),
                 contains_alcohol: flags.iter().any(|flag| flag == "alcohol"),
+                excipients: flags.iter().filter_map(|flag| Excipient::parse(flag)).collect(),
+                excipients_listed: flags.iter().any(|flag| flag == "excipients_listed"),
                 storage,
                 source,
                 in_formulary,

@@ -56,6 +56,15 @@ pub struct ChildDose {
     pub ug_per_kg_day: i64,
 }
 
+crate::text_enum! {
+    /// A part of a product, besides its drugs, to which people are allergic.
+    pub enum Excipient {
+        Lactose = "lactose",
+        /// Egg white or yolk, or what is made of it.
+        Egg = "egg",
+    }
+}
+
 /// A product: one drug in one form, strength and pack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +94,12 @@ pub struct Product {
     pub sedating: bool,
     /// It contains ethanol.
     pub contains_alcohol: bool,
+    /// What else it contains that people are allergic to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excipients: Vec<Excipient>,
+    /// Whether its excipients were read, so that one which is not named is not in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub excipients_listed: bool,
     pub storage: String,
     /// The document and section that state the maximum, or why there is none.
     pub source: String,
@@ -95,6 +110,27 @@ pub struct Product {
 impl Product {
     pub const fn unit(&self) -> DoseUnit {
         self.form.unit()
+    }
+
+    /// Whether it releases its drug slowly, by its form or its name.
+    pub(crate) fn released_slowly(&self) -> bool {
+        matches!(self.form, Form::SustainedReleaseTablet | Form::SustainedReleaseCapsule)
+            || self.named(
+                &["缓释", "控释"],
+                &["sustained", "controlled-release", "prolonged", "extended-release"],
+            )
+    }
+
+    /// Whether it must be swallowed whole: capsules, and tablets that release slowly or in the gut.
+    pub(crate) fn swallowed_whole(&self) -> bool {
+        self.form == Form::Capsule
+            || self.released_slowly()
+            || self.named(&["肠溶"], &["enteric", "gastro-resistant", "delayed-release", "modified-release"])
+    }
+
+    fn named(&self, zh: &[&str], en: &[&str]) -> bool {
+        let english = self.generic_en.to_lowercase();
+        zh.iter().any(|word| self.generic_zh.contains(word)) || en.iter().any(|word| english.contains(word))
     }
 
     /// Whether an adult's daily maximum is given with a source.

@@ -120,6 +120,7 @@ fn report(lines: Vec<DraftLine>, works_at_height: bool) -> SafetyReport {
         age_years: Some(40),
         sex: Some(crate::safety::Sex::Male),
         works_at_height,
+        job: Some(crate::network::Job::Courier),
         ..Profile::default()
     };
     let on = NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date");
@@ -131,13 +132,13 @@ fn report(lines: Vec<DraftLine>, works_at_height: bool) -> SafetyReport {
 fn each_warning_needs_its_own_reason_and_no_reason_overrides_a_block() {
     let policy = PrescribingPolicy::default();
     let lines = vec![line("CPM-T4", 3), line("HXZQ-L", 3)];
-    let found = report(lines.clone(), true);
+    let found = report(lines.clone(), false);
     assert_eq!(found.findings.iter().filter(|one| one.severity == Severity::Warn).count(), 1, "{found:#?}");
     let mut draft = draft(lines);
     let refusal = check_findings(&draft, &found, &policy).expect_err("unanswered");
     assert_eq!(refusal.code, Code::SafetyWarningsUnanswered);
     draft.overrides =
-        vec![Override { rule: "sedating_height".into(), lines: vec![1], reason: "今日休息".into() }];
+        vec![Override { rule: "sedating_machines".into(), lines: vec![1], reason: "今日休息".into() }];
     assert!(check_findings(&draft, &found, &policy).is_err(), "another line");
     draft.overrides[0].lines = vec![0];
     assert_eq!(check_findings(&draft, &found, &policy), Ok(()));

@@ -77,6 +77,7 @@ pub(super) fn check_allergies(
                 findings.made("unknown_allergy", Severity::Unknown, &[], message, CLINICAL_RULES);
             }
             Meaning::Drug { ingredients, blocks, warns, source } => {
+                unlisted_excipients(allergy, blocks, items, rules, &source, findings);
                 for item in items.prescribed() {
                     let itself = item.ingredient.is_some_and(|number| ingredients.contains(&number));
                     let severity = if itself || item.allergy_classes.meets(blocks) {
@@ -109,4 +110,28 @@ fn report(allergy: &str, line: Option<usize>, severity: Severity, source: &str, 
         ("allergy_cross", message)
     };
     findings.made(rule, severity, line.as_slice(), message, source);
+}
+
+/// Products whose excipients nobody read, for somebody who is allergic to one.
+fn unlisted_excipients(
+    allergy: &str,
+    blocks: Classes,
+    items: &Items<'_>,
+    rules: &RuleSet,
+    source: &str,
+    findings: &mut Findings,
+) {
+    if !blocks.meets(rules.tables().flagged.excipient) {
+        return;
+    }
+    for (at, product) in items.products.iter().enumerate() {
+        if product.is_some_and(|product| !product.excipients_listed) {
+            let shown: String = allergy.chars().take(60).collect();
+            let message = Bilingual::made(
+                format!("对“{shown}”过敏，而该药的辅料未登记，请查阅说明书。"),
+                format!("Allergic to {shown}; the excipients of this product are not on file: look them up."),
+            );
+            findings.made("allergy_excipient_unknown", Severity::Unknown, &[at], message, source);
+        }
+    }
 }

@@ -77,7 +77,13 @@ fn check_pair(
     findings: &mut Findings,
 ) {
     let mut covered = false;
-    for row in rules.tables().pair_concerns.rules_of(one) {
+    let concerns = &rules.tables().pair_concerns;
+    let of_any = |row: &usize| {
+        let rule = &rules.tables().pairs[*row];
+        rule.left.any || rule.right.any
+    };
+    // A rule about any drug is found from its other side only.
+    for row in concerns.rules_of(one).chain(concerns.rules_of(other).filter(of_any)) {
         let rule = &rules.tables().pairs[row];
         let in_order = one.is(&rule.left) && other.is(&rule.right);
         let reversed = other.is(&rule.left) && one.is(&rule.right);
@@ -119,8 +125,8 @@ fn applies(when: When, left: &Item<'_>, input: &SafetyInput, items: &Items<'_>, 
         When::Always => true,
         // An unknown amount counts as too much.
         When::LeftAboveDayUg(most) => items.day_ug(left).is_none_or(|day| day > most),
-        When::AtHeight => profile.works_at_height,
-        When::NotAtHeight => !profile.works_at_height,
+        When::AtHeight => profile.at_height(),
+        When::NotAtHeight => !profile.at_height(),
         When::KidneyOrDehydrated => {
             let facts = Facts { on: input.on, profile, thresholds: &rules.thresholds };
             profile.dehydrated || facts.kidney_disease()

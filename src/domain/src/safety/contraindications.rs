@@ -47,7 +47,7 @@ pub(super) fn check_contraindications(
             let severity = forbidden(*condition, input, rules);
             if let Some(severity) = severity {
                 let message = Bilingual::made(
-                    format!("{}：禁忌或须问明（{condition}）。", product.generic_zh),
+                    format!("{}：禁忌或须问明（{}）。", product.generic_zh, condition.label_zh()),
                     format!("{}: contraindicated or to be asked ({condition}).", product.generic_en),
                 );
                 findings.made("contraindication", severity, &[at], message, &product.source);
@@ -58,7 +58,7 @@ pub(super) fn check_contraindications(
 
 /// The severity of a contraindication for this worker: a block, a warning where only the degree is
 /// uncertain, unknown where nobody asked, `None` where it does not apply.
-fn forbidden(condition: Condition, input: &SafetyInput, rules: &RuleSet) -> Option<Severity> {
+pub(super) fn forbidden(condition: Condition, input: &SafetyInput, rules: &RuleSet) -> Option<Severity> {
     let facts = Facts { on: input.on, profile: &input.profile, thresholds: &rules.thresholds };
     let outcome = |test: ProfileTest| test.outcome(&facts, || false);
     match outcome(ProfileTest::Has(condition)) {

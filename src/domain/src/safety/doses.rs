@@ -10,7 +10,7 @@ use super::{
     rules::RuleSet,
 };
 use crate::{
-    formulary::{Condition, Form, Formulary, Product},
+    formulary::{Condition, Form, Formulary, Product, ingredient_zh},
     words::Bilingual,
 };
 
@@ -52,6 +52,8 @@ pub(super) fn check_doses(
             check_prescribable(at, product, formulary, findings);
             check_age(at, product, input, rules, findings);
             check_label(at, line, product, findings);
+            check_whole(at, line, product, findings);
+            check_single(at, line, product, dosing, rules, findings);
             check_child(at, line, product, dosing, findings);
         }
     }
@@ -150,6 +152,62 @@ fn check_label(at: usize, line: &DraftLine, product: &Product, findings: &mut Fi
     }
 }
 
+/// Capsules and tablets with a release of their own are not divided.
+fn check_whole(at: usize, line: &DraftLine, product: &Product, findings: &mut Findings) {
+    if line.dose_units_thousandths % 1000 != 0 && product.swallowed_whole() {
+        let message = Bilingual::made(
+            format!("{}须整粒（片）吞服，不得掰开。", product.generic_zh),
+            format!("{} is swallowed whole and never divided.", product.generic_en),
+        );
+        findings.made("not_divisible", Severity::Block, &[at], message, CLINICAL_RULES);
+    }
+}
+
+/// One dose of each ingredient against its limit across products. Where neither label nor rule
+/// states a dose, it is the day's maximum divided by the usual times.
+fn check_single(
+    at: usize,
+    line: &DraftLine,
+    product: &Product,
+    dosing: Dosing,
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
+    if product.form.is_local() || matches!(dosing, Dosing::Child(_)) {
+        return;
+    }
+    let slow = product.released_slowly();
+    let single = product.ingredients.len() == 1;
+    let label_states =
+        product.adult_max.dose_ug.is_some() || product.adult_max.dose_units_thousandths.is_some();
+    for one in &product.ingredients {
+        let limit = rules.limit_of(one.code.as_str());
+        let stated = limit.and_then(|limit| if slow { limit.sustained_dose_ug } else { limit.dose_ug });
+        let label_day = product.adult_max.day_ug.filter(|_| single);
+        let day = limit.map(|limit| limit.day_ug).into_iter().chain(label_day).min();
+        let times = limit.and_then(|limit| limit.usual_times).or(product.adult_max.times_per_day);
+        let share = || Some(day? / i64::from(times?.max(1))).filter(|_| !label_states && !slow);
+        let dose = per_thousand(one.amount_ug, line.dose_units_thousandths);
+        if stated.or_else(share).is_some_and(|most| dose > most) {
+            let message = Bilingual::made(
+                format!("{}：{}单次剂量超过上限。", product.generic_zh, ingredient_zh(one.code.as_str())),
+                format!("{}: the single dose of {} is above the maximum.", product.generic_en, one.code),
+            );
+            let source = limit.map_or(product.source.as_str(), |limit| rules.cite(limit.source));
+            findings.made("max_dose", Severity::Block, &[at], message, source);
+        } else if !label_states && !slow && times.is_none() && day.is_some_and(|day| dose > day / 2) {
+            let message = Bilingual::made(
+                format!("{}：一次用量超过全日上限的一半，且说明书未载单次剂量。", product.generic_zh),
+                format!(
+                    "{}: more than half of a day's maximum at once, and no single dose is known.",
+                    product.generic_en
+                ),
+            );
+            findings.made("whole_day_at_once", Severity::Warn, &[at], message, &product.source);
+        }
+    }
+}
+
 /// Below the age of adult dosing a line needs a child's dose and a weight.
 fn check_child(at: usize, line: &DraftLine, product: &Product, dosing: Dosing, findings: &mut Findings) {
     let Dosing::Child(weight) = dosing else { return };
@@ -211,7 +269,7 @@ fn check_sums(
             check_course(input, &same, limit, rules, findings);
             if limit.only_one_product && sources(&same) > 1 {
                 let message = Bilingual::made(
-                    format!("不得同时使用两种含 {} 的药品。", limit.code),
+                    format!("不得同时使用两种含{}的药品。", ingredient_zh(&limit.code)),
                     format!("No second product with {} at the same time.", limit.code),
                 );
                 findings.made(
@@ -306,7 +364,10 @@ fn check_course(
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
-    let fever = input.profile.has(Condition::Fever);
+    // A measured fever counts as one that was stated.
+    let measured = input.profile.temperature_tenths;
+    let fever = input.profile.has(Condition::Fever)
+        || measured.is_some_and(|tenths| tenths >= rules.thresholds.fever_from_tenths);
     let most = match (limit.days, limit.fever_days.filter(|_| fever)) {
         (Some(days), Some(fever_days)) => Some(days.min(fever_days)),
         (days, fever_days) => days.or(fever_days),
@@ -315,7 +376,7 @@ fn check_course(
     for at in lines(same) {
         if input.lines.get(at).is_some_and(|line| line.days > most) {
             let message = Bilingual::made(
-                format!("{} 最多连用 {most} 天。", limit.code),
+                format!("{}最多连用 {most} 天。", ingredient_zh(&limit.code)),
                 format!("{} is for {most} days at most.", limit.code),
             );
             findings.made("max_days", Severity::Block, &[at], message, rules.cite(limit.source));

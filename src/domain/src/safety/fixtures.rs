@@ -4,8 +4,11 @@ use chrono::NaiveDate;
 
 use super::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, Taken, check};
 use crate::{
-    formulary::{AdultMaximum, Form, Formulary, Ingredient, IngredientCode, Product, ProductCode, SaleClass},
+    formulary::{
+        AdultMaximum, Excipient, Form, Formulary, Ingredient, IngredientCode, Product, ProductCode, SaleClass,
+    },
     money::Fen,
+    network::Job,
 };
 
 pub(super) fn day() -> NaiveDate {
@@ -38,6 +41,8 @@ pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Pr
         contraindications: Vec::new(),
         sedating: false,
         contains_alcohol: false,
+        excipients: Vec::new(),
+        excipients_listed: false,
         storage: "室温".into(),
         source: "trial label, section 1".into(),
         in_formulary: true,
@@ -55,10 +60,31 @@ pub(super) fn formulary() -> Formulary {
             &[(&facts.code, 1)],
         ));
     }
+    for (code, _) in RuleSet::standard()
+        .tables()
+        .limits
+        .iter()
+        .zip(RuleSet::standard().ingredients())
+        .filter_map(|(limit, facts)| Some((facts.code.clone(), limit.as_ref()?.sustained_dose_ug?)))
+    {
+        formulary.put(product(
+            &format!("x-slow-{}", code.replace('_', "-")),
+            Form::SustainedReleaseTablet,
+            &[(&code, 1)],
+        ));
+    }
     let mut tincture = product("x-tincture", Form::Tincture, &[("huoxiang_zhengqi", 0)]);
     tincture.contains_alcohol = true;
     formulary.put(tincture);
     formulary.put(product("x-gel", Form::Gel, &[("diclofenac", 10)]));
+    formulary.put(product("x-spray", Form::NasalSpray, &[("naphazoline", 1)]));
+    formulary.put(product("x-inhaler", Form::Inhaler, &[("salbutamol", 1)]));
+    let mut with_egg = product("x-egg", Form::Tablet, &[("loratadine", 1)]);
+    (with_egg.excipients, with_egg.excipients_listed) = (vec![Excipient::Egg], true);
+    formulary.put(with_egg);
+    let mut unstudied = product("x-unstudied", Form::Tablet, &[("loratadine", 1)]);
+    unstudied.min_age_years = None;
+    formulary.put(unstudied);
     formulary.put(product("x-odd", Form::Tablet, &[("unobtainium", 1)]));
     formulary.put(product("x-needle", Form::Injection, &[("paracetamol", 1)]));
     formulary
@@ -75,6 +101,7 @@ pub(super) fn healthy() -> Profile {
         breath_alcohol: Some(0),
         systolic: Some(120),
         diastolic: Some(75),
+        job: Some(Job::Courier),
         ..Profile::default()
     }
 }

@@ -3,8 +3,11 @@
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::formulary::{Condition, ProductCode};
 pub use crate::network::Sex;
+use crate::{
+    formulary::{Condition, ProductCode},
+    network::Job,
+};
 
 /// One line of a prescription as the doctor writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,8 +84,12 @@ pub struct Profile {
     pub systolic: Option<i64>,
     /// Diastolic blood pressure, mmHg.
     pub diastolic: Option<i64>,
-    /// Does this worker work at height?
+    /// Does this worker work at height? Counts besides `job`.
     pub works_at_height: bool,
+    /// The worker's job; every job drives or uses machines.
+    pub job: Option<Job>,
+    /// The newest body temperature, in tenths of a degree.
+    pub temperature_tenths: Option<i64>,
     /// Dehydrated, or treated for heat illness now?
     pub dehydrated: bool,
 }
@@ -94,6 +101,11 @@ impl Profile {
         let had_birthday = (day.month(), day.day()) >= (born.month(), born.day());
         let years = day.year() - born.year() - i32::from(!had_birthday);
         u32::try_from(years).ok().or(self.age_years)
+    }
+
+    /// Does this worker work at height, by answer or by job?
+    pub(crate) fn at_height(&self) -> bool {
+        self.works_at_height || self.job == Some(Job::ConstructionAtHeight)
     }
 
     /// Is `condition` on file?

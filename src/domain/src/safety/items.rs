@@ -42,6 +42,8 @@ pub(super) struct Item<'a> {
     pub(super) allergy_classes: Classes,
     /// Acts only where it is applied.
     pub(super) local: bool,
+    /// Is swallowed and absorbed.
+    pub(super) swallowed: bool,
     /// Micrograms a day; `None` where unknown.
     pub(super) day_ug: Option<i64>,
     /// The product, where there is one.
@@ -53,7 +55,9 @@ impl Item<'_> {
     /// matches by its own (topical) classes only.
     pub(super) fn is(&self, side: &Side) -> bool {
         let named = |number: u16| side.ingredients.contains(&number);
-        self.classes.meets(side.classes) || (!self.local && self.ingredient.is_some_and(named))
+        self.classes.meets(side.classes)
+            || (side.any && self.swallowed)
+            || (!self.local && self.ingredient.is_some_and(named))
     }
 
     pub(super) fn line(&self) -> Option<usize> {
@@ -195,7 +199,7 @@ impl<'a> Items<'a> {
             let number = rules.number(one.code.as_str());
             if number.is_none() {
                 let message = Bilingual::made(
-                    format!("规则库不认识 {} 的成分 {}。", product.generic_zh, one.code),
+                    format!("规则库不认识{}的一种成分。", product.generic_zh),
                     format!("The rules do not know {} in {}.", one.code, product.generic_en),
                 );
                 findings.made("unknown_ingredient", Severity::Unknown, line.as_slice(), message, GAP);
@@ -203,6 +207,10 @@ impl<'a> Items<'a> {
             let day_ug = per_thousand(one.amount_ug, day_units);
             let mut item =
                 Item { product: Some(product), local, ..plain(origin, number, Some(day_ug), rules) };
+            item.swallowed &= product.form.is_swallowed();
+            for excipient in &product.excipients {
+                item.allergy_classes = item.allergy_classes.or(rules.class_named(excipient.as_str()));
+            }
             if local {
                 item.classes = rules.applied(item.classes);
             } else {
@@ -210,23 +218,24 @@ impl<'a> Items<'a> {
             }
             self.all.push(item);
         }
-        if product.contains_alcohol && !local {
-            self.all.push(ethanol(origin, Some(product), rules));
+        if product.contains_alcohol {
+            let mut alcohol = ethanol(origin, Some(product), rules);
+            if local {
+                // On the skin it counts for an allergy only.
+                (alcohol.local, alcohol.swallowed, alcohol.classes) = (true, false, Classes::NONE);
+            }
+            self.all.push(alcohol);
         }
+        // A label may warn of sleepiness where no drug in it is known for it.
         let sedating = rules.tables().flagged.sedating;
-        let named = |item: &Item<'_>| item.origin == origin && item.classes.meets(sedating);
-        if product.sedating && !local && !self.all.iter().any(named) && line.is_some() {
-            let message = Bilingual::fixed(
-                "该药可致困倦，服药期间不得高处作业。",
-                "This product may make sleepy: no work at height while taking it.",
-            );
-            findings.fixed(
-                "sedating_label",
-                Severity::Note,
-                line.as_slice(),
-                message,
-                "product label, as flagged in the formulary",
-            );
+        let mut own = self.all.iter_mut().filter(|item| item.origin == origin).peekable();
+        if product.sedating && !local && own.peek().is_some() {
+            let mut own: Vec<&mut Item<'a>> = own.collect();
+            if !own.iter().any(|item| item.classes.meets(sedating))
+                && let Some(first) = own.first_mut()
+            {
+                first.classes = first.classes.or(rules.class_named("labelled_sedating"));
+            }
         }
     }
 }
@@ -249,7 +258,17 @@ pub(super) fn per_thousand(amount: i64, units_thousandths: i64) -> i64 {
 
 fn plain<'a>(origin: Origin, ingredient: Option<u16>, day_ug: Option<i64>, rules: &RuleSet) -> Item<'a> {
     let classes = ingredient.map_or(Classes::NONE, |at| rules.ingredient(at).classes);
-    Item { origin, ingredient, classes, allergy_classes: classes, local: false, day_ug, product: None }
+    let swallowed = origin != Origin::Breath && !classes.meets(rules.tables().flagged.not_absorbed);
+    Item {
+        origin,
+        ingredient,
+        classes,
+        allergy_classes: classes,
+        local: false,
+        swallowed,
+        day_ug,
+        product: None,
+    }
 }
 
 fn ethanol<'a>(origin: Origin, product: Option<&'a Product>, rules: &RuleSet) -> Item<'a> {

@@ -24,22 +24,28 @@ mod tables;
 mod thresholds;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod fixtures;
 mod named_drug;
 mod negation;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod tests_cases;
+#[cfg(test)]
 mod tests_drugs;
 #[cfg(test)]
 mod tests_pairs;
 #[cfg(test)]
 mod tests_people;
+#[cfg(test)]
+mod tests_perturbed;
 
 pub use check::check;
 pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
+pub(crate) use needs::Needs;
 pub use needs::needs;
-pub(crate) use needs::{Needs, is_sedating};
 pub use negation::means_none;
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};

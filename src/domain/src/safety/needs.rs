@@ -9,7 +9,7 @@ use super::{
     rows::When,
     rules::RuleSet,
 };
-use crate::formulary::{Condition, Formulary, Product};
+use crate::formulary::{Condition, Formulary};
 
 /// The questions that must be answered before these products can be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -82,23 +82,17 @@ impl Needs {
             ProfileTest::Has(condition) | ProfileTest::HasUnmeasured(condition) => {
                 self.conditions.push(condition);
             }
-            ProfileTest::KidneyDisease | ProfileTest::ClearanceBelow(_) => {
+            ProfileTest::KidneyDisease | ProfileTest::ClearanceBelow(_) | ProfileTest::RenalBelow(_) => {
                 self.conditions.push(Condition::KidneyDisease);
             }
-            ProfileTest::AtHeight => self.job = true,
+            ProfileTest::AtHeight | ProfileTest::DrivesOrMachines => self.job = true,
             ProfileTest::EgfrBelow(_)
             | ProfileTest::EgfrNew(..)
             | ProfileTest::EgfrOngoing(..)
             | ProfileTest::PressureFrom(..)
+            | ProfileTest::AgeBelow(_)
+            | ProfileTest::AgeFrom(_)
             | ProfileTest::Dehydrated => {}
         }
     }
-}
-
-/// Whether it is sedating, by its label or by the rules.
-pub(crate) fn is_sedating(product: &Product, rules: &RuleSet) -> bool {
-    let sedating = rules.tables().flagged.sedating;
-    let known = |code: &str| rules.facts(code).is_some_and(|facts| facts.classes.meets(sedating));
-    product.sedating
-        || (!product.form.is_local() && product.ingredients.iter().any(|one| known(one.code.as_str())))
 }

@@ -1,15 +1,17 @@
 //! What an ingredient or class means for this person: the table of people.
 
 use super::{
+    contraindications::forbidden,
     findings::Findings,
     input::{Profile, SafetyInput},
     items::{Item, Items},
-    profile_test::{Facts, Outcome},
+    profile_test::{Facts, Outcome, ProfileTest},
+    report::Severity,
     rows::PeopleRule,
     rules::RuleSet,
     thresholds::Thresholds,
 };
-use crate::formulary::Product;
+use crate::formulary::{Condition, Product};
 
 /// Blood pressure of grade 3, as measured.
 fn severe_pressure(profile: &Profile, thresholds: &Thresholds) -> bool {
@@ -41,11 +43,31 @@ pub(super) fn check_people(input: &SafetyInput, items: &Items<'_>, rules: &RuleS
                 Outcome::Missing => rule.missing,
                 Outcome::Clear => None,
             };
+            if severity.is_some_and(|severity| label_says(rule, item, severity, input, rules)) {
+                continue;
+            }
             if let (Some(severity), Some(line)) = (severity, item.line()) {
                 findings.of_row(&rule.says, severity, &[line], rules);
             }
         }
     }
+}
+
+/// Whether the product's own label already says as much: one finding is enough.
+fn label_says(
+    rule: &PeopleRule,
+    item: &Item<'_>,
+    severity: Severity,
+    input: &SafetyInput,
+    rules: &RuleSet,
+) -> bool {
+    let condition = match rule.test {
+        ProfileTest::Has(condition) => condition,
+        ProfileTest::KidneyDisease | ProfileTest::RenalBelow(_) => Condition::SevereKidneyDisease,
+        _ => return false,
+    };
+    let named = item.product.is_some_and(|product| product.contraindications.contains(&condition));
+    named && forbidden(condition, input, rules).is_some_and(|label| label >= severity)
 }
 
 /// Whether more than the rule's amount is taken a day, over all products; an unknown amount counts

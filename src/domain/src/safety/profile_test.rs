@@ -27,6 +27,15 @@ pub(super) enum ProfileTest {
     /// Systolic or diastolic pressure from this, in mmHg.
     PressureFrom(i64, i64),
     AtHeight,
+    /// The job drives or uses machines, though not at height.
+    DrivesOrMachines,
+    /// Creatinine clearance below this, or eGFR if that is not known; kidney disease of unknown
+    /// degree counts.
+    RenalBelow(i64),
+    /// Below this age in years.
+    AgeBelow(u32),
+    /// From this age in years.
+    AgeFrom(u32),
     /// Dehydrated, or treated for heat illness.
     Dehydrated,
 }
@@ -67,7 +76,11 @@ impl ProfileTest {
             "clearance_below" => number().map(Self::ClearanceBelow),
             "pressure_from" => range('/').map(|(high, low)| Self::PressureFrom(high, low)),
             "kidney_disease" => plain(Self::KidneyDisease),
+            "renal_below" => number().map(Self::RenalBelow),
+            "age_below" => value.parse().ok().map(Self::AgeBelow),
+            "age_from" => value.parse().ok().map(Self::AgeFrom),
             "at_height" => plain(Self::AtHeight),
+            "drives_or_machines" => plain(Self::DrivesOrMachines),
             "dehydrated" => plain(Self::Dehydrated),
             _ => None,
         }
@@ -76,13 +89,16 @@ impl ProfileTest {
     /// Whether no value of the fact satisfies it.
     pub(super) const fn is_empty(self) -> bool {
         match self {
-            Self::EgfrBelow(most) | Self::ClearanceBelow(most) => most <= 0,
+            Self::EgfrBelow(most) | Self::ClearanceBelow(most) | Self::RenalBelow(most) => most <= 0,
+            Self::AgeBelow(years) => years == 0,
             Self::EgfrNew(from, to) | Self::EgfrOngoing(from, to) => from > to || to <= 0,
             Self::PressureFrom(high, low) => low >= high || low <= 0,
             Self::Has(_)
             | Self::HasUnmeasured(_)
             | Self::KidneyDisease
             | Self::AtHeight
+            | Self::DrivesOrMachines
+            | Self::AgeFrom(_)
             | Self::Dehydrated => false,
         }
     }
@@ -91,7 +107,10 @@ impl ProfileTest {
     pub(super) fn implies(self, other: Self) -> bool {
         match (self, other) {
             (Self::EgfrBelow(one), Self::EgfrBelow(two))
+            | (Self::RenalBelow(one), Self::RenalBelow(two))
             | (Self::ClearanceBelow(one), Self::ClearanceBelow(two)) => one <= two,
+            (Self::AgeBelow(one), Self::AgeBelow(two)) => one <= two,
+            (Self::AgeFrom(one), Self::AgeFrom(two)) => one >= two,
             (Self::PressureFrom(high, low), Self::PressureFrom(high_two, low_two)) => {
                 high >= high_two && low >= low_two
             }
@@ -126,7 +145,21 @@ impl ProfileTest {
                     (false, None, _) | (false, Some(_), None) => Outcome::Missing,
                 }
             }
-            Self::AtHeight => hit_if(profile.works_at_height),
+            Self::RenalBelow(most) => match profile.creatinine_clearance.or(profile.egfr) {
+                Some(value) => hit_if(value < most),
+                None if facts.kidney_disease() => Outcome::Hit,
+                None => Outcome::Missing,
+            },
+            Self::AgeBelow(years) => {
+                profile.age_on(facts.on).map_or(Outcome::Missing, |age| hit_if(age < years))
+            }
+            Self::AgeFrom(years) => {
+                profile.age_on(facts.on).map_or(Outcome::Missing, |age| hit_if(age >= years))
+            }
+            Self::AtHeight if profile.at_height() => Outcome::Hit,
+            Self::AtHeight => profile.job.map_or(Outcome::Missing, |_| Outcome::Clear),
+            Self::DrivesOrMachines if profile.at_height() => Outcome::Clear,
+            Self::DrivesOrMachines => profile.job.map_or(Outcome::Missing, |_| Outcome::Hit),
             Self::Dehydrated => hit_if(profile.dehydrated),
         }
     }

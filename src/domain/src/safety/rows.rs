@@ -39,6 +39,8 @@ pub(super) struct Class {
     pub(super) applied_as: Option<ClassId>,
     /// Classes of which an allergy to a drug of this class warns.
     pub(super) cross_reacts: Classes,
+    /// The line in its table.
+    pub(super) line: u64,
 }
 
 /// Classes with a property that the engine itself reads.
@@ -54,6 +56,10 @@ pub(super) struct Flagged {
     pub(super) not_absorbed: Classes,
     /// Never prescribed or sold here.
     pub(super) never: Classes,
+    /// Excipients of products, which their labels list.
+    pub(super) excipient: Classes,
+    /// Given to a product by its row, not by its ingredients.
+    pub(super) of_product: Classes,
 }
 
 /// How completely the pair table covers an ingredient.
@@ -83,6 +89,8 @@ pub struct IngredientFacts {
 pub(super) struct Side {
     pub(super) classes: Classes,
     pub(super) ingredients: Vec<u16>,
+    /// Every drug that is swallowed and absorbed.
+    pub(super) any: bool,
 }
 
 /// The condition under which a pair rule applies.
@@ -163,7 +171,6 @@ pub(crate) struct IngredientLimit {
     /// Micrograms at a time in a sustained-release form.
     pub sustained_dose_ug: Option<i64>,
     /// Doses a day where the label states none.
-    #[allow(dead_code)]
     pub usual_times: Option<u32>,
     /// Maximum days, for any reason.
     pub days: Option<u32>,

@@ -147,6 +147,17 @@ impl RuleSet {
         self.compiled.sources.get(usize::from(source)).map_or("", |source| &source.cite)
     }
 
+    /// The class with this id, as a set; empty if there is none.
+    pub(super) fn class_named(&self, id: &str) -> Classes {
+        let mut classes = Classes::NONE;
+        if let Some(class) =
+            self.compiled.classes.iter().position(|class| class.id == id).and_then(ClassId::of_row)
+        {
+            classes.add(class);
+        }
+        classes
+    }
+
     /// The classes that a product with drugs of `classes` has where it is applied.
     pub(super) fn applied(&self, classes: Classes) -> Classes {
         let mut applied = Classes::NONE;

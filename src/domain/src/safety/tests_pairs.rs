@@ -137,8 +137,8 @@ fn sedation_at_height() {
 
 #[test]
 fn azithromycin_with_qt_drugs() {
-    always("azithromycin", "domperidone", "azithromycin_qt", Severity::Block);
-    always("azithromycin", "moxifloxacin", "azithromycin_qt", Severity::Block);
+    always("azithromycin", "domperidone", "two_qt_drugs", Severity::Block);
+    always("azithromycin", "moxifloxacin", "two_qt_drugs", Severity::Block);
 }
 
 #[test]

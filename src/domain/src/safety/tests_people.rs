@@ -139,5 +139,5 @@ fn inputs_refuse_unknown_fields_and_reports_return() {
     let report = run(lines(&["ibuprofen", "naproxen"]), vec![], healthy());
     let json = serde_json::to_string(&report).expect("json");
     assert_eq!(serde_json::from_str::<super::SafetyReport>(&json).expect("back"), report);
-    assert_eq!(report.ruleset_version, "safety-2026-11-29");
+    assert_eq!(report.ruleset_version, "safety-2026-11-30");
 }

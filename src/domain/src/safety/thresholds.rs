@@ -18,6 +18,15 @@ macro_rules! thresholds {
                 }
                 Some(())
             }
+
+            /// The number with this id; 0 if there is none.
+            #[cfg(test)]
+            pub(super) fn get(&self, id: &str) -> i64 {
+                match id {
+                    $(stringify!($name) => i64::from(self.$name),)+
+                    _ => 0,
+                }
+            }
         }
     };
 }
@@ -34,6 +43,8 @@ thresholds! {
     adult_dose_from_years: u32,
     /// From this age an unknown minimum age of a product does not matter.
     adult_from_years: u32,
+    /// A temperature from this, in tenths of a degree, is fever.
+    fever_from_tenths: i64,
     /// Below this age a guardian and a paediatrician are attested.
     small_child_below_years: u32,
     /// From this age an unanswered question about pregnancy is `unknown`.

@@ -223,6 +223,8 @@ pub(crate) fn gather_for(
         systolic: pressure.map(|(systolic, _)| systolic),
         diastolic: pressure.and_then(|(_, diastolic)| diastolic),
         works_at_height: who.job == Some(Job::ConstructionAtHeight),
+        job: who.job,
+        temperature_tenths: value_of(ReadingKind::Temperature).map(|(tenths, _)| tenths),
         dehydrated: false,
     };
     let temperature = newest.get(&ReadingKind::Temperature).copied();

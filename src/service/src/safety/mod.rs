@@ -11,7 +11,7 @@ use super::{AppState, Failure, HealthAccess, Part, caller::StaffCaller, consulta
 use domain::{
     formulary::{Condition, ProductCode},
     ids::ConsultationId,
-    network::Sex,
+    network::{Job, Sex},
     refusal::{Code, Refusal},
     safety::{DraftLine, Profile, SafetyInput, Taken},
     spelling,
@@ -64,8 +64,13 @@ pub struct CheckProfile {
     /// mmHg.
     #[schema(minimum = 20, maximum = 200)]
     pub diastolic: Option<i64>,
-    /// Works at height?
+    /// Works at height? Counts besides `job`.
     pub works_at_height: bool,
+    /// The job; every job drives or uses machines.
+    pub job: Option<Job>,
+    /// Body temperature in tenths of a degree.
+    #[schema(minimum = 250, maximum = 450)]
+    pub temperature_tenths: Option<i64>,
     /// Dehydrated, or treated for heat illness now?
     pub dehydrated: bool,
 }
@@ -198,6 +203,8 @@ fn example_input(
         systolic: profile.systolic,
         diastolic: profile.diastolic,
         works_at_height: profile.works_at_height,
+        job: profile.job,
+        temperature_tenths: profile.temperature_tenths,
         dehydrated: profile.dehydrated,
     };
     Ok(SafetyInput { on, lines, taking: taken, profile })

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::label_use::LabelUse;
 use crate::{
-    formulary::Product,
+    formulary::{Product, ingredient_zh},
     safety::{Finding, RuleSet, Severity},
     words::Bilingual,
 };
@@ -54,7 +54,7 @@ pub fn check_amounts(
         if !seen.contains(&code) {
             seen.push(code);
             if let Some(lines) = over_by_ingredient(code, wanted, recent, rules) {
-                findings.push(finding(&lines, code, code));
+                findings.push(finding(&lines, ingredient_zh(code), code));
             }
         }
     }

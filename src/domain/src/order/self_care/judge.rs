@@ -8,23 +8,18 @@ use std::borrow::Cow;
 use super::questions::Question;
 use crate::{
     formulary::{Formulary, Product},
-    network::Job,
     refusal::{Code, Refusal},
-    safety::{
-        Finding, RuleSet, SafetyInput, SafetyReport, Severity, Verdict, is_sedating, raises_severe_pressure,
-    },
+    safety::{Finding, RuleSet, SafetyInput, SafetyReport, Severity, Verdict, raises_severe_pressure},
     words::Bilingual,
 };
 
 const LABELS: &str =
     "Chinese labels of over-the-counter drugs: pregnancy, nursing, children, driving and work at height";
 const PRESSURE: &str = "Waystation policy default: grade 3 of the clinical rules' blood pressure table";
-const DOSES: &str = "Waystation clinical rules, people (sedating or alcoholic products and the job)";
 
 /// Facts about the buyer that are not in the safety input.
 #[derive(Debug, Clone, Copy)]
 pub struct Buyer {
-    pub job: Option<Job>,
     /// Minimum age for a sale without a doctor, in years.
     pub from_years: u32,
 }
@@ -65,21 +60,6 @@ pub fn self_care_findings(
                 "At a blood pressure of 180/110 this painkiller raises it further: not sold without a doctor.",
             );
             add("self_care_severe_pressure", Severity::Block, vec![at], texts, PRESSURE);
-        }
-        if product.contains_alcohol || is_sedating(product, rules) {
-            if profile.works_at_height || buyer.job == Some(Job::ConstructionAtHeight) {
-                let texts = (
-                    "该药可致困倦或含酒精，高处作业者不得自行购用。",
-                    "It makes sleepy or holds alcohol: not sold to who works at height.",
-                );
-                add("self_care_height", Severity::Block, vec![at], texts, DOSES);
-            } else if buyer.job.is_some() {
-                let texts = (
-                    "该药可致困倦或含酒精，用药期间不得驾驶、骑行或操作机器。",
-                    "It makes sleepy or holds alcohol: do not drive, ride or use machines while taking it.",
-                );
-                add("self_care_machines", Severity::Warn, vec![at], texts, DOSES);
-            }
         }
     }
     findings

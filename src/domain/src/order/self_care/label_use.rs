@@ -12,22 +12,6 @@ const USUAL_DAYS: u32 = 3;
 /// Doses per day if the label states none. Our default.
 const USUAL_TIMES: u32 = 3;
 
-/// Ingredient, usual doses per day, maximum micrograms per dose (0: not limited here). Source: the
-/// project's clinical rules, doses (paracetamol 0.5 g a dose, ibuprofen 0.2 to 0.4 g a dose,
-/// antihistamines once a day).
-const USUAL: &[(&str, u32, i64)] = &[
-    ("paracetamol", 4, 500_000),
-    ("ibuprofen", 3, 400_000),
-    ("loratadine", 1, 0),
-    ("desloratadine", 1, 0),
-    ("cetirizine", 1, 0),
-    ("levocetirizine", 1, 0),
-    ("fexofenadine", 1, 0),
-    ("ebastine", 1, 0),
-    ("montelukast", 1, 0),
-    ("omeprazole", 1, 0),
-];
-
 /// The use of a product according to its label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelUse {
@@ -77,12 +61,11 @@ pub fn label_use(product: &Product, rules: &RuleSet, fever: bool) -> Option<Labe
         })
         .min();
     let day = [most.day_units_thousandths, in_units(most.day_ug), by_rule].into_iter().flatten().min();
-    let usual = |one: &Ingredient| USUAL.iter().find(|(code, ..)| *code == one.code.as_str() && !local);
-    let by_kind = limited()
-        .filter_map(|one| usual(one).map(|(.., dose_ug)| (*dose_ug, one.amount_ug)))
-        .filter(|(dose_ug, _)| *dose_ug > 0)
-        .map(|(dose_ug, amount_ug)| dose_ug.saturating_mul(1000) / amount_ug)
-        .min();
+    let usual = |one: &Ingredient| rules.limit_of(one.code.as_str()).filter(|_| !local);
+    let slow = product.released_slowly();
+    let stated =
+        |one| usual(one).and_then(|limit| if slow { limit.sustained_dose_ug } else { limit.dose_ug });
+    let by_kind = limited().filter_map(|one| Some(stated(one)?.saturating_mul(1000) / one.amount_ug)).min();
     let dose = [most.dose_units_thousandths, in_units(most.dose_ug), by_kind].into_iter().flatten().min();
     let times = most.times_per_day.unwrap_or_else(|| usual_times(product, usual));
     let (dose, times) = round_dose(product.form, dose, day, times.max(1));
@@ -94,20 +77,12 @@ pub fn label_use(product: &Product, rules: &RuleSet, fever: bool) -> Option<Labe
     })
 }
 
-fn usual_times(
-    product: &Product,
-    usual: impl Fn(&Ingredient) -> Option<&'static (&'static str, u32, i64)>,
-) -> u32 {
-    match product.form {
-        Form::SustainedReleaseTablet | Form::SustainedReleaseCapsule => 2,
-        _ => product
-            .ingredients
-            .iter()
-            .filter_map(usual)
-            .map(|(_, times, _)| *times)
-            .min()
-            .unwrap_or(USUAL_TIMES),
+fn usual_times<'r>(product: &Product, usual: impl Fn(&Ingredient) -> Option<&'r IngredientLimit>) -> u32 {
+    if product.released_slowly() {
+        return 2;
     }
+    let times = product.ingredients.iter().filter_map(|one| usual(one)?.usual_times);
+    times.min().unwrap_or(USUAL_TIMES)
 }
 
 /// Rounds to whole units for forms that cannot be divided, and limits the times per day to the

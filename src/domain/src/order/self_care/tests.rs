@@ -44,8 +44,8 @@ fn the_label_use_of_every_sellable_product_is_within_its_label() {
         (label.dose_units_thousandths / 1000, label.times_per_day, label.days)
     };
     assert_eq!(units("PCM-T500"), (1, 4, 5));
-    assert_eq!(units("IBU-T200"), (2, 3, 3));
-    assert_eq!(units("IBU-SR300"), (1, 2, 3));
+    assert_eq!(units("IBU-T200"), (2, 3, 5));
+    assert_eq!(units("IBU-SR300"), (1, 2, 5));
     assert_eq!(units("LOR-T10"), (1, 1, 3));
     assert_eq!(units("COLD-G"), (1, 3, 3));
     assert!(!product_and_use(&formulary, "PVI-S5").1.measured);

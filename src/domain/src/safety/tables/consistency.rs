@@ -43,6 +43,7 @@ pub(super) fn check(read: &Read<'_>, faults: &mut Faults) {
             never_fires("allergies", rule.line, "blocks", &read.classes[class.row()], faults);
         }
     }
+    check_classes(read, faults);
     if read.ingredients.iter().all(|one| one.code != "ethanol") {
         let (zh, en) = (
             "缺少 ethanol（酒精），呼气试验以它记入",
@@ -52,12 +53,51 @@ pub(super) fn check(read: &Read<'_>, faults: &mut Faults) {
     }
 }
 
+/// A class that no rule names and no flag marks does nothing.
+fn check_classes(read: &Read<'_>, faults: &mut Faults) {
+    let flagged = read.flagged;
+    let mut used = [
+        flagged.one_at_a_time,
+        flagged.shared_allergy,
+        flagged.sedating,
+        flagged.raises_pressure,
+        flagged.not_absorbed,
+        flagged.never,
+        flagged.excipient,
+        flagged.of_product,
+    ]
+    .into_iter()
+    .fold(Classes::NONE, Classes::or);
+    let mut name = |classes: Classes| used = used.or(classes);
+    for rule in read.pairs {
+        name(rule.left.classes.or(rule.right.classes));
+        if let When::With(class) = rule.when {
+            let mut third = Classes::NONE;
+            third.add(class);
+            name(third);
+        }
+    }
+    read.people.iter().for_each(|rule| name(rule.who.classes));
+    read.allergies.iter().for_each(|rule| name(rule.blocks.or(rule.warns)));
+    read.classes.iter().for_each(|class| name(class.cross_reacts));
+    for (at, class) in read.classes.iter().enumerate() {
+        if ClassId::of_row(at).is_some_and(|number| !used.has(number)) && class.cross_reacts.is_empty() {
+            let (zh, en) = ("没有规则用到该分类", "no rule names this class");
+            faults.at(("classes", class.line), "id", NeverFires, zh, en);
+        }
+    }
+}
+
 /// Which things a class or a side stands for. A thing is an ingredient, as taken in one way.
 struct Members {
     /// By class: the things of it.
     by_class: Vec<HashSet<(u16, Way)>>,
     /// The ingredients that are another kind of drug in a low dose.
     low: HashSet<u16>,
+    /// The classes that products declare.
+    excipient: Classes,
+    /// How many ingredients there are.
+    ingredients: u16,
 }
 
 /// How an ingredient is taken: that decides its classes.
@@ -88,15 +128,23 @@ impl Members {
             }
             add(applied, Way::Applied);
         }
-        Self { by_class, low }
+        Self {
+            by_class,
+            low,
+            excipient: read.flagged.excipient.or(read.flagged.of_product),
+            ingredients: u16::try_from(read.ingredients.len()).unwrap_or(u16::MAX),
+        }
     }
 
     fn has(&self, class: ClassId) -> bool {
-        !self.by_class[class.row()].is_empty()
+        !self.by_class[class.row()].is_empty() || self.excipient.has(class)
     }
 
     /// All things that a side stands for.
     fn of_side(&self, side: &Side) -> HashSet<(u16, Way)> {
+        if side.any {
+            return (0..self.ingredients).map(|number| (number, Way::Usual)).collect();
+        }
         let usual = side.ingredients.iter().map(|number| (*number, Way::Usual));
         let low = side.ingredients.iter().filter(|number| self.low.contains(number));
         let named = usual.chain(low.map(|number| (*number, Way::LowDose)));
@@ -161,7 +209,8 @@ fn check_side(
 /// The single names of a side, as a key: classes are below zero.
 fn single_names(side: &Side) -> Vec<i32> {
     let classes = side.classes.iter().map(|class| -1 - i32::try_from(class.row()).unwrap_or(0));
-    side.ingredients.iter().map(|number| i32::from(*number)).chain(classes).collect()
+    let any = side.any.then_some(i32::MAX);
+    side.ingredients.iter().map(|number| i32::from(*number)).chain(classes).chain(any).collect()
 }
 
 fn check_pairs(read: &Read<'_>, members: &Members, faults: &mut Faults) {

@@ -71,7 +71,9 @@ impl Names<'_> {
     pub(super) fn side(&self, row: &Row, field: &'static str, faults: &mut Faults) -> Option<Side> {
         let mut side = Side::default();
         for text in row.list(field) {
-            if let Some(class) = text.strip_prefix("class:") {
+            if text == "any" {
+                side.any = true;
+            } else if let Some(class) = text.strip_prefix("class:") {
                 if let Some(class) = self.class(row, field, class, faults) {
                     side.classes.add(class);
                 }

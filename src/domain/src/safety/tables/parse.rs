@@ -176,6 +176,8 @@ pub(super) fn classes(text: &str, names: &Names<'_>, faults: &mut Faults) -> (Ve
                 "raises_pressure" => &mut flagged.raises_pressure,
                 "not_absorbed" => &mut flagged.not_absorbed,
                 "never" => &mut flagged.never,
+                "excipient" => &mut flagged.excipient,
+                "of_product" => &mut flagged.of_product,
                 _ => {
                     faults.cell(&row, "flags", UnknownName, "未知标记", "an unknown flag");
                     continue;
@@ -186,7 +188,12 @@ pub(super) fn classes(text: &str, names: &Names<'_>, faults: &mut Faults) -> (Ve
         let applied_as = (!row.cell("applied_as").is_empty())
             .then(|| names.class(&row, "applied_as", row.cell("applied_as"), faults))
             .flatten();
-        classes.push(Class { id, applied_as, cross_reacts: names.classes(&row, "cross_reacts", faults) });
+        classes.push(Class {
+            id,
+            applied_as,
+            cross_reacts: names.classes(&row, "cross_reacts", faults),
+            line: row.line,
+        });
     }
     (classes, flagged)
 }

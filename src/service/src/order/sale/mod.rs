@@ -143,7 +143,7 @@ pub(crate) fn counter_sale(
         medicines: known.medicines.is_some(),
         job: job.is_some(),
     };
-    let buyer = Buyer { job, from_years: tx.app.policy.vending.counter_from_years };
+    let buyer = Buyer { from_years: tx.app.policy.vending.counter_from_years };
     let mut more = self_care_findings(&input, buyer, &formulary, rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
     more.extend(triage::findings(tx, person)?);
