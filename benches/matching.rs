@@ -14,6 +14,7 @@ use std::{
 };
 
 use diesel::connection::SimpleConnection;
+use serde_json::json;
 
 #[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod support;
@@ -88,6 +89,8 @@ impl Crowd {
         config.database_url = network.url.clone().into();
         config.data_dir = network.folder.path().to_owned();
         config.master_secret = Some(network.secret.clone());
+        // Nobody polls for these doctors.
+        config.policy.insert("matching".to_owned(), json!({"heard_within_s": 86_400}));
         let app = runtime.block_on(waystation::build(&config, Arc::new(SystemClock)))?.app;
         Ok(Self { network, app })
     }
@@ -154,8 +157,8 @@ fn statements(waiting: usize) -> Vec<String> {
         ),
         format!(
             "INSERT INTO doctor (staff_id, hospital_id, licence_no, licence_verified_at, licence_valid_until, \
-             practising_since, languages, capacity, presence, idle_since, live) SELECT n.id, {hospital}, 'BENCH-' || \
-             n.i, n.created_at, '2099-01-01', '2010-01-01', 'zh;en', 2, 'available', n.created_at, 2 FROM n \
+             practising_since, languages, capacity, video_capacity, presence, idle_since, live) SELECT n.id, {hospital}, 'BENCH-' || \
+             n.i, n.created_at, '2099-01-01', '2010-01-01', 'zh;en', 2, 0, 'available', n.created_at, 2 FROM n \
              WHERE n.i < {doctors}"
         ),
         format!(

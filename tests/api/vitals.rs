@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    harness::TestApp,
-    support::Worker,
-};
+use crate::{harness::TestApp, support::Worker};
 use domain::triage::SymptomFlag;
 use storage::vitals::CareSpan;
 

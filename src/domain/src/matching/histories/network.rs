@@ -230,6 +230,7 @@ impl History {
             at: self.now,
             triage: Some(TriageLevel::ALL[level]),
             medium,
+            department: Some(DEPARTMENTS[department]),
         };
         self.cases.push(Case {
             queue: Queue {
