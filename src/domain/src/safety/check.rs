@@ -77,13 +77,10 @@ fn check_pair(
     findings: &mut Findings,
 ) {
     let mut covered = false;
-    let concerns = &rules.tables().pair_concerns;
-    let of_any = |row: &usize| {
-        let rule = &rules.tables().pairs[*row];
-        rule.left.any || rule.right.any
-    };
-    // A rule about any drug is found from its other side only.
-    for row in concerns.rules_of(one).chain(concerns.rules_of(other).filter(of_any)) {
+    let tables = rules.tables();
+    // A rule about any drug is not listed under the drug.
+    let of_any = tables.pairs_of_any.iter().map(|row| usize::from(*row));
+    for row in tables.pair_concerns.rules_of(one).chain(of_any) {
         let rule = &rules.tables().pairs[row];
         let in_order = one.is(&rule.left) && other.is(&rule.right);
         let reversed = other.is(&rule.left) && one.is(&rule.right);

@@ -71,6 +71,8 @@ pub(super) struct Compiled {
     pub(super) allergy_names: HashMap<String, usize>,
     pub(super) pair_concerns: Concerns,
     pub(super) people_concerns: Concerns,
+    /// The pair rules about any drug that is swallowed.
+    pub(super) pairs_of_any: Vec<u16>,
     /// The number of ethanol, which the breath test and tinctures count as.
     pub(super) ethanol: Option<u16>,
 }
@@ -102,6 +104,8 @@ impl RuleSet {
         let (ingredients, classes) = (compiled.ingredients.len(), compiled.classes.len());
         let pairs = (0u16..).zip(&compiled.pairs);
         let sides = pairs.flat_map(|(at, rule)| [(at, &rule.left), (at, &rule.right)]);
+        let of_any = (0u16..).zip(&compiled.pairs).filter(|(_, rule)| rule.left.any || rule.right.any);
+        compiled.pairs_of_any = of_any.map(|(row, _)| row).collect();
         compiled.pair_concerns = Concerns::of(sides, ingredients, classes);
         let sides = (0u16..).zip(compiled.people.iter().map(|rule| &rule.who));
         compiled.people_concerns = Concerns::of(sides, ingredients, classes);
