@@ -100,8 +100,8 @@ impl Crowd {
         let mut conn = self.network.connection()?;
         run(
             &mut conn,
-            "UPDATE doctor SET live = live - 1 WHERE staff_id = (SELECT min(doctor_id) FROM doctor_department \
-             WHERE department = 'rare')",
+            "UPDATE doctor SET live = live - 1 WHERE staff_id = (SELECT doctor_id FROM doctor_department \
+             WHERE department = 'rare' ORDER BY doctor_id LIMIT 1)",
         )?;
         let began = Instant::now();
         let made = runtime.block_on(offer_waiting(&self.app));

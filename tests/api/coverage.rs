@@ -166,6 +166,22 @@ async fn a_gap_within_a_day_is_told_once_to_operators_and_to_the_hospitals_coord
     assert!(found.iter().all(|(email, gaps)| email != "c-2@example.cn" && *gaps == 1), "{found:?}");
 }
 
+#[actix_web::test]
+async fn a_gap_that_was_filled_is_told_again_when_it_opens_again() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let operator = seed.operator.token.as_str();
+    empty_roster(&app, &seed).await;
+    shift(&app, operator, &seed.doctor, "2026-11-23T01:00:00Z", "2026-11-23T20:00:00Z").await;
+    shift(&app, operator, &seed.doctor_b, "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z").await;
+    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 2, "the network's and the hospital's");
+    let fills = shift(&app, operator, &seed.doctor, "2026-11-23T20:00:00Z", "2026-11-24T00:00:00Z").await;
+    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 0);
+    app.post(operator, &format!("{}/cancel", path(&fills)), json!({})).await.expect(200);
+    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 2);
+    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 0, "and once");
+}
+
 pub async fn operator_now(app: &TestApp) -> Person {
     app.person(Role::Operator, &format!("operator-{}@example.cn", app.now().timestamp()), None, None).await
 }

@@ -80,6 +80,25 @@ async fn who_waits_for_a_department_without_doctors_is_in_nobodys_way() {
 }
 
 #[actix_web::test]
+async fn the_estimate_counts_those_who_overflow_into_the_department() {
+    let app = TestApp::open().await;
+    let full = Crowd { live: 2, ..general_practitioners(app.network().await.hospital) };
+    app.crowd(&full, 5).await;
+    let to_minutes = async |number| {
+        let asked = app.asks_for(number, "general_practice").await.asked;
+        asked["estimate"]["to_minutes"].as_i64().expect("minutes")
+    };
+    let alone = to_minutes(0).await;
+    for number in 1..41 {
+        app.asks_for(number, "psychiatry").await;
+    }
+    app.pass(6);
+    let behind_forty = to_minutes(41).await;
+    // Forty for ten places, seven minutes each.
+    assert!(behind_forty >= alone + 20, "{alone} and {behind_forty} minutes");
+}
+
+#[actix_web::test]
 async fn a_department_whose_wait_fails_raises_one_alert_that_ends_with_its_cause() {
     let app = TestApp::open().await;
     let operator = app.operator().await;

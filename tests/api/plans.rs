@@ -109,7 +109,8 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::full::full_of_worker(conn, live, worker, None, 50)?;
     storage::consultation::full::full_lock_live_of(conn, worker)?;
     storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
-    let (general, since) = (Department::GENERAL_PRACTICE, Since { refused: now, visited: now });
+    let (general, since) =
+        (Department::GENERAL_PRACTICE, Since { refused: now, transferred: now, visited: now });
     storage::matching::queue::departments_waiting(conn)?;
     storage::matching::queue::queues(conn, &[general])?;
     storage::matching::queue::front(conn, (general, "queue"), None, since, 50)?;

@@ -113,8 +113,32 @@ async fn a_transferred_worker_is_next_by_age_in_the_other_department_and_its_doc
     app.sound().await;
 }
 
+/// Whoever has talked with a doctor for a while has not waited for the other department yet.
 #[actix_web::test]
-async fn in_ones_own_department_it_goes_to_another_doctor_and_comes_back_only_after_the_usual_time() {
+async fn the_department_of_a_transfer_is_waited_for_as_long_as_by_anybody() {
+    let app = TestApp::open().await;
+    let dermatologist = app.doctor_of("dermatology").await;
+    for number in 0..2 {
+        app.asks_for(number, "dermatology").await;
+        dermatologist.accept(&dermatologist.offer().await).await.expect_ok();
+    }
+    let (doctor, second) = (app.doctor().await, app.second_doctor().await);
+    let (_worker, id) = seen_by(&app, &doctor).await;
+    app.pass(400);
+    second.go_on_duty().await;
+    let to = json!({"department": "dermatology", "reason": REASON});
+    doctor.transfer(&id, to).await.expect_ok();
+    assert_eq!(offer_waiting(&app.state).await.expect("a round"), 0, "it does not overflow at once");
+    app.pass(299);
+    assert_eq!(offer_waiting(&app.state).await.expect("a round"), 0);
+    app.pass(1);
+    assert_eq!(offer_waiting(&app.state).await.expect("a round"), 1);
+    assert_eq!(second.open_offers().await[0]["consultation_id"], json!(id), "not to whom it came from");
+    app.sound().await;
+}
+
+#[actix_web::test]
+async fn in_ones_own_department_it_goes_to_another_doctor_and_comes_back_only_after_the_limit_of_the_wait() {
     let app = TestApp::open().await;
     let (doctor, second) = (app.doctor().await, app.second_doctor().await);
     let (_worker, id) = seen_by(&app, &doctor).await;
@@ -126,8 +150,11 @@ async fn in_ones_own_department_it_goes_to_another_doctor_and_comes_back_only_af
     let offer = second.offer().await;
     assert_eq!(offer["consultation_id"], json!(id));
     second.decline(&offer).await.expect_ok();
+    second.go_off_duty().await;
+    app.pass(780);
+    assert_eq!(doctor.offer().await, Value::Null, "899 seconds");
     app.pass(2);
-    assert_eq!(doctor.offer().await["consultation_id"], json!(id), "two minutes are over");
+    assert_eq!(doctor.offer().await["consultation_id"], json!(id), "the limit of the wait is over");
     app.sound().await;
 }
 

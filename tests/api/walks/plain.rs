@@ -43,6 +43,8 @@ struct Waiting {
     district: String,
     level: TriageLevel,
     since: Timestamp,
+    /// A transfer begins the patience anew.
+    in_department_since: Timestamp,
     refused_by: Vec<StaffId>,
     previous: Option<StaffId>,
 }
@@ -65,8 +67,12 @@ pub fn due(app: &TestApp) -> Vec<(ConsultationId, StaffId)> {
     let mut waiting = waiting(&mut conn, now, policy);
     waiting.sort_by_key(|one| rank(one, now, policy));
     let mut offers = Vec::new();
+    let free = doctors.iter().filter(|known| known.free.iter().any(|places| *places > 0));
+    let least_weight = free.map(|known| hospitals[&known.hospital].weight).min().unwrap_or(1);
     for one in &waiting {
-        let Some(index) = choose(one, &doctors, &hospitals, clock, now, policy) else { continue };
+        let Some(index) = choose(one, &doctors, &hospitals, (clock, least_weight), now, policy) else {
+            continue;
+        };
         let chosen = &mut doctors[index];
         chosen.free[one.medium] -= 1;
         hospitals.get_mut(&chosen.hospital).expect("a hospital").chosen += 1;
@@ -94,11 +100,11 @@ fn choose(
     one: &Waiting,
     doctors: &[Doctor],
     hospitals: &HashMap<HospitalId, Turns>,
-    clock: i64,
+    (clock, least_weight): (i64, i64),
     now: Timestamp,
     policy: &MatchingPolicy,
 ) -> Option<usize> {
-    let waited_s = (now - one.since).num_seconds();
+    let waited_s = (now - one.in_department_since).num_seconds();
     // Every department of the sample network has our default patience, and general practice as its
     // only overflow.
     let goes_on =
@@ -123,7 +129,7 @@ fn choose(
             let same = free.iter().copied().find(|index| Some(doctors[*index].id) == one.previous);
             let fair = free.iter().copied().min_by_key(|index| {
                 let known = &doctors[*index];
-                let time = hospitals[&known.hospital].time(clock);
+                let time = hospitals[&known.hospital].time(clock, least_weight);
                 (time, known.hospital, known.idle_since, known.id)
             });
             if same.is_some() || fair.is_some() {
@@ -147,9 +153,9 @@ struct Turns {
 }
 
 impl Turns {
-    fn time(&self, clock: i64) -> i64 {
+    fn time(&self, clock: i64, least_weight: i64) -> i64 {
         let turn = TURN / self.weight;
-        (self.virtual_time + self.open_offers * turn).max(clock - TURN) + self.chosen * turn
+        (self.virtual_time + self.open_offers * turn).max(clock - TURN / least_weight) + self.chosen * turn
     }
 }
 
@@ -219,7 +225,7 @@ fn waiting(conn: &mut Conn, now: Timestamp, policy: &MatchingPolicy) -> Vec<Wait
     type Row = (
         ConsultationId,
         (domain::ids::WorkerId, Department, Language, TriageLevel, Medium),
-        (Timestamp, Option<Timestamp>, Option<domain::ids::OfferId>),
+        (Timestamp, Option<Timestamp>, Option<Timestamp>, Option<domain::ids::OfferId>),
         String,
     );
     let rows: Vec<Row> = on_backend!(conn, c => consultation::table
@@ -235,7 +241,12 @@ fn waiting(conn: &mut Conn, now: Timestamp, policy: &MatchingPolicy) -> Vec<Wait
                 consultation::triage,
                 consultation::medium,
             ),
-            (consultation::requested_at, consultation::requeued_at, consultation::offer_id),
+            (
+                consultation::requested_at,
+                consultation::requeued_at,
+                consultation::transferred_at,
+                consultation::offer_id,
+            ),
             station::district,
         ))
         .load(c))
@@ -262,20 +273,23 @@ fn waiting(conn: &mut Conn, now: Timestamp, policy: &MatchingPolicy) -> Vec<Wait
             |(
                 id,
                 (worker, department, language, level, medium),
-                (requested_at, requeued_at, last),
+                (requested_at, requeued_at, transferred_at, last),
                 district,
             )| {
                 let lost = offers
                     .iter()
                     .find(|one| Some(one.0) == last && one.3 == OfferState::Withdrawn)
-                    .filter(|_| requeued_at.is_some())
+                    .filter(|one| requeued_at.is_some() && one.4 == requeued_at)
                     .map(|one| one.2);
                 let visits = seen.iter().filter(|one| one.0 == worker && one.2.is_some_and(|at| at > since));
                 let last_visit = visits.max_by_key(|one| one.3).and_then(|one| one.1);
                 let refused = offers.iter().filter(|one| {
                     one.1 == id
                         && matches!(one.3, OfferState::Declined | OfferState::Expired)
-                        && one.4.is_some_and(|at| at > now - TimeDelta::minutes(2))
+                        && one.4.is_some_and(|at| {
+                            let by_transfer = Some(at) == transferred_at && at > now - TimeDelta::minutes(15);
+                            at > now - TimeDelta::minutes(2) || by_transfer
+                        })
                 });
                 Waiting {
                     id,
@@ -285,6 +299,7 @@ fn waiting(conn: &mut Conn, now: Timestamp, policy: &MatchingPolicy) -> Vec<Wait
                     district,
                     level,
                     since: requested_at,
+                    in_department_since: transferred_at.unwrap_or(requested_at),
                     refused_by: refused.map(|one| one.2).collect(),
                     previous: lost.or(last_visit),
                 }

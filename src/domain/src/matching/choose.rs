@@ -105,7 +105,7 @@ pub struct Choice {
 pub(crate) struct Asked<'a> {
     pub queue: &'a Queue,
     pub chain: &'a Chain,
-    pub waiting_since: Timestamp,
+    pub in_department_since: Timestamp,
     pub previous_doctor: Option<PreviousDoctor>,
     /// Doctors who declined an offer of it or let one expire.
     pub excluded: &'a [StaffId],
@@ -113,8 +113,8 @@ pub(crate) struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     pub fn of(queue: &'a Queue, chain: &'a Chain, request: &Request, excluded: &'a [StaffId]) -> Self {
-        let &Request { waiting_since, previous_doctor, .. } = request;
-        Self { queue, chain, waiting_since, previous_doctor, excluded }
+        let &Request { in_department_since, previous_doctor, .. } = request;
+        Self { queue, chain, in_department_since, previous_doctor, excluded }
     }
 }
 
@@ -142,8 +142,8 @@ pub(crate) fn choose_doctor<E>(
     policy: &MatchingPolicy,
 ) -> Result<Option<Choice>, E> {
     let search_further = asked.queue.level == TriageLevel::Emergency
-        || now >= policy.overdue_at(asked.waiting_since)
-        || now >= asked.waiting_since + asked.chain.patience;
+        || now >= policy.overdue_at(asked.in_department_since)
+        || now >= asked.in_department_since + asked.chain.patience;
     for step in overflow_plan(asked.chain) {
         let free = pool.of(step.department).filter(|candidate| serves(candidate, asked, step));
         if let Some((candidate, reason)) = best(free, pool, asked, now, policy) {

@@ -40,6 +40,7 @@ fn case() -> Case {
             consultation: ConsultationId::generate(),
             fence: 0,
             waiting_since: now(),
+            in_department_since: now(),
             previous_doctor: None,
         },
         excluded: Vec::new(),
@@ -166,9 +167,9 @@ fn a_worker_waits_for_a_full_department_except_in_an_emergency_or_after_its_pati
     emergency.queue.level = TriageLevel::Emergency;
     assert_eq!(emergency.chosen(&general), Some(general[0].doctor));
     let mut waited = waits.clone();
-    waited.request.waiting_since = now() - TimeDelta::seconds(299);
+    waited.request.in_department_since = now() - TimeDelta::seconds(299);
     assert_eq!(waited.chosen(&general), None);
-    waited.request.waiting_since = now() - TimeDelta::minutes(5);
+    waited.request.in_department_since = now() - TimeDelta::minutes(5);
     assert_eq!(waited.chosen(&general), Some(general[0].doctor));
     let declined = Case { excluded: vec![full.doctor], ..waits };
     assert_eq!(declined.chosen(&general), Some(general[0].doctor));

@@ -168,7 +168,13 @@ impl<S: Source> Round<'_, S> {
 
     /// Whether anybody is free for a request of this age that nobody refused.
     fn could_serve(&mut self, queue: &Queue, waiting_since: Timestamp) -> Result<bool, S::Error> {
-        let asked = Request { consultation: FIRST, fence: 0, waiting_since, previous_doctor: None };
+        let asked = Request {
+            consultation: FIRST,
+            fence: 0,
+            waiting_since,
+            in_department_since: waiting_since,
+            previous_doctor: None,
+        };
         Ok(self.choose(queue, &asked, &[])?.is_some())
     }
 

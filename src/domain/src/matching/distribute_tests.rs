@@ -46,7 +46,7 @@ fn ask() -> impl Strategy<Value = Ask> {
 
 fn world() -> impl Strategy<Value = World> {
     let doctors = proptest::collection::vec(doctor(), 0..12);
-    let asks = proptest::collection::vec((ask(), prop::bool::weighted(0.2)), 0..60);
+    let asks = proptest::collection::vec((ask(), prop::bool::weighted(0.2), 0..1_000_i64), 0..60);
     let shares = proptest::collection::vec((0..4_i64, 1..4_u32, 0..3_i64), 4);
     (doctors, asks, shares, 0..3_i64).prop_map(|(doctors, asks, shares, system)| {
         let doctors: Vec<Candidate> = doctors
@@ -62,8 +62,10 @@ fn world() -> impl Strategy<Value = World> {
                 idle_since: now() - TimeDelta::seconds(idle_s),
             })
             .collect();
-        let waiting = asks.into_iter().enumerate().map(|(index, (ask, refused))| {
+        let waiting = asks.into_iter().enumerate().map(|(index, (ask, refused, transferred_s))| {
             let (department, level, language, (district, video), waited_s, by, seen) = ask;
+            let by = if refused { by.into_iter().map(staff).collect() } else { Vec::new() };
+            let transferred = if by.is_empty() { waited_s } else { transferred_s };
             Waiting {
                 queue: Queue {
                     department: DEPARTMENTS[department],
@@ -76,12 +78,13 @@ fn world() -> impl Strategy<Value = World> {
                     consultation: ConsultationId::from_uuid(id(index)),
                     fence: 0,
                     waiting_since: now() - TimeDelta::seconds(waited_s),
+                    in_department_since: now() - TimeDelta::seconds(transferred.min(waited_s)),
                     previous_doctor: seen.map(|doctor| PreviousDoctor {
                         doctor: staff(doctor),
                         seen_at: now() - TimeDelta::days(1),
                     }),
                 },
-                by: if refused { by.into_iter().map(staff).collect() } else { Vec::new() },
+                by,
             }
         });
         let share = |(index, (time, weight, open_offers)): (usize, (i64, u32, i64))| HospitalShare {
@@ -133,6 +136,7 @@ fn who_cannot_be_served_is_neither_read_nor_in_the_way() {
             consultation: ConsultationId::from_uuid(id(index)),
             fence: 0,
             waiting_since: now() - TimeDelta::seconds(waited_s),
+            in_department_since: now() - TimeDelta::seconds(waited_s),
             previous_doctor: None,
         },
         by: Vec::new(),

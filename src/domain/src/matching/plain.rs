@@ -75,6 +75,7 @@ pub(super) fn plain(world: &World) -> Vec<Planned> {
     let mut taken: HashMap<HospitalId, i64> = HashMap::new();
     let mut stored: HashMap<HospitalId, i64> = HashMap::new();
     let mut system = world.system;
+    let least = world.shares.iter().map(|share| share.weight).min().unwrap_or(1);
     let share = |hospital| world.shares.iter().find(|share| share.hospital == hospital).expect("a share");
     let mut waiting: Vec<&Waiting> = world.waiting.iter().collect();
     waiting.sort_by_key(|one| {
@@ -83,7 +84,7 @@ pub(super) fn plain(world: &World) -> Vec<Planned> {
     });
     let mut planned = Vec::new();
     for one in waiting {
-        let waited = world.now - one.request.waiting_since;
+        let waited = world.now - one.request.in_department_since;
         let goes_on = one.queue.level == TriageLevel::Emergency
             || waited >= TimeDelta::minutes(5)
             || waited >= TimeDelta::minutes(15);
@@ -117,7 +118,7 @@ pub(super) fn plain(world: &World) -> Vec<Planned> {
             // Others' choices in this round do not move a hospital's clock.
             let starts = |of: &Candidate| {
                 let HospitalShare { virtual_time, weight, open_offers, .. } = *share(of.hospital);
-                let now = (virtual_time + turns(open_offers, weight)).max(world.system - turns(1, 1));
+                let now = (virtual_time + turns(open_offers, weight)).max(world.system - turns(1, least));
                 now + turns(open(of) - open_offers, weight)
             };
             let fair = free.iter().copied().min_by_key(|index| {

@@ -66,9 +66,10 @@ impl Pool {
             }
         }
         let by_doctor = doctors.iter().enumerate().map(|(index, one)| (one.doctor, index)).collect();
+        let least = shares.iter().map(|share| share.weight).min().unwrap_or(1);
         let clock = |share: &HospitalShare| {
             let &HospitalShare { hospital, virtual_time: stored, weight, open_offers: open } = share;
-            let next = start_time(stored.saturating_add(turns(open, weight)), system);
+            let next = start_time(stored.saturating_add(turns(open, weight)), system, least);
             (hospital, Clock { stored, next, open, weight })
         };
         let clocks = shares.iter().map(clock).collect();

@@ -85,11 +85,14 @@ pub struct Request {
     /// Number of its last offer.
     pub fence: i64,
     pub waiting_since: Timestamp,
+    /// Since when it waits for this department: a transfer begins the department's patience anew.
+    pub in_department_since: Timestamp,
     /// For continuity; ignored if older than the policy's days.
     pub previous_doctor: Option<PreviousDoctor>,
 }
 
-/// A request that doctors refused lately: they are not asked again at once.
+/// A request that doctors refused lately, and so are not asked again at once; also one that a doctor
+/// transferred. Neither is served by all who serve a younger one of its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     pub queue: Queue,

@@ -54,6 +54,15 @@ struct Load {
     /// For text and for video.
     places: [u32; 2],
     taken: [u32; 2],
+    /// Who waits, and who asked within the last hour, for departments where nobody is on call and that
+    /// overflow into this one.
+    overflow: [Overflow; 2],
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Overflow {
+    requested: u32,
+    waiting: u32,
 }
 
 #[derive(Debug, Default)]
@@ -87,17 +96,22 @@ pub(super) fn wait(
         Medium::Text => 0,
         Medium::Video => 1,
     };
-    let serving = chain.iter().copied().find(|one| load(*one).places[of] > 0).unwrap_or(department);
-    let Load { requested, waiting, places, taken } = load(serving);
-    let (places, taken) = (places[of], taken[of]);
+    let serving = serving(&figures.loads, &chain, of).unwrap_or(department);
+    let Load { requested, waiting, places, taken, overflow } = load(serving);
+    let (places, taken, overflow) = (places[of], taken[of], overflow[of]);
     let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+    // Those of other departments who wait for the same doctors may all wait for longer.
+    let others = if serving == department {
+        overflow.waiting
+    } else {
+        waiting.saturating_add(overflow.waiting).saturating_sub(load(department).waiting)
+    };
     let estimate = estimate_wait(&LiveFigures {
-        offered_erlangs: f64::from(requested) * HANDLING_S / 3600.0,
+        offered_erlangs: f64::from(requested.saturating_add(overflow.requested)) * HANDLING_S / 3600.0,
         places,
         free: places.saturating_sub(taken),
         mean_handling_s: HANDLING_S,
-        // Who waits for the department itself comes before those who overflow into it.
-        ahead: if serving == department { ahead } else { ahead.saturating_add(waiting) },
+        ahead: ahead.saturating_add(others),
     });
     let on_call_from = match estimate.basis {
         EstimateBasis::NobodyOnCall => {
@@ -126,12 +140,12 @@ fn figures(conn: &mut Conn, app: &AppState, now: Timestamp) -> Result<Arc<Figure
         }
         *read_at = now;
     }
-    let fresh = Arc::new(read(conn, now)?);
+    let fresh = Arc::new(read(conn, app, now)?);
     *lock(&app.estimates.0) = Some((now, Arc::clone(&fresh)));
     Ok(fresh)
 }
 
-fn read(conn: &mut Conn, now: Timestamp) -> Result<Figures, Failure> {
+fn read(conn: &mut Conn, app: &AppState, now: Timestamp) -> Result<Figures, Failure> {
     let mut loads: HashMap<Department, Load> = HashMap::new();
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     for (department, requested) in requested_since(conn, now - TimeDelta::hours(1))? {
@@ -144,5 +158,23 @@ fn read(conn: &mut Conn, now: Timestamp) -> Result<Figures, Failure> {
         let load = loads.entry(known.department).or_default();
         (load.places, load.taken) = (known.places.map(count), known.taken.map(count));
     }
+    let departments = app.departments();
+    let asked: Vec<(Department, Load)> = loads.iter().map(|(of, load)| (*of, *load)).collect();
+    for (department, Load { requested, waiting, .. }) in asked {
+        let chain = departments.chain(department);
+        for medium in 0..2 {
+            let found = serving(&loads, &chain, medium).filter(|found| *found != department);
+            if let Some(load) = found.and_then(|found| loads.get_mut(&found)) {
+                let overflow = &mut load.overflow[medium];
+                overflow.requested = overflow.requested.saturating_add(requested);
+                overflow.waiting = overflow.waiting.saturating_add(waiting);
+            }
+        }
+    }
     Ok(Figures { loads, ..Figures::default() })
+}
+
+/// The first department of a chain in which anybody is on call for this medium.
+fn serving(loads: &HashMap<Department, Load>, chain: &[Department], medium: usize) -> Option<Department> {
+    chain.iter().copied().find(|one| loads.get(one).is_some_and(|load| load.places[medium] > 0))
 }

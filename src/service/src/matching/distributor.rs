@@ -181,6 +181,7 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<(Vec<Plann
     }
     let since = Since {
         refused: now - REOFFER_AFTER,
+        transferred: now - REOFFER_AFTER.max(TimeDelta::seconds(i64::from(policy.wait_limit_s))),
         visited: now - TimeDelta::days(i64::from(policy.continuity_days)),
     };
     let refused = refused(conn, since, skipped)?;
@@ -188,10 +189,14 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<(Vec<Plann
     let apart: HashSet<StaffId> =
         refused.iter().flat_map(|one| &one.by).chain(&skipped.silent).copied().collect();
     let ids = free.iter().map(|one| one.doctor).collect();
+    // Whoever of others is on call is free for nobody here.
+    let searched: HashSet<Department> =
+        served.iter().flat_map(|own| &chains[own].departments).copied().collect();
+    let searched: Vec<Department> = searched.into_iter().collect();
     let queues = queues(conn, &served)?;
     let scene = Scene { queues, pool: Pool::new(free, &shares, system), chains, refused };
     let apart = apart.into_iter().collect();
-    let mut stored = Stored { conn, since, skipped, now, departments: &reached, apart };
+    let mut stored = Stored { conn, since, skipped, now, departments: &searched, apart };
     Ok((distribute(scene, &mut stored, now, policy)?, ids))
 }
 
@@ -227,7 +232,7 @@ struct Stored<'a> {
     since: Since,
     skipped: &'a Skipped,
     now: Timestamp,
-    /// All that the round may reach.
+    /// The chains of those whom anybody who is free may serve.
     departments: &'a [Department],
     /// Doctors who refused somebody lately, or are silent.
     apart: Vec<StaffId>,

@@ -211,6 +211,13 @@ fn tell(tx: &mut Tx<'_>) -> Result<usize, Failure> {
         let spans: Vec<Span> =
             known.iter().map(|row| Span { from: row.starts_at, until: row.ends_at }).collect();
         let mut near = gaps(&levels(window, &one.shifts));
+        // One that was filled is told of again if it opens again.
+        for (row, span) in known.iter().zip(&spans) {
+            if span.until > tx.now && !near.iter().any(|gap| gap.from <= span.until && span.from <= gap.until)
+            {
+                store::gap_remove(tx.conn, row.id)?;
+            }
+        }
         near.retain(|gap| gap.from < tx.now + NOTICE);
         for gap in compare(&near, &spans) {
             match gap {

@@ -201,6 +201,8 @@ macro_rules! on_call {
     };
 }
 
+diesel::alias!(doctor as free: Free);
+
 /// The doctors on call who have a free place, of the given departments and with those of them; and
 /// the shares of their hospitals, without open offers.
 pub fn candidates(
@@ -211,11 +213,20 @@ pub fn candidates(
     type Row =
         ((StaffId, HospitalId, String, Timestamp), (i32, i32, i32, i32), (i64, i32, String), Department);
     let places = |capacity: i32, live: i32| u32::try_from(capacity - live).unwrap_or(0);
+    // Begins with the partial index of those who are free: most of a department may be full.
+    let free_now = || {
+        let (live, live_video) = (free.field(doctor::live), free.field(doctor::live_video));
+        free.filter(free.field(doctor::presence).eq_code(Presence::Available))
+            .filter(
+                live.lt(free.field(doctor::capacity)).or(live_video.lt(free.field(doctor::video_capacity))),
+            )
+            .select(free.field(doctor::staff_id))
+    };
     let rows: Vec<Row> = on_backend!(conn, c => doctor_department::table
         .inner_join(doctor::table.inner_join(hospital::table))
         .filter(doctor_department::department.eq_any(padded(departments)))
         .filter(on_call!(now))
-        .filter(doctor::live.lt(doctor::capacity).or(doctor::live_video.lt(doctor::video_capacity)))
+        .filter(doctor::staff_id.eq_any(free_now()))
         .filter(doctor::wrap_up_until.is_null().or(doctor::wrap_up_until.le(Some(At(now)))))
         .order(doctor::staff_id)
         .select((
@@ -226,11 +237,11 @@ pub fn candidates(
         ))
         .prepared()
         .load(c))?;
-    let mut free: Vec<Candidate> = Vec::new();
+    let mut found: Vec<Candidate> = Vec::new();
     let mut shares = HashMap::new();
     for ((doctor, hospital, spoken, idle_since), taken, (virtual_time, weight, district), of) in rows {
         let (live, capacity, live_video, video_capacity) = taken;
-        if let Some(known) = free.last_mut().filter(|known| known.doctor == doctor) {
+        if let Some(known) = found.last_mut().filter(|known| known.doctor == doctor) {
             known.departments.push(of);
             continue;
         }
@@ -240,7 +251,7 @@ pub fn candidates(
             weight: u32::try_from(weight).unwrap_or(1),
             open_offers: 0,
         });
-        free.push(Candidate {
+        found.push(Candidate {
             doctor,
             hospital,
             district,
@@ -250,7 +261,7 @@ pub fn candidates(
             idle_since,
         });
     }
-    Ok((free, shares.into_values().collect()))
+    Ok((found, shares.into_values().collect()))
 }
 
 /// Who is on call in these departments, with free places or without: those in `apart` by themselves,

@@ -125,8 +125,9 @@ macro_rules! last_visit {
 macro_rules! request_columns {
     ($since:expr) => {
         (
-            (consultation::id, consultation::fence, consultation::requested_at, consultation::requeued_at),
-            (offer::doctor_id, offer::state).nullable(),
+            (consultation::id, consultation::fence, consultation::requested_at),
+            (consultation::requeued_at, consultation::transferred_at),
+            (offer::doctor_id, offer::state, offer::answered_at).nullable(),
             last_visit!(consultation::doctor_id, $since),
             last_visit!(consultation::ended_at, $since),
         )
@@ -134,35 +135,44 @@ macro_rules! request_columns {
 }
 
 type RequestRow = (
-    (ConsultationId, i64, Timestamp, Option<Timestamp>),
-    Option<(StaffId, OfferState)>,
+    (ConsultationId, i64, Timestamp),
+    (Option<Timestamp>, Option<Timestamp>),
+    Option<(StaffId, OfferState, Option<Timestamp>)>,
     Option<StaffId>,
     Option<Timestamp>,
 );
 
-/// The doctor who was lost has it again first; otherwise the one who saw the worker last.
+/// The doctor who was lost has it again first; otherwise the one who saw the worker last. Who was lost
+/// had accepted: their offer was withdrawn when the request went back to the queue.
 fn request(row: RequestRow) -> Request {
-    let ((consultation, fence, waiting_since, requeued_at), last, visited, ended_at) = row;
-    let withdrawn = last.filter(|(_, state)| *state == OfferState::Withdrawn).map(|(doctor, _)| doctor);
-    let lost = withdrawn.zip(requeued_at);
+    let ((consultation, fence, waiting_since), (requeued_at, transferred_at), last, visited, ended_at) = row;
+    let lost = last
+        .filter(|(_, state, answered_at)| {
+            *state == OfferState::Withdrawn && requeued_at.is_some() && *answered_at == requeued_at
+        })
+        .map(|(doctor, ..)| doctor)
+        .zip(requeued_at);
     let previous_doctor = lost.or(visited.zip(ended_at));
     Request {
         consultation,
         fence,
         waiting_since,
+        in_department_since: transferred_at.map_or(waiting_since, |at| at.max(waiting_since)),
         previous_doctor: previous_doctor.map(|(doctor, seen_at)| PreviousDoctor { doctor, seen_at }),
     }
 }
 
-/// When requests were refused, and since when earlier visits count.
+/// Since when refusals, transfers and earlier visits count.
 #[derive(Debug, Clone, Copy)]
 pub struct Since {
     pub refused: Timestamp,
+    /// Not after `refused`.
+    pub transferred: Timestamp,
     pub visited: Timestamp,
 }
 
 /// The next requests of a queue behind `after`, oldest first; without those that a doctor refused
-/// lately.
+/// lately, or that one transferred.
 pub fn front(
     conn: &mut Conn,
     (department, queue): (Department, &str),
@@ -185,6 +195,11 @@ pub fn front(
         .filter(consultation::requested_at.ge(At(time)))
         .filter(consultation::requested_at.gt(At(time)).or(consultation::id.gt(id)))
         .filter(consultation::fence.eq(0).or(diesel::dsl::not(diesel::dsl::exists(refused()))))
+        .filter(
+            consultation::transferred_at
+                .is_null()
+                .or(consultation::transferred_at.le(Some(At(since.transferred)))),
+        )
         .order((consultation::requested_at, consultation::id))
         .limit(limit)
         .select(request_columns!(since.visited))
@@ -192,8 +207,8 @@ pub fn front(
     Ok(rows.into_iter().map(request).collect())
 }
 
-/// The waiting requests that doctors refused lately, each by the name of its queue and once for
-/// each of these doctors; neighbours are of one request.
+/// The waiting requests that doctors refused lately or transferred, each by the name of its queue and
+/// once for each of these doctors; neighbours are of one request.
 pub fn refused_lately(conn: &mut Conn, since: Since) -> QueryResult<Vec<(String, Request, StaffId)>> {
     let rows: Vec<(String, RequestRow, StaffId)> = on_backend!(conn, c => refusal
         .inner_join(
@@ -201,7 +216,13 @@ pub fn refused_lately(conn: &mut Conn, since: Since) -> QueryResult<Vec<(String,
         )
         .left_join(offer::table.on(consultation::offer_id.eq(offer::id.nullable())))
         .filter(refusal.field(offer::state).eq_any_code(&[OfferState::Declined, OfferState::Expired]))
-        .filter(refusal.field(offer::answered_at).gt(Some(At(since.refused))))
+        .filter(refusal.field(offer::answered_at).gt(Some(At(since.transferred))))
+        .filter(
+            refusal
+                .field(offer::answered_at)
+                .gt(Some(At(since.refused)))
+                .or(refusal.field(offer::answered_at).eq(consultation::transferred_at)),
+        )
         .filter(in_queue!())
         .order(consultation::id)
         .select((consultation::queue, request_columns!(since.visited), refusal.field(offer::doctor_id)))

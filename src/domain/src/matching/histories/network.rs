@@ -170,6 +170,7 @@ impl History {
                 consultation: care.id,
                 fence: care.fence,
                 waiting_since: care.waiting_since,
+                in_department_since: care.waiting_since,
                 previous_doctor: lost
                     .zip(care.requeued_at)
                     .map(|(offer, seen_at)| PreviousDoctor { doctor: offer.doctor, seen_at }),

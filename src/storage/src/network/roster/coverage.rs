@@ -207,6 +207,11 @@ pub fn gap_move(conn: &mut Conn, id: CoverageGapId, span: Span) -> QueryResult<(
         .map(|_| ())
 }
 
+/// Forgets a gap that was told of and is none any more.
+pub fn gap_remove(conn: &mut Conn, id: CoverageGapId) -> QueryResult<()> {
+    diesel::delete(coverage_gap::table.find(id)).prepared().execute(conn).map(|_| ())
+}
+
 /// Who is told of gaps: operators, and coordinators with their hospital, who have accepted their
 /// invitation.
 pub fn gap_readers(conn: &mut Conn) -> QueryResult<Vec<(StaffId, Role, Option<HospitalId>)>> {
