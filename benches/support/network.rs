@@ -159,6 +159,8 @@ impl Network {
             .env("WAYSTATION_DATABASE_URL", &self.url)
             .env("WAYSTATION_DATA_DIR", self.folder.path())
             .env("WAYSTATION_MASTER_SECRET", self.secret.expose_secret())
+            // Otherwise the doctors of a load, not the server, are the limit.
+            .env("WAYSTATION_POLICY__MATCHING__WRAP_UP_S", "0")
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null());
         command
