@@ -22,7 +22,7 @@ pub(crate) use parse::thousandths;
 pub use parse::{COLUMNS, OPTIONAL, RowProblem, TEXTS};
 pub use product::{AdultMaximum, ChildDose, Excipient, Ingredient, Product};
 pub(crate) use script::simplified;
-pub(crate) use source::names_a_source;
+pub(crate) use source::{is_our_own, names_a_source};
 
 /// The formulary that ships with the application, as CSV. Its prices are samples.
 pub const SHIPPED_CSV: &str = include_str!("shipped.csv");

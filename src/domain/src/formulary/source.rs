@@ -56,6 +56,15 @@ const KINDS: &[&str] = &[
     "条目",
 ];
 
+/// How we call ourselves and our rules page, now and in releases up to 0.1.0.
+const OURS: &[&str] = &["waystation", "clinical rules", "house rules"];
+
+/// Whether a text names what we wrote ourselves: no document that somebody else published.
+pub(crate) fn is_our_own(text: &str) -> bool {
+    let text = text.to_lowercase();
+    OURS.iter().any(|word| text.contains(word))
+}
+
 /// Words for a place in a document.
 const PLACES: &[&str] = &[
     "section",

@@ -8,7 +8,7 @@ use super::{
     reader::{Faults, Row, read},
 };
 use crate::{
-    formulary::{Condition, known_ingredient, names_a_source, simplified, thousandths},
+    formulary::{Condition, is_our_own, known_ingredient, names_a_source, simplified, thousandths},
     safety::{
         classes::{ClassId, Classes},
         profile_test::ProfileTest,
@@ -77,12 +77,7 @@ pub(super) fn sources(text: &str, faults: &mut Faults) -> Vec<Source> {
                     faults.cell(&row, "excerpt", NoSource, "须摘录所读原文", "quote what was read");
                 }
                 row.required("section", faults);
-                // Our own rules page is no document that somebody else published.
-                let ours = ["waystation", "clinical rules", "house rules"];
-                let own = ours
-                    .iter()
-                    .any(|word| place.to_lowercase().contains(word) || publisher.eq_ignore_ascii_case(word));
-                if own || !names_a_source(&place) {
+                if is_our_own(&place) || is_our_own(publisher) || !names_a_source(&place) {
                     faults.cell(
                         &row,
                         "title",

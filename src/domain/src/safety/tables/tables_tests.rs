@@ -220,7 +220,7 @@ fn a_maximum_needs_a_source_that_was_read() {
     let seen = faults("sources", "cn_smectite,read", "cn_smectite,unconfirmed");
     assert_eq!(seen, [("standing".into(), "invalid".into()), ("source".into(), "no_source".into())]);
     only("sources", (",用法用量,2024,其他感染", ",用法用量,24,其他感染"), "year", Invalid);
-    only("pairs", ("block,uk_ibuprofen_nsaid,不得同时", "block,hearsay,不得同时"), "source", NoSource);
+    only("pairs", ("block,uk_ibuprofen_nsaid,不得同时", "block,uk_nobody,不得同时"), "source", NoSource);
     only("people", ("warn,,cn_cetirizine,肾功能损害者西替", "warn,,,肾功能损害者西替"), "source", Missing);
 }
 
