@@ -157,7 +157,7 @@ impl Shared {
 
 /// The time of a score. Microseconds fit into a double until the year 2255.
 fn at_of(score: f64) -> Option<Timestamp> {
-    #[allow(clippy::cast_possible_truncation, reason = "whole microseconds up to that year")]
+    #[expect(clippy::cast_possible_truncation, reason = "whole microseconds up to that year")]
     let micros = score as i64;
     Timestamp::from_timestamp_micros(micros)
 }
