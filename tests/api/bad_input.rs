@@ -212,6 +212,7 @@ async fn unreadable_requests_and_unknown_routes_have_their_own_codes() {
         ("/api/v1/consultations?limit=0", &worker, "limit"),
         ("/api/v1/prescriptions?limit=0", &worker, "limit"),
         ("/api/v1/offers?wait=26", &seed.doctor.token, "wait"),
+        ("/api/v1/offers?shown=one", &seed.doctor.token, "shown"),
         ("/api/v1/reviews?wait=26", &seed.pharmacist.token, "wait"),
         ("/cabinet/v1/work?cursor=0&wait=26", cabinet, "wait"),
         ("/api/v1/workers?name=x", operator, "name"),

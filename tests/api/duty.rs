@@ -270,3 +270,33 @@ async fn a_waiting_poll_and_an_open_stream_are_heard_all_the_time() {
     let polled: Value = poll.await.expect("joined").expect("answered").json().await.expect("JSON");
     assert_eq!(polled["items"].as_array().map(Vec::len), Some(1));
 }
+
+/// A poll that answers at once while an offer is open would miss the next one, or spin.
+#[actix_web::test]
+async fn a_poll_that_says_what_is_shown_waits_for_the_next_offer() {
+    let app = TestApp::open().await;
+    let doctor = app.doctor().await;
+    doctor.go_on_duty().await;
+    let (first, second) = (walk_in(&app).await, walk_in(&app).await);
+    first.ask_for_doctor().await;
+    offer_waiting(&app.state).await.expect("a round");
+    let shown = doctor.offer().await["id"].as_str().expect("an offer").to_owned();
+    let ids = |answer: &Value| -> Vec<Value> {
+        answer["items"].as_array().expect("a list").iter().map(|offer| offer["id"].clone()).collect()
+    };
+    let path = |wait: u32, shown: &str| format!("/api/v1/offers?wait={wait}&shown={shown}");
+    let same = app.get(&doctor.token(), &path(0, &shown)).await.expect(200);
+    assert_eq!(ids(&same), [json!(shown)]);
+    let (token, waits) = (doctor.token(), path(25, &shown));
+    let (both, ()) = tokio::join!(app.get(&token, &waits), async {
+        while app.state.metrics.long_polls.get() < 1 {
+            tokio::task::yield_now().await;
+        }
+        second.ask_for_doctor().await;
+        offer_waiting(&app.state).await.expect("a round");
+    });
+    let both = ids(&both.expect(200));
+    assert_eq!((both.len(), &both[0]), (2, &json!(shown)), "the second offer ends the poll");
+    let known = format!("{},{shown}", both[1].as_str().expect("an id"));
+    assert_eq!(ids(&app.get(&doctor.token(), &path(0, &known)).await.expect(200)).len(), 2);
+}

@@ -14,16 +14,19 @@ use crate::{
     harness::start_of_test,
 };
 use domain::{
+    consultation::Medium,
     ids::{
         AttemptId, CabinetId, CheckInId, ConsultationId, DeviceId, OfferId, OrderId, OrderUnitId,
         PrescriptionId, SessionId, ShiftRuleId, StaffId, StationId, WorkerId,
     },
     ledger::{AccountRef, TransferReason},
-    matching::Department,
+    matching::{Department, OverflowStep, Queue},
     money::Fen,
     order::UnitState,
+    triage::TriageLevel,
     vend::AttemptState,
     vitals::ReadingKind,
+    words::Language,
 };
 use storage::{
     Conn, DatabaseUrl, Live, authority::Authority, conn::Purpose, events::Audience, idempotency::AnswerId,
@@ -151,7 +154,17 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::safety::facts_since(conn, worker, now)?;
     storage::network::listing::figures(conn, now, now)?;
     storage::matching::doctor::candidates(conn, &[general], now)?;
-    storage::matching::doctor::on_call(conn, &[general], &[doctor], now)?;
+    let queue = Queue {
+        department: general,
+        level: TriageLevel::Standard,
+        language: Language::Chinese,
+        medium: Medium::Text,
+        district: "district".to_owned(),
+    };
+    for neighbouring in [false, true] {
+        let step = OverflowStep { department: general, neighbouring };
+        storage::matching::doctor::is_on_call(conn, &queue, step, &[doctor], now)?;
+    }
     storage::matching::offer::clock_and_open_offers(conn)?;
     storage::network::roster::coverage::next_on_call(conn, &[general], now)?;
     let window = domain::network::roster::Span { from: now, until: now + chrono::TimeDelta::days(3) };

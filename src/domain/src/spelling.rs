@@ -112,6 +112,8 @@ spellings! {
     RuleCode = 1..=60, r"\S", "dose.daily_maximum";
     /// A token, as received in a response or a letter.
     Token = 1..=64, r"\S", "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    /// Ids of offers, separated by commas.
+    OfferIds = 36..=739, r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(,[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}){0,19}$", "0197b1de-6c4f-7a10-8e5b-2f6d3c9a4b01";
     /// The device token that a sign-in returned.
     KnownDeviceToken = 54..=54, r"^[A-Za-z0-9_-]{54}$", "AABRFAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     /// An enrolment code, as typed.

@@ -1,11 +1,11 @@
 //! Offers and duty status, for doctors.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, http::StatusCode, web::Data};
-use utoipa::OpenApi;
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi, PartialSchema};
 
-use super::page::Wait;
 use crate::{
     auth::Doctor,
     body::{Body, IdempotencyKey, Path, Query},
@@ -14,7 +14,10 @@ use crate::{
     routes::Routes,
 };
 use coordination::{LivenessKey, Topic};
-use domain::ids::{OfferId, StaffId};
+use domain::{
+    ids::{OfferId, StaffId},
+    spelling,
+};
 use service::{
     AppState,
     consultation::{AcceptInput, ConsultationView, DeclineInput, Declined, OffersView},
@@ -62,16 +65,38 @@ async fn duty_set(
     )
 }
 
-/// My open offers; waits up to `wait` seconds while there is none
-#[utoipa::path(get, path = "/api/v1/offers", operation_id = "listOffers", tag = "matching", params(Wait),
+/// What a doctor's screen waits for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct OffersWait {
+    /// Seconds to wait for an offer; 0 if left out.
+    #[param(schema_with = spelling::wait_seconds)]
+    wait: Option<u32>,
+    /// Ids of the offers that the screen shows, separated by commas; none if left out.
+    #[param(schema_with = spelling::OfferIds::schema)]
+    shown: Option<String>,
+}
+
+impl OffersWait {
+    fn shows_all(&self, offers: &OffersView) -> bool {
+        let shown: HashSet<OfferId> =
+            self.shown.iter().flat_map(|ids| ids.split(',')).filter_map(|id| id.parse().ok()).collect();
+        offers.items.iter().all(|offer| shown.contains(&offer.id))
+    }
+}
+
+/// My open offers; waits up to `wait` seconds while there is none but those that are `shown`
+#[utoipa::path(get, path = "/api/v1/offers", operation_id = "listOffers", tag = "matching", params(OffersWait),
     responses((status = 200, body = OffersView)))]
 async fn list(
     caller: Doctor,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
     process: Data<Process>,
-    wait: Query<Wait>,
+    wanted: Query<OffersWait>,
 ) -> Reply {
+    let wanted = &wanted.0;
     let read = async |_| {
         let offers = app
             .poll_health(caller.actor(), move |conn, app, shown, live| {
@@ -79,10 +104,11 @@ async fn list(
             })
             .await?
             .unwrap_or_default();
-        Ok(if offers.items.is_empty() { ControlFlow::Continue(offers) } else { ControlFlow::Break(offers) })
+        Ok(if wanted.shows_all(&offers) { ControlFlow::Continue(offers) } else { ControlFlow::Break(offers) })
     };
     let topic = Topic::Offers(caller.0.staff);
-    let poll = process.long_poll(&app, topic, wait.0.span(), |_| None, read);
+    let wait = Duration::from_secs(wanted.wait.unwrap_or(0).into());
+    let poll = process.long_poll(&app, topic, wait, |_| None, read);
     reply::json(&request, heard_while(&app, caller.0.staff, poll).await)
 }
 

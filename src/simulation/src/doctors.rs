@@ -20,13 +20,15 @@ use super::{
     turns::{OfferAnswer, Turn},
 };
 use domain::{
-    ids::{ConsultationId, PrescriptionId},
+    ids::{ConsultationId, OfferId, PrescriptionId},
     matching::presence::Presence,
     time::Timestamp,
 };
 
 /// Seconds that a long poll for offers waits on the server.
 const POLL_SECONDS: u32 = 20;
+/// The same while an offer is left to expire, which makes the doctor away.
+const POLL_SECONDS_BEFORE_AWAY: u32 = 2;
 /// Pause after an error.
 const PAUSE: Duration = Duration::from_secs(3);
 /// How long a doctor waits for the review of a signed prescription.
@@ -47,15 +49,16 @@ pub async fn work(api: Api, staff: Arc<Staff>, until: Timestamp, pace: Pace) {
     let active: Result<Page<ConsultationView>, CallError> =
         doctor.call(Call::get("/api/v1/consultations")).await;
     for consultation in active.map(|page| page.items).unwrap_or_default() {
-        start_consultation(&mut at_work, &doctor, consultation);
+        let doctor = Arc::clone(&doctor);
+        at_work.spawn(async move { conduct(&doctor, &consultation).await });
     }
-    let mut on_duty = false;
+    let mut screen = Screen::default();
     while doctor.api.clock.now() < until {
-        match poll_once(&doctor, &mut on_duty, &mut at_work).await {
+        match poll_once(&doctor, &mut screen, &mut at_work).await {
             Ok(()) => {}
             Err(error) => {
                 tracing::debug!(%error, doctor = doctor.staff.email, "a simulated doctor pauses");
-                on_duty = false;
+                screen = Screen::default();
                 sleep(PAUSE).await;
             }
         }
@@ -73,75 +76,91 @@ impl Doctor {
     }
 }
 
-/// `on_duty`: the doctor is available, and nothing since could have made them away.
+/// What a doctor's screen shows.
+#[derive(Default)]
+struct Screen {
+    /// The doctor is available, and nothing since could have made them away.
+    on_duty: bool,
+    offers: Vec<OfferId>,
+    /// Those that will not be answered.
+    left: Vec<OfferId>,
+}
+
 async fn poll_once(
     doctor: &Arc<Doctor>,
-    on_duty: &mut bool,
+    screen: &mut Screen,
     at_work: &mut JoinSet<()>,
 ) -> Result<(), CallError> {
-    if !*on_duty {
+    if !screen.on_duty {
         let duty: DutyView = doctor.call(Call::get("/api/v1/duty")).await?;
         if duty.presence != Presence::Available {
             // Off at first, or away after an offer that was not answered.
             let back = json!({"presence": Presence::Available});
             let _: DutyView = doctor.call(Call::put("/api/v1/duty", None, &back)).await?;
         }
-        *on_duty = true;
+        screen.on_duty = true;
     }
-    let path = format!("/api/v1/offers?wait={POLL_SECONDS}");
-    let offers: Page<OfferView> = doctor.call(Call::get(path).once()).await?;
-    let mut answered = 0;
-    for offer in &offers.items {
+    let wait = if screen.left.is_empty() { POLL_SECONDS } else { POLL_SECONDS_BEFORE_AWAY };
+    let mut path = format!("/api/v1/offers?wait={wait}");
+    if !screen.offers.is_empty() {
+        let shown: Vec<String> = screen.offers.iter().map(OfferId::to_string).collect();
+        path = format!("{path}&shown={}", shown.join(","));
+    }
+    let open: Page<OfferView> = doctor.call(Call::get(path).once()).await?;
+    for offer in open.items.iter().filter(|offer| !screen.offers.contains(&offer.id)) {
         if offer.fence == 1 {
             doctor.api.offers.offered(offer.consultation_id);
         }
         match Turn::in_text(&offer.complaint).answer(offer.fence) {
-            OfferAnswer::None => continue,
-            OfferAnswer::Decline => {
-                let path = format!("/api/v1/offers/{}/decline", offer.id);
-                let call = Call::post(path, &json!({"fence": offer.fence}));
-                match doctor.call::<Value>(call.may_conflict()).await {
-                    Ok(_) => {}
-                    Err(error) if error.is_conflict() => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            OfferAnswer::Accept => match accept(doctor, offer).await {
-                Ok(accepted) => start_consultation(at_work, doctor, accepted),
-                // Expired, withdrawn, or one too many at a time.
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error),
-            },
-        }
-        answered += 1;
-    }
-    if answered == 0 {
-        // The poll timed out, or an offer will expire, which makes the doctor away.
-        *on_duty = false;
-        if !offers.items.is_empty() {
-            sleep(doctor.pace.unanswered).await;
+            OfferAnswer::None => screen.left.push(offer.id),
+            // Meanwhile the screen waits for the next one.
+            answer => start_answer(at_work, doctor, offer, answer),
         }
     }
+    let timed_out = open.items.is_empty();
+    screen.offers = open.items.iter().map(|offer| offer.id).collect();
+    let unanswered = screen.left.len();
+    screen.left.retain(|left| screen.offers.contains(left));
+    screen.on_duty = !timed_out && screen.left.len() == unanswered;
     Ok(())
 }
 
-/// Conducts a consultation in a task of its own.
-fn start_consultation(at_work: &mut JoinSet<()>, doctor: &Arc<Doctor>, accepted: ConsultationView) {
-    let doctor = Arc::clone(doctor);
+/// Answers an offer in a task of its own, and conducts the consultation if it is accepted.
+fn start_answer(at_work: &mut JoinSet<()>, doctor: &Arc<Doctor>, offer: &OfferView, answer: OfferAnswer) {
+    let (doctor, id, fence) = (Arc::clone(doctor), offer.id, offer.fence);
     at_work.spawn(async move {
-        if let Err(error) = consult(&doctor, &accepted).await {
-            tracing::warn!(%error, doctor = doctor.staff.email, "a simulated consultation went wrong");
+        let answered = match answer {
+            OfferAnswer::Accept => accept(&doctor, id, fence).await.map(Some),
+            _declined => {
+                let call = Call::post(format!("/api/v1/offers/{id}/decline"), &json!({"fence": fence}));
+                doctor.call::<Value>(call.may_conflict()).await.map(|_| None)
+            }
+        };
+        match answered {
+            Ok(Some(accepted)) => conduct(&doctor, &accepted).await,
+            Ok(None) => {}
+            // Expired, withdrawn, or one too many at a time.
+            Err(error) if error.is_conflict() => {}
+            Err(error) => {
+                tracing::warn!(%error, doctor = doctor.staff.email, "a simulated doctor could not answer");
+            }
         }
     });
 }
 
-async fn accept(doctor: &Doctor, offer: &OfferView) -> Result<ConsultationView, CallError> {
-    let path = format!("/api/v1/offers/{}/accept", offer.id);
-    let call = Call::post(&path, &json!({"fence": offer.fence}));
+async fn conduct(doctor: &Doctor, accepted: &ConsultationView) {
+    if let Err(error) = consult(doctor, accepted).await {
+        tracing::warn!(%error, doctor = doctor.staff.email, "a simulated consultation went wrong");
+    }
+}
+
+async fn accept(doctor: &Doctor, offer: OfferId, fence: i64) -> Result<ConsultationView, CallError> {
+    let path = format!("/api/v1/offers/{offer}/accept");
+    let call = Call::post(&path, &json!({"fence": fence}));
     match doctor.call(call.may_conflict()).await {
         // After a while of inactivity the server requires the PIN again.
         Err(error) if error.code() == "reauthentication_needed" => {
-            let body = json!({"fence": offer.fence, "pin": doctor.staff.signing_pin});
+            let body = json!({"fence": fence, "pin": doctor.staff.signing_pin});
             doctor.call(Call::post(path, &body).may_conflict()).await
         }
         answer => answer,

@@ -16,8 +16,6 @@ pub struct Pace {
     pub review: Duration,
     /// Pause before the review list is polled again, when all of it is a colleague's share.
     pub colleague: Duration,
-    /// Pause before offers are polled again, when the pending one will not be answered.
-    pub unanswered: Duration,
     /// Whether a doctor waits for the pharmacist's review.
     pub stays_for_review: bool,
 }
@@ -30,7 +28,6 @@ impl Pace {
             turns_ms: 150..450,
             review: Duration::from_secs(1),
             colleague: Duration::from_millis(500),
-            unanswered: Duration::from_millis(500),
             stays_for_review: true,
         }
     }
@@ -42,7 +39,6 @@ impl Pace {
             turns_ms: 0..1,
             review: Duration::from_millis(100),
             colleague: Duration::from_millis(20),
-            unanswered: Duration::from_millis(200),
             stays_for_review: false,
         }
     }

@@ -59,21 +59,8 @@ impl FreePlaces {
     }
 }
 
-/// That some doctor of a department is on call, with free places or without.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnCall {
-    pub department: Department,
-    /// The hospital's district.
-    pub district: String,
-    pub languages: Vec<Language>,
-    /// Whether they take video; all take text.
-    pub video: bool,
-    /// Which doctor; `None` for one who has refused nothing lately.
-    pub doctor: Option<StaffId>,
-}
-
 /// One step of the search for a doctor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct OverflowStep {
     pub department: Department,
     /// Search neighbouring hospitals instead of partners.
@@ -133,11 +120,12 @@ fn overflow_plan(chain: &Chain) -> impl Iterator<Item = OverflowStep> {
 /// by all who can serve a younger one.
 ///
 /// # Errors
-/// Those of `is_on_call`, which says whether a doctor of a step who has not refused is on call.
+/// Those of `is_on_call`, which says whether anybody of a step who could serve the request, had they a
+/// free place, is on call.
 pub(crate) fn choose_doctor<E>(
     asked: &Asked<'_>,
     pool: &Pool,
-    mut is_on_call: impl FnMut(&Asked<'_>, OverflowStep) -> Result<bool, E>,
+    mut is_on_call: impl FnMut(OverflowStep) -> Result<bool, E>,
     now: Timestamp,
     policy: &MatchingPolicy,
 ) -> Result<Option<Choice>, E> {
@@ -150,7 +138,7 @@ pub(crate) fn choose_doctor<E>(
             let Candidate { doctor, hospital, .. } = *candidate;
             return Ok(Some(Choice { doctor, hospital, step, reason }));
         }
-        if !search_further && is_on_call(asked, step)? {
+        if !search_further && is_on_call(step)? {
             return Ok(None);
         }
     }
@@ -162,17 +150,6 @@ fn serves(candidate: &Candidate, asked: &Asked<'_>, step: OverflowStep) -> bool 
         && (candidate.district != asked.queue.district) == step.neighbouring
         && candidate.languages.contains(&asked.queue.language)
         && !asked.excluded.contains(&candidate.doctor)
-}
-
-impl OnCall {
-    /// Whether this one could serve the request in this step, with a free place.
-    pub(crate) fn serves(&self, asked: &Asked<'_>, step: OverflowStep) -> bool {
-        self.department == step.department
-            && (self.district != asked.queue.district) == step.neighbouring
-            && self.languages.contains(&asked.queue.language)
-            && (self.video || asked.queue.medium == Medium::Text)
-            && self.doctor.is_none_or(|doctor| !asked.excluded.contains(&doctor))
-    }
 }
 
 fn best<'a>(

@@ -70,17 +70,13 @@ impl Case {
         let departments = vec![self.queue.department, Department::GENERAL_PRACTICE];
         let chain = Chain { departments, patience: TimeDelta::minutes(5) };
         let asked = Asked::of(&self.queue, &chain, &self.request, &self.excluded);
-        let on_call = |asked: &Asked<'_>, step| {
-            let all = self.full.iter().chain(free).flat_map(|one| {
-                one.departments.iter().map(|department| OnCall {
-                    department: *department,
-                    district: one.district.clone(),
-                    languages: one.languages.clone(),
-                    video: true,
-                    doctor: Some(one.doctor),
-                })
-            });
-            Ok::<_, Infallible>(all.collect::<Vec<_>>().iter().any(|one| one.serves(asked, step)))
+        let on_call = |step: OverflowStep| {
+            Ok::<_, Infallible>(self.full.iter().chain(free).any(|one| {
+                one.departments.contains(&step.department)
+                    && (one.district != self.queue.district) == step.neighbouring
+                    && one.languages.contains(&self.queue.language)
+                    && !self.excluded.contains(&one.doctor)
+            }))
         };
         let pool = Pool::new(free.to_vec(), &self.shares, 0);
         match choose_doctor(&asked, &pool, on_call, now(), &MatchingPolicy::default()) {

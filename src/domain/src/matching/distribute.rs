@@ -5,11 +5,11 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BinaryHeap, HashMap, VecDeque, hash_map::Entry},
 };
 
 use super::{
-    choose::{Asked, Choice, OnCall, choose_doctor},
+    choose::{Asked, Choice, OverflowStep, choose_doctor},
     department::Department,
     policy::MatchingPolicy,
     pool::{Clocks, Pool},
@@ -17,8 +17,10 @@ use super::{
     score::QueueKey,
 };
 use crate::{
+    consultation::Medium,
     ids::{ConsultationId, StaffId},
     time::Timestamp,
+    words::Language,
 };
 
 /// Most choices of a round. The next round goes on; until then newer emergencies would wait.
@@ -43,11 +45,17 @@ pub trait Source {
         limit: usize,
     ) -> Result<Vec<Request>, Self::Error>;
 
-    /// Who is on call, free or not, in any department that the round may reach. Asked once at most.
+    /// Whether a doctor of this step who is none of `excluded` is on call, free or not, and takes the
+    /// queue's medium and language.
     ///
     /// # Errors
     /// Of the storage.
-    fn on_call(&mut self) -> Result<Vec<OnCall>, Self::Error>;
+    fn is_on_call(
+        &mut self,
+        queue: &Queue,
+        step: OverflowStep,
+        excluded: &[StaffId],
+    ) -> Result<bool, Self::Error>;
 }
 
 /// What a round begins with.
@@ -92,8 +100,8 @@ struct Round<'a, S: Source> {
     chains: HashMap<Department, Chain>,
     pool: Pool,
     source: &'a mut S,
-    /// Once it was asked for.
-    on_call: Option<Vec<OnCall>>,
+    /// What was asked already, for requests that nobody refused.
+    on_call: HashMap<(OverflowStep, String, Language, Medium), bool>,
     now: Timestamp,
     policy: &'a MatchingPolicy,
 }
@@ -109,7 +117,7 @@ pub fn distribute<S: Source>(
     policy: &MatchingPolicy,
 ) -> Result<Vec<Planned>, S::Error> {
     let Scene { queues, refused, chains, pool } = scene;
-    let mut round = Round { chains, pool, source, on_call: None, now, policy };
+    let mut round = Round { chains, pool, source, on_call: HashMap::new(), now, policy };
     let mut next: BinaryHeap<Reverse<(QueueKey, Place)>> = BinaryHeap::new();
     let mut fronts = Vec::with_capacity(queues.len());
     for (queue, oldest) in queues {
@@ -200,12 +208,14 @@ impl<S: Source> Round<'_, S> {
     ) -> Result<Option<Choice>, S::Error> {
         let Self { chains, pool, source, on_call, now, policy } = self;
         let Some(chain) = chains.get(&queue.department) else { return Ok(None) };
-        let is_on_call = |asked: &Asked<'_>, step| {
-            let known = match on_call {
-                Some(known) => known,
-                None => on_call.insert(source.on_call()?),
-            };
-            Ok(known.iter().any(|one| one.serves(asked, step)))
+        let is_on_call = |step| {
+            if !excluded.is_empty() {
+                return source.is_on_call(queue, step, excluded);
+            }
+            Ok(match on_call.entry((step, queue.district.clone(), queue.language, queue.medium)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => *unknown.insert(source.is_on_call(queue, step, &[])?),
+            })
         };
         choose_doctor(&Asked::of(queue, chain, request, excluded), pool, is_on_call, *now, policy)
     }

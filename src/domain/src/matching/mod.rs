@@ -24,7 +24,7 @@ mod histories;
 #[cfg(test)]
 mod plain;
 
-pub use choose::{Candidate, Choice, ChoiceReason, FreePlaces, OnCall, OverflowStep};
+pub use choose::{Candidate, Choice, ChoiceReason, FreePlaces, OverflowStep};
 pub use department::{Department, DepartmentRecord};
 pub use distribute::{Planned, ROUND, Scene, Source, distribute};
 pub use erlang_c::{QueueForecast, Staffing, StaffingQuestion, staffing};

@@ -6,8 +6,8 @@ use std::{cell::Cell, collections::HashMap, convert::Infallible};
 use chrono::{TimeDelta, TimeZone};
 
 use super::{
-    Candidate, Chain, Choice, ChoiceReason, Clocks, Department, HospitalShare, MatchingPolicy, OnCall,
-    OverflowStep, Planned, Pool, Queue, Refused, Request, Scene, Source, distribute, fairness::turns,
+    Candidate, Chain, Choice, ChoiceReason, Clocks, Department, HospitalShare, MatchingPolicy, OverflowStep,
+    Planned, Pool, Queue, Refused, Request, Scene, Source, distribute, fairness::turns,
 };
 use crate::{
     ids::{ConsultationId, HospitalId, StaffId},
@@ -195,19 +195,18 @@ impl Source for Stored<'_> {
         Ok(found)
     }
 
-    fn on_call(&mut self) -> Result<Vec<OnCall>, Infallible> {
-        let refused: Vec<StaffId> = self.world.waiting.iter().flat_map(|one| one.by.clone()).collect();
-        let of_doctor = |known: &Candidate| {
-            let entry = |department: &Department| OnCall {
-                department: *department,
-                district: known.district.clone(),
-                languages: known.languages.clone(),
-                video: true,
-                doctor: refused.contains(&known.doctor).then_some(known.doctor),
-            };
-            known.departments.iter().map(entry).collect::<Vec<_>>()
-        };
-        Ok(self.world.doctors.iter().flat_map(of_doctor).collect())
+    fn is_on_call(
+        &mut self,
+        queue: &Queue,
+        step: OverflowStep,
+        excluded: &[StaffId],
+    ) -> Result<bool, Infallible> {
+        Ok(self.world.doctors.iter().any(|known| {
+            known.departments.contains(&step.department)
+                && (known.district != queue.district) == step.neighbouring
+                && known.languages.contains(&queue.language)
+                && !excluded.contains(&known.doctor)
+        }))
     }
 }
 

@@ -20,7 +20,8 @@ use domain::{
     consultation::Command,
     ids::{ConsultationId, OfferId, StaffId},
     matching::{
-        Chain, Department, OnCall, Planned, Pool, Queue, ROUND, Refused, Request, Scene, Source, distribute,
+        Chain, Department, OverflowStep, Planned, Pool, Queue, ROUND, Refused, Request, Scene, Source,
+        distribute,
     },
     time::Timestamp,
 };
@@ -185,18 +186,10 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<(Vec<Plann
         visited: now - TimeDelta::days(i64::from(policy.continuity_days)),
     };
     let refused = refused(conn, since, skipped)?;
-    // Whether they are on call depends on who asks.
-    let apart: HashSet<StaffId> =
-        refused.iter().flat_map(|one| &one.by).chain(&skipped.silent).copied().collect();
     let ids = free.iter().map(|one| one.doctor).collect();
-    // Whoever of others is on call is free for nobody here.
-    let searched: HashSet<Department> =
-        served.iter().flat_map(|own| &chains[own].departments).copied().collect();
-    let searched: Vec<Department> = searched.into_iter().collect();
     let queues = queues(conn, &served)?;
     let scene = Scene { queues, pool: Pool::new(free, &shares, system), chains, refused };
-    let apart = apart.into_iter().collect();
-    let mut stored = Stored { conn, since, skipped, now, departments: &searched, apart };
+    let mut stored = Stored { conn, since, skipped, now };
     Ok((distribute(scene, &mut stored, now, policy)?, ids))
 }
 
@@ -232,10 +225,6 @@ struct Stored<'a> {
     since: Since,
     skipped: &'a Skipped,
     now: Timestamp,
-    /// The chains of those whom anybody who is free may serve.
-    departments: &'a [Department],
-    /// Doctors who refused somebody lately, or are silent.
-    apart: Vec<StaffId>,
 }
 
 impl Source for Stored<'_> {
@@ -256,9 +245,13 @@ impl Source for Stored<'_> {
         Ok(read)
     }
 
-    fn on_call(&mut self) -> Result<Vec<OnCall>, Failure> {
-        let mut all = doctor::on_call(self.conn, self.departments, &self.apart, self.now)?;
-        all.retain(|one| one.doctor.is_none_or(|doctor| !self.skipped.silent.contains(&doctor)));
-        Ok(all)
+    fn is_on_call(
+        &mut self,
+        queue: &Queue,
+        step: OverflowStep,
+        excluded: &[StaffId],
+    ) -> Result<bool, Failure> {
+        let excluded: Vec<StaffId> = self.skipped.silent.iter().chain(excluded).copied().collect();
+        Ok(doctor::is_on_call(self.conn, queue, step, &excluded, self.now)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::Text};
 
 use crate::{
     Live,
@@ -18,7 +18,7 @@ use domain::{
     consultation::Medium,
     ids::{HospitalId, StaffId},
     matching::{
-        Candidate, Department, FreePlaces, HospitalShare, OnCall,
+        Candidate, Department, FreePlaces, HospitalShare, OverflowStep, Queue,
         presence::{AwayReason, Presence},
     },
     time::{Timestamp, civil_day},
@@ -264,49 +264,38 @@ pub fn candidates(
     Ok((found, shares.into_values().collect()))
 }
 
-/// Who is on call in these departments, with free places or without: those in `apart` by themselves,
-/// the others once for each department, district and set of languages.
-pub fn on_call(
+/// Whether a doctor of this step who is none of `excluded` is on call, with free places or without, and
+/// takes the queue's medium and language.
+pub fn is_on_call(
     conn: &mut Conn,
-    departments: &[Department],
-    apart: &[StaffId],
+    queue: &Queue,
+    step: OverflowStep,
+    excluded: &[StaffId],
     now: Timestamp,
-) -> QueryResult<Vec<OnCall>> {
-    type Row = (Department, String, String, i32);
-    let mut all = Vec::new();
-    let entry = |(department, district, spoken, video_capacity): Row, doctor| OnCall {
-        department,
-        district,
-        languages: languages(&spoken),
-        video: video_capacity > 0,
-        doctor,
-    };
-    macro_rules! those {
-        () => {
-            doctor_department::table
-                .inner_join(doctor::table.inner_join(hospital::table))
-                .filter(doctor_department::department.eq_any(padded(departments)))
-                .filter(on_call!(now))
+) -> QueryResult<bool> {
+    let spoken = format!("%;{};%", queue.language.as_str());
+    let least_video = i32::from(queue.medium == Medium::Video);
+    macro_rules! anybody {
+        ($in_district:expr) => {
+            on_backend!(conn, c => diesel::select(diesel::dsl::exists(
+                doctor_department::table
+                    .inner_join(doctor::table.inner_join(hospital::table))
+                    .filter(doctor_department::department.eq(step.department))
+                    .filter($in_district)
+                    .filter(";".into_sql::<Text>().concat(doctor::languages).concat(";").like(&spoken))
+                    .filter(doctor::video_capacity.ge(least_video))
+                    .filter(doctor::staff_id.ne_all(padded(excluded)))
+                    .filter(on_call!(now)),
+            ))
+            .prepared()
+            .get_result(c))
         };
     }
-    let columns =
-        (doctor_department::department, hospital::district, doctor::languages, doctor::video_capacity);
-    let others: Vec<Row> = on_backend!(conn, c => those!()
-        .filter(doctor::staff_id.ne_all(padded(apart)))
-        .select(columns)
-        .distinct()
-        .prepared()
-        .load(c))?;
-    all.extend(others.into_iter().map(|row| entry(row, None)));
-    if !apart.is_empty() {
-        let known: Vec<(Row, StaffId)> = on_backend!(conn, c => those!()
-            .filter(doctor::staff_id.eq_any(padded(apart)))
-            .select((columns, doctor::staff_id))
-            .prepared()
-            .load(c))?;
-        all.extend(known.into_iter().map(|(row, doctor)| entry(row, Some(doctor))));
+    if step.neighbouring {
+        anybody!(hospital::district.ne(&queue.district))
+    } else {
+        anybody!(hospital::district.eq(&queue.district))
     }
-    Ok(all)
 }
 
 fn languages(stored: &str) -> Vec<Language> {
