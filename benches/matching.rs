@@ -81,7 +81,7 @@ impl Crowd {
     fn gather(runtime: &tokio::runtime::Runtime, engine: Engine, waiting: usize) -> anyhow::Result<Self> {
         let network = Network::fill(engine, waiting.max(HOSPITALS))?;
         let mut conn = network.connection()?;
-        for sql in statements(waiting) {
+        for sql in statements(engine, waiting) {
             run(&mut conn, &sql)?;
         }
         drop(conn);
@@ -122,7 +122,7 @@ fn run(conn: &mut Conn, sql: &str) -> anyhow::Result<()> {
 }
 
 /// Turns the workers of the sample network into a crowd; ids of workers serve for whatever is theirs.
-fn statements(waiting: usize) -> Vec<String> {
+fn statements(engine: Engine, waiting: usize) -> Vec<String> {
     let doctors = waiting / WAITING_PER_DOCTOR;
     let rare = waiting / 100;
     let numbered = "(SELECT id, created_at, row_number() OVER (ORDER BY id) - 1 AS i FROM worker)";
@@ -130,6 +130,11 @@ fn statements(waiting: usize) -> Vec<String> {
     // The first one in a hundred, and the first doctor of thirty, are of the rare department.
     let asked = format!("CASE WHEN n.i < {rare} THEN 'rare' ELSE 'busy_' || (n.i % {busy}) END");
     let of = format!("CASE WHEN n.i % {DEPARTMENTS} = 0 THEN 'rare' ELSE 'busy_' || (n.i % {busy}) END");
+    // No two ask at the same time: a microsecond later each.
+    let since = match engine {
+        Engine::Sqlite => "substr(n.created_at, 1, 19) || '.' || (100000 + n.i) || '+00:00'",
+        Engine::Postgres => "n.created_at + n.i * interval '1 microsecond'",
+    };
     let station = "(SELECT st.id FROM st WHERE st.k = n.i % 200)";
     let hospital = format!("(SELECT h.id FROM n h WHERE h.i = n.i % {HOSPITALS})");
     vec![
@@ -175,8 +180,8 @@ fn statements(waiting: usize) -> Vec<String> {
         format!(
             "INSERT INTO consultation (id, worker_id, check_in_id, station_id, lane, department, language, state, \
              complaint_sealed, symptoms, triage, requested_at, ranked_since, fence, queue) SELECT n.id, n.id, n.id, \
-             {station}, 'consultation_only', {asked}, 'zh', 'waiting', '', '[]', 'standard', n.created_at, \
-             n.created_at, 0, {asked} || '/standard/zh/text/district-' || (n.i % {DISTRICTS}) FROM n WHERE n.i < {waiting}"
+             {station}, 'consultation_only', {asked}, 'zh', 'waiting', '', '[]', 'standard', {since}, \
+             {since}, 0, {asked} || '/standard/zh/text/district-' || (n.i % {DISTRICTS}) FROM n WHERE n.i < {waiting}"
         ),
         "ANALYZE".to_owned(),
     ]

@@ -187,17 +187,28 @@ pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResu
 /// capacity. Of a statement that joins the hospital.
 macro_rules! on_call {
     ($now:expr) => {
+        on_duty!($now).and(diesel::dsl::exists(shift_of!($now)))
+    };
+}
+
+/// The conditions on the doctor's own row.
+macro_rules! on_duty {
+    ($now:expr) => {
         doctor::presence
             .eq_code(Presence::Available)
             .and(doctor::licence_verified_at.is_not_null())
             .and(doctor::licence_valid_until.ge(civil_day($now)))
             .and(doctor::capacity.gt(0))
-            .and(diesel::dsl::exists(
-                shift::table
-                    .filter(shift::staff_id.eq(doctor::staff_id))
-                    .filter(shift::starts_at.le(At($now)))
-                    .filter(shift::ends_at.gt(At($now))),
-            ))
+    };
+}
+
+/// The doctor's present shift.
+macro_rules! shift_of {
+    ($now:expr) => {
+        shift::table
+            .filter(shift::staff_id.eq(doctor::staff_id))
+            .filter(shift::starts_at.le(At($now)))
+            .filter(shift::ends_at.gt(At($now)))
     };
 }
 
@@ -285,7 +296,9 @@ pub fn is_on_call(
                     .filter(";".into_sql::<Text>().concat(doctor::languages).concat(";").like(&spoken))
                     .filter(doctor::video_capacity.ge(least_video))
                     .filter(doctor::staff_id.ne_all(padded(excluded)))
-                    .filter(on_call!(now)),
+                    .filter(on_duty!(now))
+                    // A value, not EXISTS, which PostgreSQL answers by reading all present shifts.
+                    .filter(shift_of!(now).select(shift::ends_at).single_value().is_not_null()),
             ))
             .prepared()
             .get_result(c))
