@@ -104,9 +104,14 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::check_in::check_ins_idle(conn, now, CheckInId::from_uuid(uuid::Uuid::nil()), 100)?;
     storage::consultation::consultation_live_of(conn, worker)?;
     storage::consultation::full::full_fetch(conn, ConsultationId::generate())?;
-    storage::consultation::full::full_fetch_live(conn, Live::of(Some(visit)), ConsultationId::generate())?;
+    storage::consultation::full::full_fetch_with_place(
+        conn,
+        Live::of(Some(visit)),
+        ConsultationId::generate(),
+        now,
+    )?;
     storage::consultation::full::full_of_doctor(conn, live, doctor)?;
-    storage::consultation::full::full_of_worker(conn, live, worker, None, 50)?;
+    storage::consultation::full::full_of_worker(conn, live, worker, (None, 50), now)?;
     storage::consultation::full::full_lock_live_of(conn, worker)?;
     storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
     let (general, since) =

@@ -122,6 +122,11 @@ impl MatchingPolicy {
         waiting_since + seconds(self.wait_limit_s)
     }
 
+    /// Whoever has waited since then or longer outranks all but emergencies.
+    pub fn overdue_since(&self, now: Timestamp) -> Timestamp {
+        now - seconds(self.wait_limit_s)
+    }
+
     /// When a waiting consultation ends after its worker left at `left_at`.
     pub(crate) fn absent_ends_at(&self, left_at: Timestamp) -> Timestamp {
         left_at + seconds(self.worker_return_s)

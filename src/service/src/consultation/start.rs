@@ -104,7 +104,8 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
         },
         red_flags: serde_json::to_string(&red_flags)?,
     };
-    let (row, ahead) = store::consultation_add(tx.conn, &snapshot, new)?;
+    let overdue_since = tx.app.policy.matching.overdue_since(tx.now);
+    let (row, ahead) = store::consultation_add(tx.conn, &snapshot, new, overdue_since)?;
     let active_at = known.facts.active_at;
     let here = Some((caller.station, active_at));
     let full = FullConsultation { row, offer: None, doctor: None, here, active_at, consents: true, ahead };
