@@ -173,3 +173,39 @@ async fn whoever_was_not_heard_lately_is_not_waited_for_either() {
     assert_eq!(offer_waiting(&app.state).await.expect("a round"), 1);
     assert_eq!(dermatologists.0.open_offers().await[0]["consultation_id"], waits.id);
 }
+
+/// An hour of a laptop that is shut, and a doctor without a camera.
+#[actix_web::test]
+async fn a_department_whose_doctors_are_silent_or_take_no_video_has_nobody_on_call() {
+    let app = TestApp::open_with(|config| {
+        config.policy["matching"]["heard_within_s"] = json!(30);
+    })
+    .await;
+    let operator = app.operator().await;
+    let alerts = async || operator.list("/api/v1/queue-alerts?open=true").await;
+    let basis = |shown: &serde_json::Value| shown["estimate"]["basis"].clone();
+    let dermatologist = app.doctor_of("dermatology").await;
+    app.pass(61);
+    let waits = app.asks_for(1, "dermatology").await;
+    assert_eq!(basis(&waits.asked), "nobody_on_call");
+    assert_eq!(watch_queues(&app.state).await.expect("a round"), 1);
+    let raised = alerts().await;
+    assert_eq!((&raised[0]["department"], &raised[0]["trouble"]), (&json!("dermatology"), &json!("nobody_on_call")));
+    // The laptop is opened again.
+    dermatologist.duty().await;
+    app.pass(6);
+    assert_eq!(watch_queues(&app.state).await.expect("a round"), 1);
+    assert_eq!(alerts().await, Vec::<serde_json::Value>::new());
+    assert_eq!(basis(&waits.now().await), "free");
+
+    let worker = app.open_screen().await.check_in(Worker::walk_in().phone("15900000077")).await;
+    app.only_by_text(&dermatologist.person).await;
+    let request = json!({"complaint": "样例", "lane": "consultation_only", "department": "dermatology",
+        "medium": "video"});
+    app.pass(6);
+    dermatologist.duty().await;
+    let asked = worker.request_consultation(request).await.expect_created();
+    assert_eq!(basis(&asked), "nobody_on_call");
+    assert_eq!(watch_queues(&app.state).await.expect("a round"), 1);
+    assert_eq!((&alerts().await[0]["trouble"], &alerts().await[0]["waiting"]), (&json!("nobody_on_call"), &json!(1)));
+}

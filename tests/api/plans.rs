@@ -157,6 +157,11 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::network::listing::figures(conn, now, now)?;
     storage::matching::doctor::candidates(conn, &[general], now)?;
     storage::matching::doctor::on_call(conn, &[general], &[doctor], now)?;
+    storage::matching::load::on_call_of(conn, &[general], now)?;
+    storage::matching::load::services(conn, &[doctor], now)?;
+    storage::matching::load::loads(conn, &[doctor], now)?;
+    storage::matching::queue::waiting_by_department(conn)?;
+    storage::matching::queue::waiting_by_queue(conn)?;
     storage::matching::offer::clock_and_open_offers(conn)?;
     storage::network::roster::coverage::next_on_call(conn, &[general], now)?;
     let window = domain::network::roster::Span { from: now, until: now + chrono::TimeDelta::days(3) };

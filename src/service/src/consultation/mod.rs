@@ -25,7 +25,7 @@ pub use message::{
 };
 pub(crate) use record::in_care;
 pub use record::{RecordView, read as read_record};
-pub use start::{StartInput, start};
+pub use start::{StartInput, prepare_start, start};
 pub use transfer::{TransferInput, TransferView, Transferred, is_silent, transfer};
 pub use view::{
     ConsultationView, ConsultationsView, fetch_for_doctor, fetch_for_worker, list_for_doctor, list_for_worker,

@@ -1,16 +1,14 @@
-//! Watches the queues: operators hear of a department where nobody is on call while somebody waits, or
-//! where somebody waits beyond the limit, by an alert and by mail. The alert ends by itself with its
+//! Watches the queues: operators hear of a department where somebody waits and nobody who can serve them
+//! is on call, or where somebody waits beyond the limit, by an alert and by mail. The alert ends by itself with its
 //! cause.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{distributor::queue_of, heard};
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
     jobs::rounds::{self, Job},
@@ -21,14 +19,14 @@ use domain::{
     event::care::QueueAlertEvent,
     ids::QueueAlertId,
     letter::LetterKind,
-    matching::{Department, QueueTrouble, queue_trouble},
+    matching::{Department, Queue, QueueTrouble, queue_trouble},
     staff::role::Role,
 };
 use storage::{
     Conn,
     matching::{
         alert::{self as store, QueueAlertRow},
-        doctor, queue,
+        load, queue,
     },
     network::roster::coverage::gap_readers,
 };
@@ -40,7 +38,7 @@ pub struct QueueAlertView {
     pub department: Department,
     /// What it was when the alert was raised.
     pub trouble: QueueTrouble,
-    /// How many waited when it was raised.
+    /// How many of those who waited it concerned when it was raised.
     #[schema(minimum = 0)]
     pub waiting: i64,
     /// Since when the first of them did.
@@ -82,6 +80,7 @@ fn view(row: QueueAlertRow) -> QueueAlertView {
 pub async fn watch_queues(app: &Arc<AppState>) -> Result<usize, Failure> {
     const RAISE: Job = Job::new("queue-alerts");
     const END: Job = Job::new("queue-alerts-over");
+    heard::look_where_waited(app).await?;
     let (fresh, over) = app.read(Actor::System, changes).await?;
     let raised = rounds::each(app, RAISE, fresh, |row| row.id, raise).await;
     let ended = rounds::each(app, END, over, |row| row.id, end).await;
@@ -91,26 +90,34 @@ pub async fn watch_queues(app: &Arc<AppState>) -> Result<usize, Failure> {
 /// The alerts to be raised, and those whose trouble is over.
 fn changes(conn: &mut Conn, app: &AppState) -> Result<(Vec<QueueAlertRow>, Vec<QueueAlertRow>), Failure> {
     let (now, departments) = (app.now(), app.departments());
-    let loads = doctor::loads(conn, now)?;
-    let on_call: HashSet<Department> =
-        loads.iter().filter(|load| load.places[0] > 0).map(|load| load.department).collect();
-    let mut troubled = HashMap::new();
-    for (department, waiting, oldest) in queue::waiting_by_department(conn)? {
-        let Some(oldest_since) = oldest else { continue };
-        let served = departments.chain(department).iter().any(|one| on_call.contains(one));
-        if let Some(trouble) = queue_trouble(oldest_since, served, now, &app.policy.matching) {
-            let id = QueueAlertId::generate();
-            let row = QueueAlertRow {
-                id,
-                department,
-                trouble,
-                waiting,
-                oldest_since,
-                raised_at: now,
-                ended_at: None,
-            };
-            troubled.insert(department, row);
-        }
+    let services = load::services(conn, &app.silent_doctors.known(), now)?;
+    let is_served = |queue: &Queue| {
+        let chain = departments.chain(queue.department);
+        services.iter().any(|one| {
+            one.is_by(queue.medium)
+                && one.languages.contains(&queue.language)
+                && chain.contains(&one.department)
+        })
+    };
+    let mut troubled: HashMap<Department, QueueAlertRow> = HashMap::new();
+    for (name, waiting, oldest) in queue::waiting_by_queue(conn)? {
+        let Some((queue, oldest_since)) = queue_of(&name).zip(oldest) else { continue };
+        let Some(trouble) = queue_trouble(oldest_since, is_served(&queue), now, &app.policy.matching) else {
+            continue;
+        };
+        let row = QueueAlertRow {
+            id: QueueAlertId::generate(),
+            department: queue.department,
+            trouble,
+            waiting: 0,
+            oldest_since,
+            raised_at: now,
+            ended_at: None,
+        };
+        let known = troubled.entry(queue.department).or_insert(row);
+        known.trouble = known.trouble.min(trouble);
+        known.waiting += waiting;
+        known.oldest_since = known.oldest_since.min(oldest_since);
     }
     let (known, over): (Vec<_>, Vec<_>) =
         store::queue_alerts_open(conn)?.into_iter().partition(|open| troubled.contains_key(&open.department));

@@ -200,6 +200,7 @@ macro_rules! on_call {
             ))
     };
 }
+pub(super) use on_call as on_call_now;
 
 diesel::alias!(doctor as free: Free);
 
@@ -309,7 +310,7 @@ pub fn on_call(
     Ok(all)
 }
 
-fn languages(stored: &str) -> Vec<Language> {
+pub(super) fn languages(stored: &str) -> Vec<Language> {
     stored.split(';').filter_map(Language::parse).collect()
 }
 
@@ -329,35 +330,6 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
         .prepared()
         .execute(conn)
         .map(|_| ())
-}
-
-/// The load of one department.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DepartmentLoad {
-    pub department: Department,
-    /// Sum of the capacities of its doctors on call, for text and for video.
-    pub places: [i64; 2],
-    /// How many of these are taken.
-    pub taken: [i64; 2],
-}
-
-/// The load of each department that has doctors on call. A doctor of two departments counts in both.
-pub fn loads(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<DepartmentLoad>> {
-    type Sums = (Option<i64>, Option<i64>);
-    let rows: Vec<(Department, Sums, Sums)> = on_backend!(conn, c => doctor_department::table
-        .inner_join(doctor::table)
-        .filter(on_call!(now))
-        .group_by(doctor_department::department)
-        .select((
-            doctor_department::department,
-            (diesel::dsl::sum(doctor::capacity), diesel::dsl::sum(doctor::video_capacity)),
-            (diesel::dsl::sum(doctor::live), diesel::dsl::sum(doctor::live_video)),
-        ))
-        .load(c))?;
-    let both = |(text, video): Sums| [text.unwrap_or(0), video.unwrap_or(0)];
-    let load =
-        |(department, places, taken)| DepartmentLoad { department, places: both(places), taken: both(taken) };
-    Ok(rows.into_iter().map(load).collect())
 }
 
 /// A hospital's weight.

@@ -2,5 +2,6 @@
 
 pub mod alert;
 pub mod doctor;
+pub mod load;
 pub mod offer;
 pub mod queue;
