@@ -75,7 +75,7 @@ pub fn no_show(
     let command =
         Command::NoShow { doctor: caller.staff, last_heard: presence(tx.app, &known).last_heard_at };
     let ended = known.act(tx, &command)?;
-    prescription::withdraw_unsigned_of(tx, id)?;
+    prescription::withdraw_unsigned_of(tx, id, None)?;
     view(tx.conn, tx.app, &ended)
 }
 

@@ -265,7 +265,7 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
         ConsultationEvent::Completed { doctor, .. } => free_after_care(tx, *doctor, medium)?,
         ConsultationEvent::Transferred { doctor, .. } => {
             // As when the doctor was lost; and they have notes to write as after any other.
-            super::prescription::withdraw_unsigned_of(tx, before.id)?;
+            super::prescription::withdraw_unsigned_of(tx, before.id, Some(*doctor))?;
             free_after_care(tx, *doctor, medium)?;
         }
         ConsultationEvent::OfferExpired { doctor, .. } => {
@@ -275,7 +275,7 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
         }
         ConsultationEvent::Requeued { doctor, released, .. } => {
             // The next doctor starts without the previous doctor's drafts.
-            super::prescription::withdraw_unsigned_of(tx, before.id)?;
+            super::prescription::withdraw_unsigned_of(tx, before.id, Some(*doctor))?;
             doctor::capacity_release(tx.conn, *doctor, medium)?;
             if !released {
                 duty::make_away(tx, *doctor, AwayReason::LostLine)?;

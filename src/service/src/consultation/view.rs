@@ -183,7 +183,8 @@ pub fn fetch_for_doctor(
     let known = doctors(doctor, store::full::full_fetch(conn, id)?)?;
     shown.note(known.snapshot.worker, Part::Consultation, id);
     let mut shown = view(conn, app, &known)?;
-    if !known.full.consents || !in_care(conn, app, id, shown.state, shown.ended_at)? {
+    let writer = known.full.row.doctor_id;
+    if !known.full.consents || !in_care(conn, app, writer, id, shown.state, shown.ended_at)? {
         shown.withhold();
     }
     Ok(shown)
