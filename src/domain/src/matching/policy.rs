@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::{bounds::Bounds, time::Timestamp, triage::TriageWeights};
+use crate::{bounds::Bounds, staff::MAX_CAPACITY, time::Timestamp, triage::TriageWeights};
 
 /// The matching policy. Source: the project's design, matching. Waits and weights are our defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct MatchingPolicy {
     pub wrap_up_s: u32,
     /// A doctor who was not heard from for longer than this gets no offers, in seconds.
     pub heard_within_s: u32,
+    /// The most consultations by text that a doctor can be given at once; whoever had more places before
+    /// keeps them until they are changed.
+    pub most_text_places: u32,
     /// Points per triage level.
     pub weights: TriageWeights,
 }
@@ -58,6 +61,8 @@ impl Default for MatchingPolicy {
             // Our default: the time to write a note. Source of the other: the project's design, duty.
             wrap_up_s: 30,
             heard_within_s: 30,
+            // Source: the project's design, duty and capacity ("text up to 3").
+            most_text_places: 3,
             weights: TriageWeights::default(),
         }
     }
@@ -79,6 +84,7 @@ impl MatchingPolicy {
             no_show_after_s,
             wrap_up_s,
             heard_within_s,
+            most_text_places,
             weights,
         } = self;
         bounds.within("offer_expiry_s", *offer_expiry_s, 5..=600);
@@ -91,6 +97,7 @@ impl MatchingPolicy {
         bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
         bounds.within("wrap_up_s", *wrap_up_s, 0..=600);
         bounds.within("heard_within_s", *heard_within_s, 20..=86_400);
+        bounds.within("most_text_places", *most_text_places, 1..=MAX_CAPACITY.unsigned_abs());
         for (key, shorter) in [("offer_expiry_s", offer_expiry_s), ("wait_limit_s", wait_limit_s)] {
             bounds.longer("unserved_after_s", *unserved_after_s, key, *shorter);
         }

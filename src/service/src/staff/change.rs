@@ -211,6 +211,11 @@ pub(crate) fn write(
             return Err(Refusal::moved_on("has_patients").into());
         }
         refuse_taken_licence(tx.conn, row, &doctor.licence_no)?;
+        if doctor.capacity != old.capacity
+            && let Some((code, message)) = too_many_places(tx.app, doctor.capacity)
+        {
+            return Err(Refusal::field("capacity", code, message).into());
+        }
         let languages: Vec<&str> = doctor.languages.iter().map(|language| language.as_str()).collect();
         let same_licence =
             old.licence_no == doctor.licence_no && old.licence_valid_until == doctor.licence_valid_until;
@@ -301,6 +306,17 @@ fn too_small(field: &str, live: i32) -> Refusal {
         format!("The doctor holds {live} consultations now; the capacity must not be smaller."),
     );
     Refusal::field(field, "out_of_range", message)
+}
+
+/// The code and message of the problem of more places for text than the policy allows.
+pub(crate) fn too_many_places(app: &AppState, wanted: i32) -> Option<(&'static str, Bilingual)> {
+    let most = app.policy.matching.most_text_places;
+    let fits = u32::try_from(wanted).is_ok_and(|wanted| wanted <= most);
+    let message = Bilingual::made(
+        format!("本网络每名医生同时的图文问诊最多 {most} 个。"),
+        format!("In this network a doctor has at most {most} consultations by text at once."),
+    );
+    (!fits).then_some(("out_of_range", message))
 }
 
 /// The refusal of a value that somebody else has.
