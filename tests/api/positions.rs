@@ -12,6 +12,7 @@ use crate::{
 struct Waits<'a> {
     worker: WorkerAtStation<'a>,
     consultation: String,
+    has_left: bool,
 }
 
 impl Waits<'_> {
@@ -35,7 +36,7 @@ async fn asks<'a>(app: &'a TestApp, number: usize, chance: &mut Chance) -> (Wait
     let request = json!({"complaint": "样例", "lane": "consultation_only", "department": department,
         "symptoms": symptoms});
     let asked = worker.request_consultation(request).await.expect_created();
-    (Waits { worker, consultation: id_in(&asked).to_owned() }, asked)
+    (Waits { worker, consultation: id_in(&asked).to_owned(), has_left: false }, asked)
 }
 
 #[actix_web::test]
@@ -52,24 +53,23 @@ async fn a_position_is_one_more_than_the_number_of_those_who_are_served_before()
             // Also two at the same moment; the limit is fifteen minutes.
             app.pass(chance.one(&[0, 1, 59, 120, 299]));
             if chance.once_in(4) {
-                let leaves = &all[chance.below(all.len())].worker;
-                leaves.leave().await;
+                // Nobody waits for somebody who is away.
+                let leaves = chance.below(all.len());
+                all[leaves].worker.leave().await;
+                all[leaves].has_left = true;
             }
-            for waits in &all {
+            for waits in all.iter().filter(|waits| !waits.has_left) {
                 for shown in waits.shown(&app).await {
                     is_as_served(&app, &waits.consultation, &shown);
                 }
             }
         }
     }
-    assert_eq!(levels.len(), 4, "{levels:?}");
+    assert!(levels.len() >= 3, "{levels:?}");
 }
 
-/// Whoever has left keeps the place, but nobody is served before they are back.
 fn is_as_served(app: &TestApp, id: &str, shown: &Value) {
     let order = plain::order(app);
-    let place = order.values().find_map(|queue| queue.iter().position(|one| one.to_string() == id));
-    if let Some(before) = place {
-        assert_eq!(shown["position"], json!(before + 1), "{shown} in {order:?}");
-    }
+    let before = order.values().find_map(|queue| queue.iter().position(|one| one.to_string() == id));
+    assert_eq!(shown["position"], json!(before.expect("waits") + 1), "{shown} in {order:?}");
 }

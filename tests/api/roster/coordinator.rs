@@ -104,8 +104,9 @@ async fn a_coordinator_changes_the_doctors_of_their_hospital_and_verifies_no_lic
     let (own, operator) = (own.token.as_str(), seed.operator.token.as_str());
     let path = |id: StaffId| format!("/api/v1/staff/{id}");
     let doctor = path(seed.doctor.id);
-    let shown = app.get(own, &doctor).await.expect(200);
+    let mut shown = app.get(own, &doctor).await.expect(200);
     assert_eq!(shown["doctor"]["licence_verified"], true);
+    shown["doctor"]["licence_no"] = json!("SAMPLE-1");
     // Everything else does not exist for them.
     let names = json!({"name_zh": "样例", "name_en": "Sample", "hospital_id": seed.hospital,
         "doctor": shown["doctor"]});
@@ -119,11 +120,12 @@ async fn a_coordinator_changes_the_doctors_of_their_hospital_and_verifies_no_lic
             "hospital_id": seed.hospital, "doctor": doctor})
     };
     let mut wanted = shown["doctor"].clone();
+    app.put(operator, &doctor, "\"1\"", change(&wanted)).await.expect(200);
     wanted["departments"] = json!(["dermatology", "general_practice"]);
     wanted["languages"] = json!(["en", "zh"]);
     (wanted["capacity"], wanted["video_capacity"]) = (json!(1), json!(0));
     app.put(own, &doctor, "\"7\"", change(&wanted)).await.problem(412, "precondition_failed");
-    let changed = app.put(own, &doctor, "\"1\"", change(&wanted)).await.expect(200);
+    let changed = app.put(own, &doctor, "\"2\"", change(&wanted)).await.expect(200);
     assert_eq!(changed["doctor"], wanted);
     assert_eq!(app.get(operator, &doctor).await.expect(200)["doctor"], wanted);
     // So is the licence, but not that it is good: an operator verifies it anew, and until then the doctor
