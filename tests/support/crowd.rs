@@ -9,12 +9,12 @@ use super::{
     worker::{Worker, WorkerAtStation},
 };
 use crypto::tokens::Role;
+use diesel::prelude::*;
 use domain::{
     ids::{HospitalId, ShiftId, StaffId},
     matching::{Department, presence::Presence},
 };
 use service::{Actor, Failure};
-use diesel::prelude::*;
 use storage::{network as store, on_backend, schema::doctor as doctor_table, sql_types::At};
 
 /// Doctors alike.

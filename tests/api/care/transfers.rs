@@ -367,7 +367,8 @@ async fn a_returned_prescription_stays_its_prescribers_to_correct_after_the_cons
         let reason = json!({"reason": "样例：剂量请再核对", "code": "dose"});
         pharmacist.send_back(&prescription, reason).await.expect_ok();
         // Before anybody else has the worker, and while the next doctor has them.
-        let version = |view: &Value| u32::try_from(view["version"].as_u64().expect("a version")).expect("small");
+        let version =
+            |view: &Value| u32::try_from(view["version"].as_u64().expect("a version")).expect("small");
         let read = author.prescription(&prescription).await.expect_ok();
         assert_eq!(read["reason"], json!("样例：剂量请再核对"));
         let edited = author.edit(&prescription, version(&read), &["PCM-C300"]).await.expect_ok();

@@ -30,7 +30,9 @@ use draft::{PrescriptionInput, body_of};
 use machine::Loaded;
 use storage::{
     Conn, Live, StoreError,
-    prescription::{self as store, ConsultationFacts, LicenceRow, OpenPrescription, PrescriptionFilter, PrescriptionRow},
+    prescription::{
+        self as store, ConsultationFacts, LicenceRow, OpenPrescription, PrescriptionFilter, PrescriptionRow,
+    },
 };
 use view::{PrescriptionPage, PrescriptionView, Reader, view, views};
 
@@ -171,7 +173,8 @@ pub fn open_draft(
     doctor: StaffId,
 ) -> Result<Option<Refusal>, Failure> {
     let open = store::prescription_open_of(conn, consultation)?;
-    let prevents = |open: &OpenPrescription| open.state == PrescriptionState::Draft && open.doctor_id == doctor;
+    let prevents =
+        |open: &OpenPrescription| open.state == PrescriptionState::Draft && open.doctor_id == doctor;
     Ok(open.filter(prevents).map(open_already))
 }
 

@@ -158,13 +158,14 @@ fn ensure_hospital_may(
         problems.push(FieldProblem { field, code, message });
     };
     if input.hospital_id != Some(hospital) {
-        let message =
-            Bilingual::fixed("只有运营方能调动医生。", "Only an operator moves a doctor to another hospital.");
+        let message = Bilingual::fixed(
+            "只有运营方能调动医生。",
+            "Only an operator moves a doctor to another hospital.",
+        );
         add("hospital_id", message);
     }
     if let (Some(old), Some(new)) = (store::doctor_details(conn, id)?, &input.doctor) {
-        let same =
-            old.licence_no == new.licence_no && old.licence_valid_until == new.licence_valid_until;
+        let same = old.licence_no == new.licence_no && old.licence_valid_until == new.licence_valid_until;
         if new.licence_verified != (same && old.licence_verified_at.is_some()) {
             let message = Bilingual::fixed(
                 "执照由运营方核验：号码或有效期更改后为 false，否则保持不变。",

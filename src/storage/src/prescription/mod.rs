@@ -366,10 +366,7 @@ pub struct OpenPrescription {
 }
 
 /// The open prescription of a consultation.
-pub fn prescription_open_of(
-    conn: &mut Conn,
-    id: ConsultationId,
-) -> QueryResult<Option<OpenPrescription>> {
+pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<OpenPrescription>> {
     on_backend!(conn, c => prescription::table
         .filter(prescription::consultation_id.eq(id))
         .filter(prescription::state.eq_any_code(LIVE))
