@@ -30,6 +30,8 @@ pub struct MatchingPolicy {
     /// How long a worker who left while waiting may come back, in seconds;
     /// until then no offer is made.
     pub worker_return_s: u32,
+    /// How often a screen repeats the call of a worker who is away, in seconds.
+    pub call_again_s: u32,
     /// How long a doctor waits for a silent worker, in seconds, before the
     /// consultation may be ended as a no-show.
     pub no_show_after_s: u32,
@@ -57,6 +59,8 @@ impl Default for MatchingPolicy {
             unserved_after_s: 2 * 60 * 60,
             // Our defaults: the time to walk to another station; twice the idle timeout of a screen.
             worker_return_s: 5 * 60,
+            // Our default: often enough for somebody who looks up now and then.
+            call_again_s: 60,
             no_show_after_s: 3 * 60,
             // Our default: the time to write a note. Source of the other: the project's design, duty.
             wrap_up_s: 30,
@@ -81,6 +85,7 @@ impl MatchingPolicy {
             continuity_days,
             unserved_after_s,
             worker_return_s,
+            call_again_s,
             no_show_after_s,
             wrap_up_s,
             heard_within_s,
@@ -94,6 +99,7 @@ impl MatchingPolicy {
         bounds.within("continuity_days", *continuity_days, 0..=365);
         bounds.within("unserved_after_s", *unserved_after_s, 60..=604_800);
         bounds.within("worker_return_s", *worker_return_s, 0..=3_600);
+        bounds.within("call_again_s", *call_again_s, 10..=3_600);
         bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
         bounds.within("wrap_up_s", *wrap_up_s, 0..=600);
         bounds.within("heard_within_s", *heard_within_s, 20..=86_400);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Loaded, act,
+    Loaded, act, called,
     view::{ConsultationView, lock_of_doctor, view},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub struct WorkerPresence {
     pub last_heard_at: Option<DateTime<Utc>>,
     /// Since when they have been checked in nowhere, while the consultation is live.
     pub left_at: Option<DateTime<Utc>>,
-    /// Since when the screen that they left calls them: they would be next.
+    /// Since when the screen that they left calls them: their turn has come.
     pub called_at: Option<DateTime<Utc>>,
     /// Until when their place in the queue is held while they are away.
     pub held_until: Option<DateTime<Utc>>,
@@ -147,7 +147,7 @@ pub(crate) fn alert_silent(
 }
 
 /// Corrects consultations whose presence state does not match the check-ins, as after two
-/// concurrent transactions, calls the workers who are away and would be next, and ends the consultations
+/// concurrent transactions, calls the workers who are away and whose turn has come, and ends the consultations
 /// of those who did not come back in time. Returns how many ended.
 ///
 /// # Errors
@@ -160,10 +160,10 @@ pub async fn sweep_absent(app: &Arc<AppState>) -> Result<usize, Failure> {
     let astray =
         |conn: &mut Conn, after| Ok(store::consultations_with_wrong_presence(conn, after, rounds::PAGE)?);
     let seen = rounds::every(app, RECONCILE, |(id, ..)| *id, astray, reconcile_presence).await?;
-    let next = |conn: &mut Conn, after| Ok(store::called::consultations_to_call(conn, after, rounds::PAGE)?);
     // Before the end: whose turn comes now has the whole time again.
+    let due = called::whose_turn_came(app).await?;
     let call = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::Call).map(|_| 0);
-    let called = rounds::every(app, CALL, |id| *id, next, call).await?;
+    let called = rounds::each(app, CALL, due, |id| *id, call).await;
     let absent =
         move |conn: &mut Conn, after| Ok(store::consultations_absent(conn, before, after, rounds::PAGE)?);
     let end = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::EndAbsent).map(|_| 1);

@@ -147,7 +147,7 @@ impl Machine for Loaded {
             tx.wake(Topic::Matching);
         }
         if matches!(event, ConsultationEvent::Called { .. }) {
-            now.left_station.into_iter().for_each(|station| tx.wake(Topic::Screen(station)));
+            tx.wake(Topic::Screen(now.left_station.unwrap_or(self.full.row.station_id)));
         }
         Ok(())
     }

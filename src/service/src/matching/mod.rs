@@ -8,6 +8,7 @@ pub(crate) mod offer;
 pub mod watch;
 
 pub use distributor::offer_waiting;
+pub(crate) use distributor::queue_of;
 pub use heard::look_where_waited;
 pub use watch::watch_queues;
 
