@@ -132,11 +132,9 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::full::full_with_earlier(conn, ConsultationId::generate(), 11)?;
     storage::consultation::message::messages_after(conn, live, ConsultationId::generate(), None, 50)?;
     storage::consultation::called::called_at(conn, live, StationId::generate(), 20)?;
-    storage::consultation::called::consultations_to_call(
-        conn,
-        ConsultationId::from_uuid(uuid::Uuid::nil()),
-        50,
-    )?;
+    storage::consultation::called::departments_away(conn)?;
+    storage::consultation::called::away_after(conn, ConsultationId::from_uuid(uuid::Uuid::nil()), 50)?;
+    storage::consultation::offers_off_duty(conn, OfferId::from_uuid(uuid::Uuid::nil()), 50)?;
     storage::consultation::transfer::transfers_of(conn, ConsultationId::generate())?;
     storage::prescription::prescriptions_list(conn, live, PrescriptionFilter::Worker(worker), None, 21)?;
     storage::triage::facts::worker_and_last_visit(conn, worker, now, now)?;
