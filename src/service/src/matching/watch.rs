@@ -4,11 +4,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{distributor::queue_of, heard};
+use super::{heard, queue_of};
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
     jobs::rounds::{self, Job},
@@ -30,6 +30,9 @@ use storage::{
     },
     network::roster::coverage::gap_readers,
 };
+
+/// An alert that comes and goes is told by mail once in this time. Our default.
+const TOLD_AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// A department whose queue is, or was, in trouble.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,18 +76,25 @@ fn view(row: QueueAlertRow) -> QueueAlertView {
     QueueAlertView { id, department, trouble, waiting, oldest_since, raised_at, ended_at }
 }
 
-/// Raises and ends alerts of queues. Returns how many.
+/// Raises and ends alerts of queues, and tells operators of them by mail: of the same trouble of a
+/// department once an hour at most. Returns how many were raised or ended.
 ///
 /// # Errors
 /// The failure of one of them, after the others.
 pub async fn watch_queues(app: &Arc<AppState>) -> Result<usize, Failure> {
     const RAISE: Job = Job::new("queue-alerts");
     const END: Job = Job::new("queue-alerts-over");
+    const TELL: Job = Job::new("queue-letters");
     heard::look_where_waited(app).await?;
     let (fresh, over) = app.read(Actor::System, changes).await?;
-    let raised = rounds::each(app, RAISE, fresh, |row| row.id, raise).await;
+    // First: a department has one open alert, also when its trouble is another one by now.
     let ended = rounds::each(app, END, over, |row| row.id, end).await;
-    raised.and(ended).outcome()
+    let raised = rounds::each(app, RAISE, fresh, |row| row.id, raise).await;
+    let untold =
+        |conn: &mut Conn, app: &AppState| Ok(store::queue_alerts_untold(conn, app.now() - TOLD_AGAIN_AFTER)?);
+    let untold = app.read(Actor::System, untold).await?;
+    let told = rounds::each(app, TELL, untold, |row| row.id, tell).await;
+    raised.and(ended).and(told).outcome()
 }
 
 /// The alerts to be raised, and those whose trouble is over.
@@ -119,8 +129,9 @@ fn changes(conn: &mut Conn, app: &AppState) -> Result<(Vec<QueueAlertRow>, Vec<Q
         known.waiting += waiting;
         known.oldest_since = known.oldest_since.min(oldest_since);
     }
-    let (known, over): (Vec<_>, Vec<_>) =
-        store::queue_alerts_open(conn)?.into_iter().partition(|open| troubled.contains_key(&open.department));
+    let (known, over): (Vec<_>, Vec<_>) = store::queue_alerts_open(conn)?
+        .into_iter()
+        .partition(|open| troubled.get(&open.department).is_some_and(|now| now.trouble == open.trouble));
     for open in known {
         troubled.remove(&open.department);
     }
@@ -139,6 +150,15 @@ fn raise(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {
         oldest_since: row.oldest_since,
     };
     tx.record(row.id, event, Recipients::nobody())?;
+    Ok(1)
+}
+
+/// Tells operators by mail.
+fn tell(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {
+    // Another instance may have been faster.
+    if !store::queue_alert_told(tx.conn, row.id, tx.now)? {
+        return Ok(0);
+    }
     let (department, trouble) = (tx.app.departments().label(row.department), row.trouble.label());
     let text = format!(
         "{} {}: {} ({}) / {} ({})\n\n{}",
@@ -149,7 +169,7 @@ fn raise(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {
             letter::write(tx, LetterKind::QueueTrouble, reader, None, &text)?;
         }
     }
-    Ok(1)
+    Ok(0)
 }
 
 fn end(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {
