@@ -9,7 +9,7 @@ use crate::support::{
     rush::{expect_tally, tally},
 };
 use domain::ids::WorkerId;
-use service::matching::{expire_offers, offer_waiting, requeue_lost};
+use service::matching::{expire_offers, give_up_unserved, offer_waiting, requeue_lost};
 use storage::{on_backend, schema::event};
 
 const REASON: &str = "皮疹，我无法判断";
@@ -426,5 +426,37 @@ async fn what_an_earlier_doctor_corrects_keeps_the_next_one_from_nothing() {
     author.edit(id_in(&own), version, &["PCM-C300"]).await.expect_refused(Code::NotFound);
     next.edit(id_in(&own), version, &["PCM-C300"]).await.expect_ok();
     worker.rate(&id, 5).await.expect_ok();
+    app.sound().await;
+}
+
+#[actix_web::test]
+async fn what_nobody_signed_again_ends_with_the_consultation() {
+    let app = TestApp::open().await;
+    let (author, pharmacist) = (app.doctor().await, Pharmacist::new(&app, &app.network().await.pharmacist));
+    for person in [&author.person, &pharmacist.person] {
+        app.open_signing_window(person, 200).await;
+    }
+    for (number, unserved) in [(1, false), (2, true)] {
+        let person = Worker::walk_in().phone(&format!("1562000000{number}")).born("1990-05-01");
+        let worker = app.open_screen().await.check_in(person).await;
+        let id = author.consult_with(&worker).await;
+        let drafted = author.prescribe(&id, &["PCM-T500"]).await.expect_created();
+        let prescription = id_in(&drafted).to_owned();
+        author.sign(&prescription).await.expect_ok();
+        author.transfer(&id, json!({"department": "psychiatry"})).await.expect_ok();
+        let returned =
+            pharmacist.send_back(&prescription, json!({"reason": "样例：请核对"})).await.expect_ok();
+        author.go_off_duty().await;
+        if unserved {
+            app.pass(2 * 60 * 60 + 1);
+            assert_eq!(give_up_unserved(&app.state).await.expect("a round"), 1);
+        } else {
+            worker.cancel_consultation(&id).await.expect_ok();
+        }
+        let read = author.prescription(&prescription).await.expect_ok();
+        assert_eq!(read["state"], "void");
+        let version = u32::try_from(returned["version"].as_u64().expect("a version")).expect("small");
+        author.edit(&prescription, version, &["PCM-C300"]).await.expect_refused(Code::StateMovedOn);
+    }
     app.sound().await;
 }

@@ -102,9 +102,7 @@ impl Consultation {
         let latest = [self.requeued_at, self.called_at].into_iter().flatten().fold(left_at, Timestamp::max);
         Some(policy.absent_ends_at(latest))
     }
-}
 
-impl Consultation {
     /// When the worker was called last: the call is repeated while their place is held.
     pub fn last_called_at(&self, now: Timestamp, policy: &MatchingPolicy) -> Option<Timestamp> {
         let again = TimeDelta::seconds(i64::from(policy.call_again_s.max(1)));

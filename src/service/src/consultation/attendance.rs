@@ -15,7 +15,6 @@ use crate::{
     AppState, Failure, Recipients, Tx,
     caller::{self, StaffCaller},
     jobs::rounds::{self, Job},
-    prescription,
 };
 use coordination::Topic;
 use domain::{
@@ -75,7 +74,6 @@ pub fn no_show(
     let command =
         Command::NoShow { doctor: caller.staff, last_heard: presence(tx.app, &known).last_heard_at };
     let ended = known.act(tx, &command)?;
-    prescription::withdraw_unsigned_of(tx, id, None)?;
     view(tx.conn, tx.app, &ended)
 }
 

@@ -286,14 +286,23 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
             if let Some(doctor) = before.doctor {
                 doctor::capacity_release(tx.conn, doctor, medium)?;
             }
+            withdraw_unsigned(tx, before)?;
         }
+        ConsultationEvent::Unserved { .. } => withdraw_unsigned(tx, before)?,
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::WorkerLeft { .. }
         | ConsultationEvent::Called { .. }
         | ConsultationEvent::WorkerBack { .. }
-        | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => {}
+    }
+    Ok(())
+}
+
+/// Withdraws what nobody will sign any more, if a doctor has or had the consultation that ends.
+fn withdraw_unsigned(tx: &mut Tx<'_>, before: &Consultation) -> Result<(), Failure> {
+    if before.doctor.is_some() || before.requeued_at.is_some() {
+        super::prescription::withdraw_unsigned_of(tx, before.id, None)?;
     }
     Ok(())
 }

@@ -68,18 +68,23 @@ pub(crate) async fn look(app: &Arc<AppState>, departments: &[Department]) -> Res
         return Ok(());
     }
     let (now, known) = (app.now(), app.departments());
+    // Whoever asks meanwhile goes on with what was known before.
     let due: HashSet<Department> = app.silent_doctors.with(|found| {
-        let reached = departments.iter().flat_map(|own| known.chain(*own));
-        reached.filter(|one| found.looked_at.get(one).is_none_or(|at| now - *at >= MAX_AGE)).collect()
+        // What a request names may be no department.
+        let asked = departments.iter().filter(|own| known.contains(**own));
+        let reached = asked.flat_map(|own| known.chain(*own));
+        let is_due = |one: &Department| found.looked_at.get(one).is_none_or(|at| now - *at >= MAX_AGE);
+        let due: HashSet<Department> = reached.filter(is_due).collect();
+        found.looked_at.extend(due.iter().map(|one| (*one, now)));
+        due
     });
     if due.is_empty() {
         return Ok(());
     }
-    let of: Vec<Department> = due.iter().copied().collect();
+    let of: Vec<Department> = due.into_iter().collect();
     let doctors = app.read(Actor::System, move |conn, _| Ok(load::on_call_of(conn, &of, now)?)).await?;
     let silent = silent(app, &doctors).await;
     let changed = app.silent_doctors.with(|found| {
-        found.looked_at.extend(due.into_iter().map(|one| (one, now)));
         let before = found.doctors.clone();
         for doctor in &doctors {
             found.doctors.remove(doctor);
