@@ -61,8 +61,12 @@ async fn the_next_72_hours_show_levels_and_gaps_of_the_network_or_of_a_hospital(
     shift(&app, operator, &seed.pharmacist, "2026-11-24T12:00:00Z", "2026-11-25T00:00:00Z").await;
     let network = app.get(operator, COVERAGE).await.expect(200);
     assert_eq!(network["until"], "2026-11-26T02:00:00Z");
-    let practice = &network["departments"][0];
-    assert_eq!(network["departments"].as_array().map(Vec::len), Some(1), "only departments with doctors");
+    let departments = network["departments"].as_array().expect("a list");
+    let of = |code: &str| departments.iter().find(|one| one["department"] == code).expect("a department");
+    let practice = of("general_practice");
+    // One that the network has, but no doctor, has a gap from end to end.
+    assert_eq!((departments.len(), &of("surgery")["doctors"]), (15, &json!(0)));
+    assert_eq!(gaps(of("surgery")), [("11-23T02:00".to_owned(), "11-26T02:00".to_owned())]);
     assert_eq!((&practice["department"], &practice["doctors"]), (&json!("general_practice"), &json!(3)));
     assert_eq!(
         spans(practice),
@@ -78,6 +82,7 @@ async fn the_next_72_hours_show_levels_and_gaps_of_the_network_or_of_a_hospital(
     assert_eq!(gaps(practice), [("11-24T12:00".to_owned(), "11-25T20:00".to_owned())]);
     // A coordinator's is their hospital's, asked for or not; another one does not exist for them.
     let mine = app.get(&own.token, COVERAGE).await.expect(200);
+    assert_eq!(mine["departments"].as_array().map(Vec::len), Some(1), "those that it has doctors of");
     assert_eq!(gaps(&mine["departments"][0]), [("11-24T00:00".to_owned(), "11-26T02:00".to_owned())]);
     let asked = format!("{COVERAGE}?hospital_id={}", seed.hospital);
     assert_eq!(app.get(&own.token, &asked).await.expect(200), mine);
@@ -133,9 +138,9 @@ async fn a_gap_within_a_day_is_told_once_to_operators_and_to_the_hospitals_coord
     shift(&app, operator, &seed.doctor, "2026-11-23T01:00:00Z", "2026-11-24T01:00:00Z").await;
     let second = shift(&app, operator, &seed.doctor_b, "2026-11-24T01:00:00Z", "2026-11-25T00:00:00Z").await;
     let third = shift(&app, operator, &seed.doctor, "2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z").await;
-    // The first gap begins in 70 hours.
-    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 0);
-    assert_eq!(letters(&app).await, []);
+    // The first gap begins in 70 hours; operators hear of the departments that have no doctors.
+    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 14);
+    assert_eq!(letters(&app).await, [(seed.operator.email.clone(), 0)]);
     // Between the second and the third a gap opens 20 hours from now, and the roster ends later.
     let change = json!({"starts_at": "2026-11-24T01:00:00Z", "ends_at": "2026-11-24T20:00:00Z"});
     app.put(operator, &path(&second), "*", change).await.expect(200);
@@ -149,10 +154,14 @@ async fn a_gap_within_a_day_is_told_once_to_operators_and_to_the_hospitals_coord
     let (operator_mail, own_mail) = (seed.operator.email.clone(), own.email.clone());
     let expected = [(own_mail.clone(), 1), (seeded.clone(), 1), (operator_mail.clone(), 1)];
     assert_eq!(letters(&app).await, expected);
-    // It grows by an hour, and is looked at every hour until it is almost over: no other letter.
+    // It grows by an hour: its new extent is told once, and is looked at every hour until it is almost over.
     let operator = operator_now(&app).await;
     let change = json!({"starts_at": "2026-11-25T01:00:00Z", "ends_at": "2026-11-26T00:00:00Z"});
     app.put(&operator.token, &path(&third), "*", change).await.expect(200);
+    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 2);
+    let mut expected = [&expected[..], &[(operator.email.clone(), 1)]].concat();
+    expected.sort();
+    assert_eq!(letters(&app).await, expected);
     for _ in 0..27 {
         app.pass(3600);
         assert_eq!(tell_of_gaps(&other.state).await.expect("told"), 0);
@@ -174,7 +183,7 @@ async fn a_gap_that_was_filled_is_told_again_when_it_opens_again() {
     empty_roster(&app, &seed).await;
     shift(&app, operator, &seed.doctor, "2026-11-23T01:00:00Z", "2026-11-23T20:00:00Z").await;
     shift(&app, operator, &seed.doctor_b, "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z").await;
-    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 2, "the network's and the hospital's");
+    assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 2 + 14, "the network's and the hospital's");
     let fills = shift(&app, operator, &seed.doctor, "2026-11-23T20:00:00Z", "2026-11-24T00:00:00Z").await;
     assert_eq!(tell_of_gaps(&app.state).await.expect("told"), 0);
     app.post(operator, &format!("{}/cancel", path(&fills)), json!({})).await.expect(200);

@@ -173,3 +173,95 @@ async fn whoever_was_not_heard_lately_is_not_waited_for_either() {
     assert_eq!(offer_waiting(&app.state).await.expect("a round"), 1);
     assert_eq!(dermatologists.0.open_offers().await[0]["consultation_id"], waits.id);
 }
+
+/// An hour of a laptop that is shut, and a doctor without a camera.
+#[actix_web::test]
+async fn a_department_whose_doctors_are_silent_or_take_no_video_has_nobody_on_call() {
+    let app = TestApp::open_with(|config| {
+        config.policy["matching"]["heard_within_s"] = json!(30);
+    })
+    .await;
+    let operator = app.operator().await;
+    let alerts = async || operator.list("/api/v1/queue-alerts?open=true").await;
+    let basis = |shown: &serde_json::Value| shown["estimate"]["basis"].clone();
+    let dermatologist = app.doctor_of("dermatology").await;
+    app.pass(61);
+    let waits = app.asks_for(1, "dermatology").await;
+    assert_eq!(basis(&waits.asked), "nobody_on_call");
+    assert_eq!(watch_queues(&app.state).await.expect("a round"), 1);
+    let raised = alerts().await;
+    assert_eq!(
+        (&raised[0]["department"], &raised[0]["trouble"]),
+        (&json!("dermatology"), &json!("nobody_on_call"))
+    );
+    // The laptop is opened again.
+    dermatologist.duty().await;
+    app.pass(6);
+    assert_eq!(watch_queues(&app.state).await.expect("a round"), 1);
+    assert_eq!(alerts().await, Vec::<serde_json::Value>::new());
+    assert_eq!(basis(&waits.now().await), "free");
+
+    let worker = app.open_screen().await.check_in(Worker::walk_in().phone("15900000077")).await;
+    app.only_by_text(&dermatologist.person).await;
+    let request = json!({"complaint": "样例", "lane": "consultation_only", "department": "dermatology",
+        "medium": "video"});
+    app.pass(6);
+    dermatologist.duty().await;
+    let asked = worker.request_consultation(request).await.expect_created();
+    assert_eq!(basis(&asked), "nobody_on_call");
+    assert_eq!(watch_queues(&app.state).await.expect("a round"), 1);
+    assert_eq!(
+        (&alerts().await[0]["trouble"], &alerts().await[0]["waiting"]),
+        (&json!("nobody_on_call"), &json!(1))
+    );
+}
+
+#[actix_web::test]
+async fn an_alert_that_comes_and_goes_is_told_by_mail_once_an_hour() {
+    let app = TestApp::open().await;
+    let (operator, doctor) = (app.operator().await, app.doctor().await);
+    let letters = async || {
+        let all = operator.list("/api/v1/letters").await;
+        all.iter().filter(|letter| letter["kind"] == "queue_trouble").count()
+    };
+    let round = async || watch_queues(&app.state).await.expect("a round");
+    app.asks_for(1, "psychiatry").await;
+    for _ in 0..5 {
+        assert_eq!(round().await, 1, "raised");
+        doctor.go_on_duty().await;
+        assert_eq!(round().await, 1, "over");
+        doctor.go_off_duty().await;
+        app.pass(60);
+    }
+    assert_eq!((round().await, letters().await), (1, 1));
+    assert_eq!(operator.list("/api/v1/queue-alerts").await.len(), 6);
+    // Another trouble, or another department, is told at once.
+    app.asks_for(2, "surgery").await;
+    assert_eq!((round().await, letters().await), (1, 2));
+    // What is still so after an hour is told again, once.
+    for _ in 0..54 {
+        app.pass(60);
+        assert_eq!((round().await, letters().await), (0, 2));
+    }
+    app.pass(60);
+    assert_eq!((round().await, letters().await), (0, 3));
+    app.pass(60);
+    assert_eq!((round().await, letters().await), (0, 3));
+}
+
+/// An alert says what the trouble is now.
+#[actix_web::test]
+async fn when_the_last_doctor_leaves_those_who_wait_too_long_another_alert_is_raised() {
+    let app = TestApp::open().await;
+    let (operator, doctor) = (app.operator().await, app.doctor().await);
+    doctor.go_on_duty().await;
+    app.asks_for(1, "general_practice").await;
+    app.pass(15 * 60);
+    assert_eq!(watch_queues(&app.state).await.expect("a round"), 1);
+    doctor.go_off_duty().await;
+    assert_eq!(watch_queues(&app.state).await.expect("a round"), 2, "one is over, another one begins");
+    let open = operator.list("/api/v1/queue-alerts?open=true").await;
+    assert_eq!((open.len(), &open[0]["trouble"]), (1, &json!("nobody_on_call")));
+    let letters = operator.list("/api/v1/letters").await;
+    assert_eq!(letters.iter().filter(|letter| letter["kind"] == "queue_trouble").count(), 2);
+}

@@ -1,5 +1,6 @@
 //! What a doctor's duty shows, and who gets no offers: after a consultation, by medium, and unheard.
 
+use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,6 +13,7 @@ use service::{
     matching::{expire_offers, offer_waiting, requeue_lost},
     network::import::csv_file::{ImportKind, ImportOptions, import_csv},
 };
+use storage::{on_backend, schema::shift, sql_types::At};
 
 const DUTY: &str = "/api/v1/duty";
 
@@ -299,4 +301,91 @@ async fn a_poll_that_says_what_is_shown_waits_for_the_next_offer() {
     assert_eq!((both.len(), &both[0]), (2, &json!(shown)), "the second offer ends the poll");
     let known = format!("{},{shown}", both[1].as_str().expect("an id"));
     assert_eq!(ids(&app.get(&doctor.token(), &path(0, &known)).await.expect(200)).len(), 2);
+}
+
+#[actix_web::test]
+async fn after_the_shift_a_doctor_is_off_and_reads_why() {
+    let app = TestApp::open().await;
+    let (doctor, operator) = (app.doctor().await, app.operator().await);
+    doctor.go_on_duty().await;
+    let shown = duty(&doctor).await;
+    assert_eq!((&shown["status"], &shown["off_because"]), (&json!("available"), &Value::Null));
+    let mut conn = app.connection();
+    let row = diesel::update(shift::table.filter(shift::staff_id.eq(doctor.person.id)));
+    let ends_at = At(app.now() + chrono::TimeDelta::seconds(60));
+    on_backend!(&mut conn, c => row.set(shift::ends_at.eq(ends_at)).execute(c)).expect("changed");
+    app.pass(59);
+    assert_eq!(duty(&doctor).await["status"], "available");
+    app.pass(1);
+    let shown = duty(&doctor).await;
+    assert_eq!(
+        (&shown["status"], &shown["off_because"], &shown["on_shift_until"]),
+        (&json!("off"), &json!("no_shift"), &Value::Null)
+    );
+    doctor.put(DUTY, "*", json!({"presence": "available"})).await.expect_refused(Code::NotOnShift);
+    // Without a licence they are off whatever the roster says.
+    let second = app.second_doctor().await;
+    let path = format!("/api/v1/staff/{}", second.person.id);
+    let read = operator.get(&path).await.expect_ok();
+    let mut change = json!({"name_zh": read["staff"]["name_zh"], "name_en": read["staff"]["name_en"],
+        "hospital_id": read["staff"]["hospital_id"], "doctor": read["doctor"]});
+    change["doctor"]["licence_no"] = json!("SAMPLE-2");
+    change["doctor"]["licence_verified"] = json!(false);
+    operator.put(&path, "*", change).await.expect_ok();
+    let shown = duty(&second).await;
+    assert_eq!((&shown["status"], &shown["off_because"]), (&json!("off"), &json!("licence")));
+}
+
+#[actix_web::test]
+async fn whoever_goes_off_duty_gives_an_offer_back_at_once_and_is_not_away_for_it() {
+    let app = TestApp::open().await;
+    let (doctor, second, operator) = (app.doctor().await, app.second_doctor().await, app.operator().await);
+    let worker = walk_in(&app).await;
+    let id = worker.ask_for_doctor().await;
+    let asked_at = worker.consultation(&id).await["requested_at"].clone();
+    app.pass(5);
+    doctor.go_on_duty().await;
+    let offer = doctor.offer().await;
+    assert_eq!(offer["consultation_id"], json!(id));
+    doctor.go_off_duty().await;
+    let waits = worker.consultation(&id).await;
+    assert_eq!(
+        (&waits["state"], &waits["requested_at"], &waits["position"]),
+        (&json!("waiting"), &asked_at, &json!(1))
+    );
+    let shown = duty(&doctor).await;
+    assert_eq!(
+        (&shown["presence"], &shown["away_because"], &shown["live"]),
+        (&json!("off"), &Value::Null, &json!(0))
+    );
+    doctor.accept(&offer).await.expect_refused(Code::OfferNotYours);
+    // Signing out does the same; it is no refusal, so they may be asked again.
+    doctor.go_on_duty().await;
+    assert_eq!(doctor.offer().await["consultation_id"], json!(id));
+    doctor.sign_out().await.expect_ok();
+    assert_eq!(worker.consultation(&id).await["state"], "waiting");
+    // What somebody has accepted stays theirs when they go off.
+    second.go_on_duty().await;
+    second.accept(&second.offer().await).await.expect_ok();
+    let next = walk_in(&app).await.ask_for_doctor().await;
+    assert_eq!(second.offer().await["consultation_id"], json!(next));
+    second.go_off_duty().await;
+    assert_eq!(worker.consultation(&id).await["state"], "active");
+    assert_eq!(duty(&second).await["live"], json!(1));
+    // Whose licence ends while they are asked is not asked any more either.
+    second.go_on_duty().await;
+    assert_eq!(second.offer().await["consultation_id"], json!(next));
+    let path = format!("/api/v1/staff/{}", second.person.id);
+    let read = operator.get(&path).await.expect_ok();
+    let mut change = json!({"name_zh": read["staff"]["name_zh"], "name_en": read["staff"]["name_en"],
+        "hospital_id": read["staff"]["hospital_id"], "doctor": read["doctor"]});
+    change["doctor"]["licence_no"] = json!("SAMPLE-2");
+    change["doctor"]["licence_verified"] = json!(false);
+    operator.put(&path, "*", change).await.expect_ok();
+    assert_eq!(expire_offers(&app.state).await.expect("a round"), 1);
+    assert!(second.open_offers().await.is_empty());
+    let shown = duty(&second).await;
+    assert_eq!((&shown["presence"], &shown["live"]), (&json!("off"), &json!(1)));
+    second.complete(&id).await.expect_ok();
+    app.sound().await;
 }

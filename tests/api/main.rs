@@ -60,6 +60,7 @@ mod orders;
 mod pages;
 mod plans;
 mod policy_bounds;
+mod positions;
 mod postgres_tls;
 mod preconditions;
 mod prescriptions;

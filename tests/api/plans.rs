@@ -107,9 +107,14 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::check_in::check_ins_idle(conn, now, CheckInId::from_uuid(uuid::Uuid::nil()), 100)?;
     storage::consultation::consultation_live_of(conn, worker)?;
     storage::consultation::full::full_fetch(conn, ConsultationId::generate())?;
-    storage::consultation::full::full_fetch_live(conn, Live::of(Some(visit)), ConsultationId::generate())?;
+    storage::consultation::full::full_fetch_with_place(
+        conn,
+        Live::of(Some(visit)),
+        ConsultationId::generate(),
+        now,
+    )?;
     storage::consultation::full::full_of_doctor(conn, live, doctor)?;
-    storage::consultation::full::full_of_worker(conn, live, worker, None, 50)?;
+    storage::consultation::full::full_of_worker(conn, live, worker, (None, 50), now)?;
     storage::consultation::full::full_lock_live_of(conn, worker)?;
     storage::consultation::full::full_lock_offered(conn, OfferId::generate(), doctor)?;
     let (general, since) =
@@ -130,11 +135,9 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::consultation::full::full_with_earlier(conn, ConsultationId::generate(), 11)?;
     storage::consultation::message::messages_after(conn, live, ConsultationId::generate(), None, 50)?;
     storage::consultation::called::called_at(conn, live, StationId::generate(), 20)?;
-    storage::consultation::called::consultations_to_call(
-        conn,
-        ConsultationId::from_uuid(uuid::Uuid::nil()),
-        50,
-    )?;
+    storage::consultation::called::departments_away(conn)?;
+    storage::consultation::called::away_after(conn, ConsultationId::from_uuid(uuid::Uuid::nil()), 50)?;
+    storage::consultation::offers_off_duty(conn, OfferId::from_uuid(uuid::Uuid::nil()), 50)?;
     storage::consultation::transfer::transfers_of(conn, ConsultationId::generate())?;
     storage::prescription::prescriptions_list(conn, live, PrescriptionFilter::Worker(worker), None, 21)?;
     storage::triage::facts::worker_and_last_visit(conn, worker, now, now)?;
@@ -165,6 +168,11 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
         let step = OverflowStep { department: general, neighbouring };
         storage::matching::doctor::is_on_call(conn, &queue, step, &[doctor], now)?;
     }
+    storage::matching::load::on_call_of(conn, &[general], now)?;
+    storage::matching::load::services(conn, &[doctor], now)?;
+    storage::matching::load::loads(conn, &[doctor], now)?;
+    storage::matching::queue::waiting_by_department(conn)?;
+    storage::matching::queue::waiting_by_queue(conn)?;
     storage::matching::offer::clock_and_open_offers(conn)?;
     storage::network::roster::coverage::next_on_call(conn, &[general], now)?;
     let window = domain::network::roster::Span { from: now, until: now + chrono::TimeDelta::days(3) };

@@ -284,13 +284,14 @@ async fn a_doctor_withdraws_unless_an_order_lives() {
     assert_eq!(doctor.withdraw(&id, reason).await.expect_ok()["version"], voided["version"]);
     // The consultation may have another one now.
     scene.draft(&["PCM-T500"]).await;
-    let consultation = scene.consultation;
+    let (consultation, writer) = (scene.consultation, scene.seed.doctor.id);
     let (open, withdrawn, after) = app
         .state
         .write(Actor::System, move |tx| -> Result<_, Failure> {
-            let open = service::prescription::open_draft(tx.conn, consultation)?.is_some();
-            let withdrawn = service::prescription::withdraw_unsigned_of(tx, consultation)?;
-            Ok((open, withdrawn, service::prescription::open_draft(tx.conn, consultation)?.is_some()))
+            let open = service::prescription::open_draft(tx.conn, consultation, writer)?.is_some();
+            let withdrawn = service::prescription::withdraw_unsigned_of(tx, consultation, None)?;
+            let after = service::prescription::open_draft(tx.conn, consultation, writer)?.is_some();
+            Ok((open, withdrawn, after))
         })
         .await
         .expect("withdrawn");

@@ -11,7 +11,7 @@ use crate::{
     staff_tokens::code,
 };
 use domain::staff::role::Role;
-use storage::on_backend;
+use storage::{on_backend, schema::doctor as stored};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -233,4 +233,43 @@ async fn a_person_disabled_by_an_earlier_version_frees_the_address_too() {
     app.post(operator, &format!("{}/enable", path(&seed.pharmacist)), json!({}))
         .await
         .problem(409, "already_exists");
+}
+
+/// Whoever had more places before the policy keeps them until somebody changes the number.
+#[actix_web::test]
+async fn a_doctor_is_given_no_more_places_for_text_than_the_policy_allows() {
+    for most in [None, Some(5)] {
+        let app = TestApp::open_with(|config| {
+            if let Some(most) = most {
+                config.policy["matching"]["most_text_places"] = json!(most);
+            }
+        })
+        .await;
+        let seed = app.seed().await;
+        let (operator, allowed) = (&seed.operator.token, most.unwrap_or(3));
+        let doctor = path(&seed.doctor);
+        let mut wanted = editable(&app.get(operator, &doctor).await.expect(200));
+        wanted["doctor"]["licence_no"] = json!("PLACES-1");
+        wanted["doctor"]["capacity"] = json!(allowed + 1);
+        let refused = app.put(operator, &doctor, "*", wanted.clone()).await.problem(422, "invalid_field");
+        assert_eq!(
+            (&refused["errors"][0]["field"], &refused["errors"][0]["code"]),
+            (&json!("capacity"), &json!("out_of_range"))
+        );
+        let invited = json!({"role": "doctor", "email": "places@example.cn", "name_zh": "样例", "name_en": "Sample",
+            "hospital_id": wanted["hospital_id"], "doctor": wanted["doctor"]});
+        let refused = app.post(operator, "/api/v1/staff", invited).await.problem(422, "invalid_field");
+        assert_eq!(refused["errors"][0]["field"], "capacity");
+        wanted["doctor"]["capacity"] = json!(allowed);
+        app.put(operator, &doctor, "*", wanted.clone()).await.expect(200);
+        let mut conn = app.connection();
+        let row = diesel::update(stored::table.find(seed.doctor.id));
+        on_backend!(&mut conn, c => row.set(stored::capacity.eq(9)).execute(c)).expect("changed");
+        wanted["doctor"]["capacity"] = json!(9);
+        wanted["name_en"] = json!("Another Name");
+        let kept = app.put(operator, &doctor, "*", wanted.clone()).await.expect(200);
+        assert_eq!(kept["doctor"]["capacity"], 9);
+        wanted["doctor"]["capacity"] = json!(8);
+        app.put(operator, &doctor, "*", wanted).await.problem(422, "invalid_field");
+    }
 }

@@ -9,12 +9,13 @@ use super::{
     worker::{Worker, WorkerAtStation},
 };
 use crypto::tokens::Role;
+use diesel::prelude::*;
 use domain::{
     ids::{HospitalId, ShiftId, StaffId},
     matching::{Department, presence::Presence},
 };
 use service::{Actor, Failure};
-use storage::{network as store, sql_types::At};
+use storage::{network as store, on_backend, schema::doctor as doctor_table, sql_types::At};
 
 /// Doctors alike.
 #[derive(Debug, Clone)]
@@ -105,6 +106,13 @@ impl TestApp {
             })
             .await
             .expect("departments");
+    }
+
+    /// Takes the place for video from a doctor.
+    pub async fn only_by_text(&self, doctor: &Person) {
+        let mut conn = self.connection();
+        let row = diesel::update(doctor_table::table.find(doctor.id));
+        on_backend!(&mut conn, c => row.set(doctor_table::video_capacity.eq(0)).execute(c)).expect("changed");
     }
 
     /// A doctor of this department, on duty.

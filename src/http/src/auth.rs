@@ -158,7 +158,7 @@ callers! {
     Restocker(Staff: StaffCaller) = &[Role::Restocker];
     /// An employer's safety officer.
     SafetyOfficer(Staff: StaffCaller) = &[Role::Employer];
-    /// Staff who keep the roster: of the network, or of one hospital.
+    /// Staff who keep roster and doctors: of the network, or of one hospital.
     RosterKeeper(Staff: StaffCaller) = &[Role::Operator, Role::Coordinator];
     /// Staff who may sign or review prescriptions.
     Signer(Staff: StaffCaller) = Role::SIGNERS;

@@ -67,6 +67,7 @@ async fn start(
     key: IdempotencyKey,
     body: Body<StartInput>,
 ) -> Reply {
+    service::consultation::prepare_start(&app, &body.0).await;
     reply::idempotent(&request, &app, caller.actor(), key, StatusCode::CREATED, move |tx| {
         service::consultation::start(tx, caller.0, &body.0)
     })

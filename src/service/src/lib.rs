@@ -71,6 +71,7 @@ pub struct AppState {
     pub coordination: Arc<dyn Coordination>,
     /// Live figures behind the estimates of waiting time.
     pub(crate) estimates: consultation::EstimateCache,
+    pub(crate) silent_doctors: matching::heard::SilentDoctors,
     /// The cursor of the work that each cabinet last received: an idle poll then needs no database
     /// query.
     pub work_cursors: vend::WorkCursorCache,
@@ -116,6 +117,7 @@ impl AppState {
             keys,
             coordination,
             estimates,
+            silent_doctors: matching::heard::SilentDoctors::default(),
             work_cursors,
             device_keys,
             opened_at,

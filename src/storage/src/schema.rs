@@ -437,6 +437,7 @@ diesel::table! {
         oldest_since -> Timestamptz,
         raised_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
+        told_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -5,11 +5,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Caller, Code, Doctor, TestApp, Worker, WorkerAtStation, id_in,
+    Answer, Caller, Code, Doctor, Pharmacist, TestApp, Worker, WorkerAtStation, id_in,
     rush::{expect_tally, tally},
 };
 use domain::ids::WorkerId;
-use service::matching::{expire_offers, offer_waiting};
+use service::matching::{expire_offers, give_up_unserved, offer_waiting, requeue_lost};
 use storage::{on_backend, schema::event};
 
 const REASON: &str = "皮疹，我无法判断";
@@ -336,5 +336,127 @@ async fn two_doctors_who_hand_on_to_each_other_do_not_wait_for_each_other() {
     expect_tally(&answers, &[("200 done", 2)]);
     assert_eq!(second.open_offers().await[0]["consultation_id"], json!(first_id));
     assert_eq!(doctor.open_offers().await[0]["consultation_id"], json!(second_id));
+    app.sound().await;
+}
+
+/// Who signed answers for it: the pharmacist's question goes to them, whoever has the worker by now.
+#[actix_web::test]
+async fn a_returned_prescription_stays_its_prescribers_to_correct_after_the_consultation_went_on() {
+    let app = TestApp::open().await;
+    let (author, next) = (app.doctor().await, app.second_doctor().await);
+    let pharmacist = Pharmacist::new(&app, &app.network().await.pharmacist);
+    for (people, transferred) in [(1, true), (2, false)] {
+        let person = Worker::walk_in().phone(&format!("1560000000{people}")).born("1990-05-01");
+        let worker = app.open_screen().await.check_in(person).await;
+        let id = author.consult_with(&worker).await;
+        let signed = async |doctor: &Doctor<'_>| {
+            app.open_signing_window(&doctor.person, 10).await;
+            let drafted = doctor.prescribe(&id, &["PCM-T500"]).await.expect_created();
+            let prescription = id_in(&drafted).to_owned();
+            doctor.sign(&prescription).await.expect_ok();
+            prescription
+        };
+        let prescription = signed(&author).await;
+        if transferred {
+            author.transfer(&id, json!({"department": "general_practice"})).await.expect_ok();
+        } else {
+            app.pass(95);
+            assert_eq!(requeue_lost(&app.state).await.expect("a round"), 1);
+        }
+        app.open_signing_window(&pharmacist.person, 10).await;
+        let reason = json!({"reason": "样例：剂量请再核对", "code": "dose"});
+        pharmacist.send_back(&prescription, reason).await.expect_ok();
+        // Before anybody else has the worker, and while the next doctor has them.
+        let version =
+            |view: &Value| u32::try_from(view["version"].as_u64().expect("a version")).expect("small");
+        let read = author.prescription(&prescription).await.expect_ok();
+        assert_eq!(read["reason"], json!("样例：剂量请再核对"));
+        let edited = author.edit(&prescription, version(&read), &["PCM-C300"]).await.expect_ok();
+        assert_eq!(edited["state"], "draft");
+        next.go_on_duty().await;
+        next.accept(&next.offer().await).await.expect_ok();
+        next.edit(&prescription, version(&edited), &["PCM-T500"]).await.expect_refused(Code::NotFound);
+        next.sign(&prescription).await.expect_refused(Code::NotFound);
+        app.open_signing_window(&author.person, 10).await;
+        author.sign(&prescription).await.expect_ok();
+        let approved = pharmacist.approve(&prescription).await.expect_ok();
+        assert_eq!(
+            (&approved["doctor_id"], &approved["state"]),
+            (&json!(author.person.id), &json!("approved"))
+        );
+        // The consultation is theirs no more.
+        author.get(&format!("/api/v1/consultations/{id}/record")).await.expect_refused(Code::NotFound);
+        next.complete(&id).await.expect_ok();
+        next.go_off_duty().await;
+    }
+    app.sound().await;
+}
+
+#[actix_web::test]
+async fn what_an_earlier_doctor_corrects_keeps_the_next_one_from_nothing() {
+    let app = TestApp::open().await;
+    let (author, next) = (app.doctor().await, app.second_doctor().await);
+    let pharmacist = Pharmacist::new(&app, &app.network().await.pharmacist);
+    for person in [&author.person, &next.person, &pharmacist.person] {
+        app.open_signing_window(person, 60).await;
+    }
+    let worker = app.open_screen().await.check_in(Worker::walk_in().born("1990-05-01")).await;
+    let id = author.consult_with(&worker).await;
+    let drafted = author.prescribe(&id, &["PCM-T500"]).await.expect_created();
+    let first = id_in(&drafted).to_owned();
+    author.sign(&first).await.expect_ok();
+    next.go_on_duty().await;
+    author.transfer(&id, json!({"doctor": next.person.id})).await.expect_ok();
+    next.accept(&next.open_offers().await[0]).await.expect_ok();
+    let returned = pharmacist.send_back(&first, json!({"reason": "样例：请核对"})).await.expect_ok();
+    let version = u32::try_from(returned["version"].as_u64().expect("a version")).expect("small");
+    author.edit(&first, version, &["PCM-C300"]).await.expect_ok();
+    // The next doctor may withdraw it and write one of their own; both are on record.
+    let open = next.prescribe(&id, &["PCM-T500"]).await.expect_refused(Code::PrescriptionOpen);
+    assert_eq!(open["data"]["prescription_id"], json!(first));
+    next.withdraw(&first, "样例：改用其他药").await.expect_ok();
+    author.sign(&first).await.expect_refused(Code::StateMovedOn);
+    let own = next.prescribe(&id, &["PCM-T500"]).await.expect_created();
+    next.sign(id_in(&own)).await.expect_ok();
+    assert_eq!(own["doctor_id"], json!(next.person.id));
+    // Returned after the end, it is still corrected by whoever wrote it, and by nobody else.
+    next.complete(&id).await.expect_ok();
+    let returned = pharmacist.send_back(id_in(&own), json!({"reason": "样例：请核对"})).await.expect_ok();
+    let version = u32::try_from(returned["version"].as_u64().expect("a version")).expect("small");
+    author.edit(id_in(&own), version, &["PCM-C300"]).await.expect_refused(Code::NotFound);
+    next.edit(id_in(&own), version, &["PCM-C300"]).await.expect_ok();
+    worker.rate(&id, 5).await.expect_ok();
+    app.sound().await;
+}
+
+#[actix_web::test]
+async fn what_nobody_signed_again_ends_with_the_consultation() {
+    let app = TestApp::open().await;
+    let (author, pharmacist) = (app.doctor().await, Pharmacist::new(&app, &app.network().await.pharmacist));
+    for person in [&author.person, &pharmacist.person] {
+        app.open_signing_window(person, 200).await;
+    }
+    for (number, unserved) in [(1, false), (2, true)] {
+        let person = Worker::walk_in().phone(&format!("1562000000{number}")).born("1990-05-01");
+        let worker = app.open_screen().await.check_in(person).await;
+        let id = author.consult_with(&worker).await;
+        let drafted = author.prescribe(&id, &["PCM-T500"]).await.expect_created();
+        let prescription = id_in(&drafted).to_owned();
+        author.sign(&prescription).await.expect_ok();
+        author.transfer(&id, json!({"department": "psychiatry"})).await.expect_ok();
+        let returned =
+            pharmacist.send_back(&prescription, json!({"reason": "样例：请核对"})).await.expect_ok();
+        author.go_off_duty().await;
+        if unserved {
+            app.pass(2 * 60 * 60 + 1);
+            assert_eq!(give_up_unserved(&app.state).await.expect("a round"), 1);
+        } else {
+            worker.cancel_consultation(&id).await.expect_ok();
+        }
+        let read = author.prescription(&prescription).await.expect_ok();
+        assert_eq!(read["state"], "void");
+        let version = u32::try_from(returned["version"].as_u64().expect("a version")).expect("small");
+        author.edit(&prescription, version, &["PCM-C300"]).await.expect_refused(Code::StateMovedOn);
+    }
     app.sound().await;
 }

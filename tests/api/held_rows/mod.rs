@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::support::{
     Answer, Caller, Code, TestApp, Worker, WorkerAtStation,
     engines::{self, Engine},
+    waiting::until_a_statement_waits,
 };
 use service::{Actor, Failure};
 use storage::Conn;
@@ -192,4 +193,30 @@ async fn a_file_that_another_process_holds_is_not_waited_for() {
     worker.get("/api/v1/me").await.expect_ok();
     release(other);
     expect_success(&consent(&worker).await);
+}
+
+/// Consultations are locked before their doctor, as by everybody else: whoever waits for one holds no
+/// row that its holder may need.
+#[actix_web::test]
+async fn a_doctor_who_signs_out_waits_for_a_consultation_without_holding_the_doctors_row() {
+    if engines::engine() == Engine::Sqlite {
+        return;
+    }
+    let app = TestApp::open().await;
+    let doctor = app.doctor().await;
+    let mut ids = Vec::new();
+    for number in 0..2 {
+        let person = Worker::walk_in().phone(&format!("1561000000{number}"));
+        ids.push(doctor.consult_with(&app.open_screen().await.check_in(person).await).await);
+    }
+    let last = ids.iter().max().expect("two");
+    let mut other = lock(&app, &format!("consultation WHERE id = '{last}'"));
+    let looks = async {
+        until_a_statement_waits(&app).await;
+        other.batch_execute("SELECT * FROM doctor FOR UPDATE NOWAIT").expect("not locked");
+        release(other);
+    };
+    let (signed_out, ()) = tokio::join!(doctor.sign_out(), looks);
+    signed_out.expect_ok();
+    app.sound().await;
 }

@@ -1,10 +1,10 @@
-//! A coordinator keeps the roster of the doctors of one hospital, and sees nothing else.
+//! A coordinator keeps the doctors of one hospital and their roster, and sees nothing else.
 
 use serde_json::{Value, json};
 
 use super::{SHIFTS, path_of, rules::daily};
 use crate::harness::TestApp;
-use domain::staff::role::Role;
+use domain::{ids::StaffId, staff::role::Role};
 
 #[actix_web::test]
 async fn a_coordinator_keeps_the_roster_of_their_hospital_only() {
@@ -64,10 +64,8 @@ async fn a_coordinator_keeps_the_roster_of_their_hospital_only() {
     }
     app.put(own, &path_of(&shift), "*", change).await.expect(200);
     app.post(own, &format!("{}/cancel", path_of(&shift)), json!({})).await.expect(200);
-    // Neither licences nor accounts.
-    for path in
-        ["/api/v1/staff", &format!("/api/v1/staff/{}", seed.doctor.id), "/api/v1/hospitals", "/api/v1/alerts"]
-    {
+    // No accounts, and nothing of the network.
+    for path in ["/api/v1/staff", "/api/v1/hospitals", "/api/v1/alerts"] {
         app.get(own, path).await.problem(403, "role_not_allowed");
     }
     app.post(own, &format!("/api/v1/staff/{}/disable", seed.doctor.id), json!({}))
@@ -94,4 +92,65 @@ async fn a_coordinator_belongs_to_a_hospital_and_moves_with_a_new_session() {
     let moved = json!({"name_zh": "样例", "name_en": "Sample", "hospital_id": seed.hospital});
     app.put(operator, &path, "\"1\"", moved).await.expect(200);
     app.get(&theirs.token, SHIFTS).await.problem(401, "session_ended");
+}
+
+#[actix_web::test]
+async fn a_coordinator_changes_the_doctors_of_their_hospital_and_verifies_no_licence() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let another = app.hospital("hospital-2").await;
+    let foreign = app.person(Role::Doctor, "doctor-x@example.cn", Some(another), None).await;
+    let own = app.person(Role::Coordinator, "coordinator-1@example.cn", Some(seed.hospital), None).await;
+    let (own, operator) = (own.token.as_str(), seed.operator.token.as_str());
+    let path = |id: StaffId| format!("/api/v1/staff/{id}");
+    let doctor = path(seed.doctor.id);
+    let mut shown = app.get(own, &doctor).await.expect(200);
+    assert_eq!(shown["doctor"]["licence_verified"], true);
+    shown["doctor"]["licence_no"] = json!("SAMPLE-1");
+    // Everything else does not exist for them.
+    let names = json!({"name_zh": "样例", "name_en": "Sample", "hospital_id": seed.hospital,
+        "doctor": shown["doctor"]});
+    for id in [foreign.id, seed.pharmacist.id, seed.operator.id, seed.restocker.id, StaffId::generate()] {
+        app.get(own, &path(id)).await.problem(404, "not_found");
+        app.put(own, &path(id), "*", names.clone()).await.problem(404, "not_found");
+    }
+    // Departments, languages and places are the hospital's to say.
+    let change = |doctor: &Value| {
+        json!({"name_zh": shown["staff"]["name_zh"], "name_en": shown["staff"]["name_en"],
+            "hospital_id": seed.hospital, "doctor": doctor})
+    };
+    let mut wanted = shown["doctor"].clone();
+    app.put(operator, &doctor, "\"1\"", change(&wanted)).await.expect(200);
+    wanted["departments"] = json!(["dermatology", "general_practice"]);
+    wanted["languages"] = json!(["en", "zh"]);
+    (wanted["capacity"], wanted["video_capacity"]) = (json!(1), json!(0));
+    app.put(own, &doctor, "\"7\"", change(&wanted)).await.problem(412, "precondition_failed");
+    let changed = app.put(own, &doctor, "\"2\"", change(&wanted)).await.expect(200);
+    assert_eq!(changed["doctor"], wanted);
+    assert_eq!(app.get(operator, &doctor).await.expect(200)["doctor"], wanted);
+    // So is the licence, but not that it is good: an operator verifies it anew, and until then the doctor
+    // is off duty.
+    app.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"})).await.expect(200);
+    wanted["licence_no"] = json!("SAMPLE-NEW-1");
+    let refused = app.put(own, &doctor, "*", change(&wanted)).await.problem(422, "invalid_field");
+    assert_eq!(refused["errors"][0]["field"], "licence_verified");
+    wanted["licence_verified"] = json!(false);
+    app.put(own, &doctor, "*", change(&wanted)).await.expect(200);
+    let duty = app.get(&seed.doctor.token, "/api/v1/duty").await.expect(200);
+    assert_eq!(duty["presence"], "off");
+    wanted["licence_verified"] = json!(true);
+    app.put(own, &doctor, "*", change(&wanted)).await.problem(422, "invalid_field");
+    app.put(operator, &doctor, "*", change(&wanted)).await.expect(200);
+    wanted["licence_verified"] = json!(false);
+    app.put(own, &doctor, "*", change(&wanted)).await.problem(422, "invalid_field");
+    // Nor do they move a doctor, or do anything with an account.
+    wanted["licence_verified"] = json!(true);
+    let mut moved = change(&wanted);
+    moved["hospital_id"] = json!(another);
+    let refused = app.put(own, &doctor, "*", moved).await.problem(422, "invalid_field");
+    assert_eq!(refused["errors"][0]["field"], "hospital_id");
+    for verb in ["disable", "enable", "email", "authenticator-reset"] {
+        let body = if verb == "email" { json!({"email": "x@example.cn"}) } else { json!({}) };
+        app.post(own, &format!("{doctor}/{verb}"), body).await.problem(403, "role_not_allowed");
+    }
 }

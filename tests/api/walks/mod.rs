@@ -17,7 +17,7 @@ mod desk;
 mod dispensing;
 mod folds;
 mod letters;
-mod plain;
+pub mod plain;
 mod prescribing;
 mod slots;
 mod trail;

@@ -82,6 +82,18 @@ pub fn due(app: &TestApp) -> Vec<(ConsultationId, StaffId)> {
     offers
 }
 
+/// Who waits for each department, in the order in which they are served.
+pub fn order(app: &TestApp) -> HashMap<Department, Vec<ConsultationId>> {
+    let (mut conn, now, policy) = (app.connection(), app.now(), &app.state.policy.matching);
+    let mut all = waiting(&mut conn, now, policy);
+    all.sort_by_key(|one| rank(one, now, policy));
+    let mut order: HashMap<Department, Vec<ConsultationId>> = HashMap::new();
+    for one in all {
+        order.entry(one.department).or_default().push(one.id);
+    }
+    order
+}
+
 /// Emergencies, then those who waited too long, then all others; the most points first.
 fn rank(one: &Waiting, now: Timestamp, policy: &MatchingPolicy) -> (u8, i64, Timestamp, ConsultationId) {
     let waited_s = (now - one.since).num_seconds().max(0);

@@ -1,5 +1,7 @@
 //! What follows when the worker leaves, comes back, or does not come.
 
+use chrono::TimeDelta;
+
 use super::{
     decide::{ALREADY_DONE, Answer, moved_on, too_early, withdrawn},
     event::ConsultationEvent as Event,
@@ -99,6 +101,14 @@ impl Consultation {
         let left_at = self.left_at.filter(|_| self.state == State::Waiting)?;
         let latest = [self.requeued_at, self.called_at].into_iter().flatten().fold(left_at, Timestamp::max);
         Some(policy.absent_ends_at(latest))
+    }
+
+    /// When the worker was called last: the call is repeated while their place is held.
+    pub fn last_called_at(&self, now: Timestamp, policy: &MatchingPolicy) -> Option<Timestamp> {
+        let again = TimeDelta::seconds(i64::from(policy.call_again_s.max(1)));
+        let first = self.called_at?;
+        let repeated = (now - first).num_seconds().max(0) / again.num_seconds();
+        Some(first + again * i32::try_from(repeated).unwrap_or(0))
     }
 }
 

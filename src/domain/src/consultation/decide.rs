@@ -60,7 +60,7 @@ pub enum Command {
         /// The station whose screen they left last.
         station: StationId,
     },
-    /// The worker is away and would be next: call them at the screen that they left.
+    /// The worker is away and their turn has come: call them at the screen that they left.
     Call,
     /// The worker is checked in again, at any station.
     WorkerBack,

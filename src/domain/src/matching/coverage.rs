@@ -42,28 +42,35 @@ pub fn gaps(levels: &[Level]) -> Vec<Span> {
     levels.iter().filter(|level| level.doctors == 0).map(|level| level.span).collect()
 }
 
-/// What a gap is in view of those that somebody was told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gap {
-    /// Nobody was told of it.
-    New(Span),
-    /// The known gap at `index`, which now reaches as far as `span`.
-    Moved { index: usize, span: Span },
+/// Gaps in view of those that somebody was told of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Compared {
+    /// What somebody knows of, and is still a gap; those of `news` are among them.
+    pub known: Vec<Span>,
+    /// What must be told.
+    pub news: Vec<Span>,
 }
 
-/// Compares gaps with those that were told of. A gap that meets or touches a known one is that one,
-/// moved or seen again; nothing is returned for one that a known gap contains. Any other is new,
-/// because a shift that fell out must not be kept back for the sake of an earlier letter.
-pub fn compare(gaps: &[Span], told: &[Span]) -> Vec<Gap> {
-    gaps.iter()
-        .filter_map(|gap| {
-            let known = told.iter().position(|told| told.from <= gap.until && gap.from <= told.until);
-            let Some(index) = known else { return Some(Gap::New(*gap)) };
-            let union =
-                Span { from: told[index].from.min(gap.from), until: told[index].until.max(gap.until) };
-            (union != told[index]).then_some(Gap::Moved { index, span: union })
-        })
-        .collect()
+/// Compares all gaps with what was told. A gap that begins before `near` is news if nobody was told of it,
+/// or if it has grown beyond what they were told: once, for all that it is now. It has not grown where
+/// the roster was not looked at before, which is from `seen_until` on. A gap that was filled, or a part
+/// of one that was, is forgotten: it is news when it opens again.
+pub fn compare(gaps: &[Span], told: &[Span], near: Timestamp, seen_until: Option<Timestamp>) -> Compared {
+    let mut compared = Compared::default();
+    for gap in gaps {
+        let grown = gap.without(told);
+        let was_out_of_sight =
+            |grown: &[Span]| matches!(grown, [one] if *one != *gap && Some(one.from) == seen_until);
+        if grown.is_empty() || was_out_of_sight(&grown) {
+            compared.known.push(*gap);
+        } else if gap.from < near {
+            compared.known.push(*gap);
+            compared.news.push(*gap);
+        } else {
+            compared.known.extend(told.iter().filter_map(|told| told.common(*gap)));
+        }
+    }
+    compared
 }
 
 #[cfg(test)]
@@ -111,15 +118,39 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_that_moves_or_is_seen_later_is_the_known_one() {
+    fn a_gap_is_told_once_for_each_extent() {
         let told = [span(100, 200)];
-        assert_eq!(compare(&[span(100, 200)], &told), []);
+        let news = |gaps: &[Span], told: &[Span]| compare(gaps, told, minute(1_000), Some(minute(500))).news;
+        assert_eq!(news(&[span(100, 200)], &[]), [span(100, 200)]);
+        assert_eq!(news(&[span(100, 200)], &told), []);
         // Seen again when part of it is over.
-        assert_eq!(compare(&[span(150, 200)], &told), []);
-        let moved = Gap::Moved { index: 0, span: span(100, 260) };
-        assert_eq!(compare(&[span(160, 260)], &told), [moved]);
-        // Two halves of it.
-        assert_eq!(compare(&[span(100, 120), span(150, 200)], &told), []);
-        assert_eq!(compare(&[span(300, 400)], &told), [Gap::New(span(300, 400))]);
+        assert_eq!(news(&[span(150, 200)], &told), []);
+        // Two halves of it, and another one that begins where it ended.
+        assert_eq!(news(&[span(100, 120), span(150, 200)], &told), []);
+        assert_eq!(news(&[span(200, 300)], &told), [span(200, 300)]);
+        // It is longer: at its end, at its beginning, or because what lay between is gone.
+        assert_eq!(news(&[span(160, 260)], &told), [span(160, 260)]);
+        assert_eq!(news(&[span(90, 200)], &told), [span(90, 200)]);
+        assert_eq!(news(&[span(100, 400)], &[span(100, 200), span(300, 400)]), [span(100, 400)]);
+    }
+
+    #[test]
+    fn what_comes_in_sight_is_no_growth() {
+        let at = |gaps: &[Span], told: &[Span], seen| compare(gaps, told, minute(1_000), Some(minute(seen)));
+        let told = [span(100, 500)];
+        let open = at(&[span(110, 510)], &told, 500);
+        assert_eq!((open.news.as_slice(), open.known.as_slice()), (&[][..], &[span(110, 510)][..]));
+        // Its end was in sight, and is later now.
+        assert_eq!(at(&[span(110, 510)], &told, 550).news, [span(110, 510)]);
+        // A gap that begins there is another one.
+        assert_eq!(at(&[span(500, 510)], &told, 500).news, [span(500, 510)]);
+    }
+
+    #[test]
+    fn a_gap_that_was_filled_is_forgotten_and_a_far_one_waits() {
+        let compared = compare(&[span(150, 200), span(300, 400)], &[span(100, 200)], minute(250), None);
+        assert_eq!((compared.known, compared.news), (vec![span(150, 200)], vec![]));
+        let compared = compare(&[span(300, 400)], &[span(300, 350)], minute(250), None);
+        assert_eq!((compared.known, compared.news), (vec![span(300, 350)], vec![]));
     }
 }

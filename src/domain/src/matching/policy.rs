@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::{bounds::Bounds, time::Timestamp, triage::TriageWeights};
+use crate::{bounds::Bounds, staff::MAX_CAPACITY, time::Timestamp, triage::TriageWeights};
 
 /// The matching policy. Source: the project's design, matching. Waits and weights are our defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct MatchingPolicy {
     /// How long a worker who left while waiting may come back, in seconds;
     /// until then no offer is made.
     pub worker_return_s: u32,
+    /// How often a screen repeats the call of a worker who is away, in seconds.
+    pub call_again_s: u32,
     /// How long a doctor waits for a silent worker, in seconds, before the
     /// consultation may be ended as a no-show.
     pub no_show_after_s: u32,
@@ -37,6 +39,9 @@ pub struct MatchingPolicy {
     pub wrap_up_s: u32,
     /// A doctor who was not heard from for longer than this gets no offers, in seconds.
     pub heard_within_s: u32,
+    /// The most consultations by text that a doctor can be given at once; whoever had more places before
+    /// keeps them until they are changed.
+    pub most_text_places: u32,
     /// Points per triage level.
     pub weights: TriageWeights,
 }
@@ -54,10 +59,14 @@ impl Default for MatchingPolicy {
             unserved_after_s: 2 * 60 * 60,
             // Our defaults: the time to walk to another station; twice the idle timeout of a screen.
             worker_return_s: 5 * 60,
+            // Our default: often enough for somebody who looks up now and then.
+            call_again_s: 60,
             no_show_after_s: 3 * 60,
             // Our default: the time to write a note. Source of the other: the project's design, duty.
             wrap_up_s: 30,
             heard_within_s: 30,
+            // Source: the project's design, duty and capacity ("text up to 3").
+            most_text_places: 3,
             weights: TriageWeights::default(),
         }
     }
@@ -76,9 +85,11 @@ impl MatchingPolicy {
             continuity_days,
             unserved_after_s,
             worker_return_s,
+            call_again_s,
             no_show_after_s,
             wrap_up_s,
             heard_within_s,
+            most_text_places,
             weights,
         } = self;
         bounds.within("offer_expiry_s", *offer_expiry_s, 5..=600);
@@ -88,9 +99,11 @@ impl MatchingPolicy {
         bounds.within("continuity_days", *continuity_days, 0..=365);
         bounds.within("unserved_after_s", *unserved_after_s, 60..=604_800);
         bounds.within("worker_return_s", *worker_return_s, 0..=3_600);
+        bounds.within("call_again_s", *call_again_s, 10..=3_600);
         bounds.within("no_show_after_s", *no_show_after_s, 30..=3_600);
         bounds.within("wrap_up_s", *wrap_up_s, 0..=600);
         bounds.within("heard_within_s", *heard_within_s, 20..=86_400);
+        bounds.within("most_text_places", *most_text_places, 1..=MAX_CAPACITY.unsigned_abs());
         for (key, shorter) in [("offer_expiry_s", offer_expiry_s), ("wait_limit_s", wait_limit_s)] {
             bounds.longer("unserved_after_s", *unserved_after_s, key, *shorter);
         }
@@ -120,6 +133,11 @@ impl MatchingPolicy {
     /// From when a worker waiting since `waiting_since` outranks all but emergencies.
     pub(crate) fn overdue_at(&self, waiting_since: Timestamp) -> Timestamp {
         waiting_since + seconds(self.wait_limit_s)
+    }
+
+    /// Whoever has waited since then or longer outranks all but emergencies.
+    pub fn overdue_since(&self, now: Timestamp) -> Timestamp {
+        now - seconds(self.wait_limit_s)
     }
 
     /// When a waiting consultation ends after its worker left at `left_at`.

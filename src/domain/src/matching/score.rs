@@ -1,7 +1,5 @@
 //! The order of the queue: triage weight plus ageing, with a limit to the wait.
 
-use std::cmp::Reverse;
-
 use chrono::TimeDelta;
 use serde::Serialize;
 
@@ -24,8 +22,8 @@ crate::text_enum! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct QueueKey {
     pub class: QueueClass,
-    /// Triage weight plus ageing, in 1/60 point, so that every second counts.
-    pub score: i64,
+    /// Triage weight plus ageing, as the start of a wait that has the same score; see [`ranked_since`].
+    pub ranked_since: Timestamp,
     /// The original start of the wait, even after a requeue.
     pub waiting_since: Timestamp,
     pub consultation: ConsultationId,
@@ -43,22 +41,19 @@ impl QueueKey {
         let class = match level {
             TriageLevel::Emergency => QueueClass::Emergency,
             TriageLevel::Urgent | TriageLevel::Standard | TriageLevel::Routine => {
-                if now >= policy.overdue_at(waiting_since) {
+                if waiting_since <= policy.overdue_since(now) {
                     QueueClass::Overdue
                 } else {
                     QueueClass::Ordinary
                 }
             }
         };
-        // A clock that was set back must not make a score negative.
-        let waited_s = now.signed_duration_since(waiting_since).num_seconds().max(0);
-        let ageing = waited_s.saturating_mul(i64::from(policy.ageing_points_per_minute));
-        let score = (i64::from(policy.weights.of(level)) * 60).saturating_add(ageing);
-        Self { class, score, waiting_since, consultation }
+        let ranked_since = ranked_since(level, waiting_since, policy);
+        Self { class, ranked_since, waiting_since, consultation }
     }
 
-    fn order(&self) -> (QueueClass, Reverse<i64>, Timestamp, ConsultationId) {
-        (self.class, Reverse(self.score), self.waiting_since, self.consultation)
+    fn order(&self) -> (QueueClass, Timestamp, Timestamp, ConsultationId) {
+        (self.class, self.ranked_since, self.waiting_since, self.consultation)
     }
 }
 
@@ -75,7 +70,8 @@ impl PartialOrd for QueueKey {
 
 /// The start of a wait that would give the same score without any triage weight. All
 /// entries age at the same rate (if the policy ages at all), so ascending `ranked_since`
-/// is descending score at every later time: an indexed sort column that is never updated.
+/// is descending score at every later time: an indexed sort column that is never updated, and
+/// by which a worker's place in the queue is counted.
 pub fn ranked_since(level: TriageLevel, waiting_since: Timestamp, policy: &MatchingPolicy) -> Timestamp {
     // Without ageing no wait equals a weight; one minute per point is close enough.
     let per_minute = i64::from(policy.ageing_points_per_minute.max(1));
@@ -118,26 +114,23 @@ mod tests {
         let (one, other) = (key(TriageLevel::Routine, 60), key(TriageLevel::Routine, 60));
         assert_ne!(one.cmp(&other), std::cmp::Ordering::Equal);
         assert!(key(TriageLevel::Emergency, 2) < key(TriageLevel::Emergency, 1));
-        assert_eq!(key(TriageLevel::Routine, -50).score, 0);
     }
 
     #[test]
-    fn the_stored_rank_gives_the_same_order_as_the_score() {
+    fn the_rank_gives_the_same_order_as_the_points() {
         let policy = MatchingPolicy::default();
+        // In 1/60 point, so that every second counts.
+        let points = |level, waited_s: i64| {
+            i64::from(policy.weights.of(level)) * 60 + waited_s * i64::from(policy.ageing_points_per_minute)
+        };
         let waiting: Vec<_> = (0..40_i64)
-            .map(|step| {
-                let level = TriageLevel::ALL[1 + (step as usize * 7) % 3];
-                (level, now() - TimeDelta::seconds(step * 13 % 800))
-            })
+            .map(|step| (TriageLevel::ALL[1 + (step as usize * 7) % 3], step * 13 % 800))
             .collect();
-        for &(level, since) in &waiting {
-            for &(other_level, other_since) in &waiting {
-                let id = ConsultationId::generate();
-                let score = QueueKey::of(level, since, id, now(), &policy).score;
-                let other = QueueKey::of(other_level, other_since, id, now(), &policy).score;
-                let rank = ranked_since(level, since, &policy);
-                let other_rank = ranked_since(other_level, other_since, &policy);
-                assert_eq!(score.cmp(&other), other_rank.cmp(&rank));
+        for &(level, waited) in &waiting {
+            for &(other_level, other_waited) in &waiting {
+                let rank = ranked_since(level, now() - TimeDelta::seconds(waited), &policy);
+                let other = ranked_since(other_level, now() - TimeDelta::seconds(other_waited), &policy);
+                assert_eq!(points(level, waited).cmp(&points(other_level, other_waited)), other.cmp(&rank));
             }
         }
     }

@@ -3,7 +3,7 @@
 mod record;
 pub mod role;
 
-pub use record::{DoctorRecord, PharmacistRecord, StaffRecord, check_email};
+pub use record::{DoctorRecord, MAX_CAPACITY, PharmacistRecord, StaffRecord, check_email};
 
 use chrono::{NaiveDate, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};

@@ -14,8 +14,8 @@ use crate::{
     words::{Bilingual, Language},
 };
 
-/// Concurrent consultations of one doctor by text.
-const MAX_CAPACITY: i32 = 10;
+/// Concurrent consultations of one doctor by text that a policy can allow.
+pub const MAX_CAPACITY: i32 = 10;
 /// And by video: nobody talks to two at once.
 const MAX_VIDEO_CAPACITY: i32 = 1;
 const VIDEO_CAPACITY: &str = "video_capacity";
@@ -70,7 +70,8 @@ pub struct DoctorRecord {
     /// The main department first.
     pub departments: Vec<Department>,
     pub languages: Vec<Language>,
-    /// Maximum number of concurrent live consultations by text, 1 to 10.
+    /// Maximum number of concurrent live consultations by text, 1 to 10; of a new number the policy allows
+    /// fewer (`most_text_places`).
     pub capacity: i32,
     /// The same by video, 0 or 1. If missing, that of a known doctor stays, and a new one has
     /// [`DEFAULT_VIDEO_CAPACITY`](Self::DEFAULT_VIDEO_CAPACITY).

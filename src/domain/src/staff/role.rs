@@ -69,7 +69,7 @@ roles! {
         signs: false,
         hears: Nothing,
     });
-    /// Keeps the roster of one hospital, and sees nothing else.
+    /// Keeps the doctors of one hospital and their roster, and sees nothing else.
     Coordinator = "coordinator": Staff(StaffKind {
         file: "coordinators",
         about: "Coordinators of hospitals that are known",

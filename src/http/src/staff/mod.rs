@@ -1,4 +1,4 @@
-//! Changes to staff, for operators; and the links by
+//! Changes to staff, for operators, and to a hospital's doctors for its coordinator; and the links by
 //! which a new mail address is confirmed.
 
 pub(crate) mod session;
@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use crate::{
     address::Address,
-    auth::{Anyone, Operator},
+    auth::{Anyone, Operator, RosterKeeper},
     body::{Body, IdempotencyKey, IfMatch, Path},
     reply::{self, Reply},
     routes::Routes,
@@ -96,13 +96,20 @@ async fn confirm_email(
 }
 
 /// One member of staff; the version is the ETag
+///
+/// For a coordinator: a doctor of their hospital.
 #[utoipa::path(get, path = "/api/v1/staff/{id}", operation_id = "getStaff",
     tag = "network", params(("id" = StaffId, Path)),
     responses((status = 200, body = StaffDocument)))]
-async fn fetch(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>, id: Path<StaffId>) -> Reply {
+async fn fetch(
+    caller: RosterKeeper,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    id: Path<StaffId>,
+) -> Reply {
     let outcome = app
         .read_snapshot(caller.actor(), move |conn, app| {
-            service::staff::change::staff_fetch(conn, id.0, app.now())
+            service::staff::change::staff_fetch(conn, caller.0, id.0, app.now())
         })
         .await;
     reply::versioned(&request, outcome)
@@ -112,12 +119,13 @@ async fn fetch(caller: Operator, request: HttpRequest, app: Data<Arc<AppState>>,
 ///
 /// Takes effect at once: a doctor without a verified, valid licence is off
 /// duty, a pharmacist without one approves nothing, and a doctor who moves to
-/// another hospital must sign in again.
+/// another hospital must sign in again. A coordinator changes the doctors of their hospital; only an
+/// operator verifies a licence, or moves a doctor to another hospital.
 #[utoipa::path(put, path = "/api/v1/staff/{id}", operation_id = "changeStaff",
     tag = "network", params(("id" = StaffId, Path)),
     request_body = StaffChange, responses((status = 200, body = StaffDocument)))]
 async fn change(
-    caller: Operator,
+    caller: RosterKeeper,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
     id: Path<StaffId>,
@@ -126,7 +134,7 @@ async fn change(
 ) -> Reply {
     let outcome = app
         .write(caller.actor(), move |tx| {
-            service::staff::change::staff_change(tx, id.0, &version.0, body.0.clone())
+            service::staff::change::staff_change(tx, caller.0, id.0, &version.0, body.0.clone())
         })
         .await;
     reply::versioned(&request, outcome)

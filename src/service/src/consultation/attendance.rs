@@ -8,14 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Loaded, act,
+    Loaded, act, called,
     view::{ConsultationView, lock_of_doctor, view},
 };
 use crate::{
     AppState, Failure, Recipients, Tx,
     caller::{self, StaffCaller},
     jobs::rounds::{self, Job},
-    prescription,
 };
 use coordination::Topic;
 use domain::{
@@ -29,7 +28,7 @@ use domain::{
     time::Timestamp,
     triage::TriageLevel,
 };
-use storage::{Conn, Live, consultation as store};
+use storage::{Conn, Live, StoreError, consultation as store};
 
 /// Where the worker of a consultation is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -43,7 +42,7 @@ pub struct WorkerPresence {
     pub last_heard_at: Option<DateTime<Utc>>,
     /// Since when they have been checked in nowhere, while the consultation is live.
     pub left_at: Option<DateTime<Utc>>,
-    /// Since when the screen that they left calls them: they would be next.
+    /// Since when the screen that they left calls them: their turn has come.
     pub called_at: Option<DateTime<Utc>>,
     /// Until when their place in the queue is held while they are away.
     pub held_until: Option<DateTime<Utc>>,
@@ -75,7 +74,6 @@ pub fn no_show(
     let command =
         Command::NoShow { doctor: caller.staff, last_heard: presence(tx.app, &known).last_heard_at };
     let ended = known.act(tx, &command)?;
-    prescription::withdraw_unsigned_of(tx, id)?;
     view(tx.conn, tx.app, &ended)
 }
 
@@ -147,7 +145,7 @@ pub(crate) fn alert_silent(
 }
 
 /// Corrects consultations whose presence state does not match the check-ins, as after two
-/// concurrent transactions, calls the workers who are away and would be next, and ends the consultations
+/// concurrent transactions, calls the workers who are away and whose turn has come, and ends the consultations
 /// of those who did not come back in time. Returns how many ended.
 ///
 /// # Errors
@@ -160,10 +158,10 @@ pub async fn sweep_absent(app: &Arc<AppState>) -> Result<usize, Failure> {
     let astray =
         |conn: &mut Conn, after| Ok(store::consultations_with_wrong_presence(conn, after, rounds::PAGE)?);
     let seen = rounds::every(app, RECONCILE, |(id, ..)| *id, astray, reconcile_presence).await?;
-    let next = |conn: &mut Conn, after| Ok(store::called::consultations_to_call(conn, after, rounds::PAGE)?);
     // Before the end: whose turn comes now has the whole time again.
+    let due = called::whose_turn_came(app).await?;
     let call = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::Call).map(|_| 0);
-    let called = rounds::every(app, CALL, |id| *id, next, call).await?;
+    let called = rounds::each(app, CALL, due, |id| *id, call).await;
     let absent =
         move |conn: &mut Conn, after| Ok(store::consultations_absent(conn, before, after, rounds::PAGE)?);
     let end = |tx: &mut Tx<'_>, id: &ConsultationId| act(tx, *id, &Command::EndAbsent).map(|_| 1);
@@ -197,25 +195,74 @@ pub(crate) fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<boo
     {
         return Ok(false);
     }
-    release_all(tx, doctor)?;
-    if storage::matching::doctor::presence_set(tx.conn, doctor, Presence::Off, tx.now)? {
-        let by = Some(OffDutyBy::SignedOut);
-        let event = StaffEvent::DutyChanged { presence: Presence::Off, reason: None, by, away_because: None };
-        tx.record(doctor, event, Recipients::staff(doctor))?;
-        // An offer may have been made meanwhile; from here on none can be.
-        release_all(tx, doctor)?;
-    }
+    off_duty(tx, doctor, GivesBack::Everything, Some(OffDutyBy::SignedOut))?;
     tx.wake(Topic::Matching);
     Ok(true)
 }
 
-fn release_all(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
-    let mut all = store::full::full_offered_to(tx.conn, Live::always(), doctor)?;
-    all.extend(store::full::full_of_doctor(tx.conn, Live::always(), doctor)?);
-    for id in all.into_iter().map(|one| one.row.id) {
-        applied(act(tx, id, &Command::Release { doctor }))?;
+/// What goes back to the queue when its doctor goes off duty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivesBack {
+    Offers,
+    /// Active consultations, too.
+    Everything,
+}
+
+/// Sets a doctor off duty; returns whether they were not yet. What they give back keeps its original
+/// time, and nobody is made away for it. Rows are locked as by every verb of a consultation: the
+/// consultations first, in the order of their ids, and then the doctor's.
+///
+/// # Errors
+/// Faults of the storage; `Contended` when an offer was made at the same moment, so that it runs again.
+pub(crate) fn off_duty(
+    tx: &mut Tx<'_>,
+    doctor: StaffId,
+    gives_back: GivesBack,
+    by: Option<OffDutyBy>,
+) -> Result<bool, Failure> {
+    let held = held(tx.conn, doctor, gives_back)?;
+    let locked = held.into_iter().map(|id| Loaded::lock(tx, id)).collect::<Result<Vec<_>, _>>()?;
+    for one in locked {
+        // It may have been accepted before it was locked.
+        if gives_back == GivesBack::Everything || one.asked_doctor() == Some(doctor) {
+            applied(one.act(tx, &Command::Release { doctor }))?;
+        }
     }
-    Ok(())
+    let presence = Presence::Off;
+    if !storage::matching::doctor::presence_set(tx.conn, doctor, presence, tx.now)? {
+        return Ok(false);
+    }
+    // From here on no offer can be made.
+    if !self::held(tx.conn, doctor, gives_back)?.is_empty() {
+        return Err(StoreError::Contended.into());
+    }
+    let event = StaffEvent::DutyChanged { presence, reason: None, by, away_because: None };
+    tx.record(doctor, event, Recipients::staff(doctor))?;
+    tx.wake(Topic::Matching);
+    Ok(true)
+}
+
+fn held(conn: &mut Conn, doctor: StaffId, gives_back: GivesBack) -> Result<Vec<ConsultationId>, Failure> {
+    let mut all = store::full::full_offered_to(conn, Live::always(), doctor)?;
+    if gives_back == GivesBack::Everything {
+        all.extend(store::full::full_of_doctor(conn, Live::always(), doctor)?);
+    }
+    let mut ids: Vec<ConsultationId> = all.into_iter().map(|one| one.row.id).collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Takes back an offer to a doctor who went off duty otherwise than by themselves: their licence ended,
+/// or their shift was cancelled.
+///
+/// # Errors
+/// Faults of the storage.
+pub(crate) fn take_back(tx: &mut Tx<'_>, id: ConsultationId, doctor: StaffId) -> Result<usize, Failure> {
+    let known = Loaded::lock(tx, id)?;
+    if known.asked_doctor() != Some(doctor) {
+        return Ok(0);
+    }
+    known.act(tx, &Command::Release { doctor }).map(|_| 1)
 }
 
 /// Releases the consultations of doctors whose sessions have all expired.

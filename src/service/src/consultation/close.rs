@@ -87,7 +87,7 @@ pub fn complete(
     (row.summary_sealed, row.diagnoses) = (Some(sealed.clone()), Some(diagnoses.clone()));
     let completed = known.act(tx, &Command::Complete { doctor: caller.staff })?;
     // Drafting locks the consultation's row, too: completing and drafting cannot overtake each other.
-    if let Some(refusal) = prescription::open_draft(tx.conn, id)? {
+    if let Some(refusal) = prescription::open_draft(tx.conn, id, caller.staff)? {
         return Err(refusal.into());
     }
     if known.snapshot.state == completed.snapshot.state {

@@ -20,7 +20,7 @@ use domain::{
 use storage::{
     Conn,
     consultation::requested_since,
-    matching::{doctor, queue},
+    matching::{load, queue},
     network::roster::coverage::next_on_call,
 };
 
@@ -75,6 +75,13 @@ struct Figures {
 /// The last figures read, and since when somebody has been reading newer ones.
 #[derive(Debug, Default)]
 pub(crate) struct EstimateCache(Mutex<Option<(Timestamp, Arc<Figures>)>>);
+
+impl EstimateCache {
+    /// The next estimate reads its figures.
+    pub(crate) fn forget(&self) {
+        *lock(&self.0) = None;
+    }
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -151,12 +158,12 @@ fn read(conn: &mut Conn, app: &AppState, now: Timestamp) -> Result<Figures, Fail
     for (department, requested) in requested_since(conn, now - TimeDelta::hours(1))? {
         loads.entry(department).or_default().requested = count(requested);
     }
-    for (department, waiting, _) in queue::waiting_by_department(conn)? {
+    for (department, waiting) in queue::waiting_by_department(conn)? {
         loads.entry(department).or_default().waiting = count(waiting);
     }
-    for known in doctor::loads(conn, now)? {
-        let load = loads.entry(known.department).or_default();
-        (load.places, load.taken) = (known.places.map(count), known.taken.map(count));
+    for known in load::loads(conn, &app.silent_doctors.known(), now)? {
+        let of = loads.entry(known.department).or_default();
+        (of.places, of.taken) = (known.places.map(count), known.taken.map(count));
     }
     let departments = app.departments();
     let asked: Vec<(Department, Load)> = loads.iter().map(|(of, load)| (*of, *load)).collect();

@@ -94,7 +94,7 @@ pub fn list(
     let page = Rows::read(limit, read, |row| row.id)?;
     let Some((row, consents)) = known else { return Ok(None) };
     let (sender, _) = party(row.worker_id, row.doctor_id, actor)?;
-    if sender == Role::Doctor && !in_care(conn, app, id, row.state, row.ended_at)? {
+    if sender == Role::Doctor && !in_care(conn, app, row.doctor_id, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
     }
     if sender == Role::Doctor && !consents {

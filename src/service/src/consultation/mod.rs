@@ -25,7 +25,7 @@ pub use message::{
 };
 pub(crate) use record::in_care;
 pub use record::{RecordView, read as read_record};
-pub use start::{StartInput, start};
+pub use start::{StartInput, prepare_start, start};
 pub use transfer::{TransferInput, TransferView, Transferred, is_silent, transfer};
 pub use view::{
     ConsultationView, ConsultationsView, fetch_for_doctor, fetch_for_worker, list_for_doctor, list_for_worker,
@@ -147,7 +147,7 @@ impl Machine for Loaded {
             tx.wake(Topic::Matching);
         }
         if matches!(event, ConsultationEvent::Called { .. }) {
-            now.left_station.into_iter().for_each(|station| tx.wake(Topic::Screen(station)));
+            tx.wake(Topic::Screen(now.left_station.unwrap_or(self.full.row.station_id)));
         }
         Ok(())
     }
@@ -265,7 +265,7 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
         ConsultationEvent::Completed { doctor, .. } => free_after_care(tx, *doctor, medium)?,
         ConsultationEvent::Transferred { doctor, .. } => {
             // As when the doctor was lost; and they have notes to write as after any other.
-            super::prescription::withdraw_unsigned_of(tx, before.id)?;
+            super::prescription::withdraw_unsigned_of(tx, before.id, Some(*doctor))?;
             free_after_care(tx, *doctor, medium)?;
         }
         ConsultationEvent::OfferExpired { doctor, .. } => {
@@ -275,7 +275,7 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
         }
         ConsultationEvent::Requeued { doctor, released, .. } => {
             // The next doctor starts without the previous doctor's drafts.
-            super::prescription::withdraw_unsigned_of(tx, before.id)?;
+            super::prescription::withdraw_unsigned_of(tx, before.id, Some(*doctor))?;
             doctor::capacity_release(tx.conn, *doctor, medium)?;
             if !released {
                 duty::make_away(tx, *doctor, AwayReason::LostLine)?;
@@ -286,14 +286,23 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
             if let Some(doctor) = before.doctor {
                 doctor::capacity_release(tx.conn, doctor, medium)?;
             }
+            withdraw_unsigned(tx, before)?;
         }
+        ConsultationEvent::Unserved { .. } => withdraw_unsigned(tx, before)?,
         ConsultationEvent::Requested { .. }
         | ConsultationEvent::Triaged { .. }
         | ConsultationEvent::WorkerLeft { .. }
         | ConsultationEvent::Called { .. }
         | ConsultationEvent::WorkerBack { .. }
-        | ConsultationEvent::Unserved { .. }
         | ConsultationEvent::Rated { .. } => {}
+    }
+    Ok(())
+}
+
+/// Withdraws what nobody will sign any more, if a doctor has or had the consultation that ends.
+fn withdraw_unsigned(tx: &mut Tx<'_>, before: &Consultation) -> Result<(), Failure> {
+    if before.doctor.is_some() || before.requeued_at.is_some() {
+        super::prescription::withdraw_unsigned_of(tx, before.id, None)?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 use domain::{
     consultation::ConsultationState,
-    ids::{ConsultationId, WorkerId},
+    ids::{ConsultationId, StaffId, WorkerId},
     network::{Job, Sex},
     prescription::PrescriptionState,
     refusal::Code,
@@ -81,7 +81,7 @@ pub fn read(
 ) -> Result<RecordView, Failure> {
     let (known, earlier) = known_with_earlier(conn, caller.staff, id, MOST_EARLIER)?;
     let row = &known.full.row;
-    if !in_care(conn, app, id, row.state, row.ended_at)? {
+    if !in_care(conn, app, row.doctor_id, id, row.state, row.ended_at)? {
         return Err(Code::NotFound.into());
     }
     if !known.full.consents {
@@ -121,6 +121,7 @@ pub fn read(
 pub(crate) fn in_care(
     conn: &mut Conn,
     app: &AppState,
+    doctor: Option<StaffId>,
     id: ConsultationId,
     state: ConsultationState,
     ended_at: Option<Timestamp>,
@@ -133,7 +134,9 @@ pub(crate) fn in_care(
                 return Ok(true);
             }
             let open = storage::prescription::prescription_open_of(conn, id)?;
-            Ok(open.is_some_and(|(_, state)| state == PrescriptionState::Returned))
+            Ok(open.is_some_and(|open| {
+                open.state == PrescriptionState::Returned && Some(open.doctor_id) == doctor
+            }))
         }
     }
 }

@@ -1,5 +1,8 @@
 //! A worker asks for a doctor.
 
+use std::sync::Arc;
+
+use base::telemetry::Chain;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -9,9 +12,10 @@ use super::{
     view::{ConsultationView, view},
 };
 use crate::{
-    Failure, Tx, alert,
+    AppState, Failure, Tx, alert,
     caller::WorkerCaller,
     machine::Machine,
+    matching::heard,
     network::{department, me},
     triage,
 };
@@ -44,6 +48,15 @@ pub struct StartInput {
     #[serde(default)]
     #[schema(max_items = 26)]
     pub symptoms: Vec<SymptomFlag>,
+}
+
+/// Looks at whether the doctors who may serve it are heard, for the estimate of [`start`]. A fault leaves
+/// what was known before.
+pub async fn prepare_start(app: &Arc<AppState>, input: &StartInput) {
+    let department = input.department.unwrap_or(Department::GENERAL_PRACTICE);
+    if let Err(failure) = heard::look(app, &[department]).await {
+        tracing::warn!(error = %Chain(&failure), "not looked at who is heard");
+    }
 }
 
 /// Creates a consultation and puts it into the queue.
@@ -104,7 +117,8 @@ pub fn start(tx: &mut Tx<'_>, caller: WorkerCaller, input: &StartInput) -> Resul
         },
         red_flags: serde_json::to_string(&red_flags)?,
     };
-    let (row, ahead) = store::consultation_add(tx.conn, &snapshot, new)?;
+    let overdue_since = tx.app.policy.matching.overdue_since(tx.now);
+    let (row, ahead) = store::consultation_add(tx.conn, &snapshot, new, overdue_since)?;
     let active_at = known.facts.active_at;
     let here = Some((caller.station, active_at));
     let full = FullConsultation { row, offer: None, doctor: None, here, active_at, consents: true, ahead };

@@ -183,7 +183,8 @@ pub fn fetch_for_doctor(
     let known = doctors(doctor, store::full::full_fetch(conn, id)?)?;
     shown.note(known.snapshot.worker, Part::Consultation, id);
     let mut shown = view(conn, app, &known)?;
-    if !known.full.consents || !in_care(conn, app, id, shown.state, shown.ended_at)? {
+    let writer = known.full.row.doctor_id;
+    if !known.full.consents || !in_care(conn, app, writer, id, shown.state, shown.ended_at)? {
         shown.withhold();
     }
     Ok(shown)
@@ -197,7 +198,9 @@ pub fn fetch_for_worker(
     worker: WorkerId,
     id: ConsultationId,
 ) -> Result<Option<ConsultationView>, Failure> {
-    let own = store::full::full_fetch_live(conn, live, id)?.filter(|known| known.row.worker_id == worker);
+    let overdue_since = app.policy.matching.overdue_since(app.now());
+    let found = store::full::full_fetch_with_place(conn, live, id, overdue_since)?;
+    let own = found.filter(|known| known.row.worker_id == worker);
     own.map(|known| view(conn, app, &known.into())).transpose()
 }
 
@@ -210,7 +213,8 @@ pub fn list_for_worker(
     after: Option<ConsultationId>,
     limit: u32,
 ) -> Result<Option<ConsultationsView>, Failure> {
-    let read = |most| store::full::full_of_worker(conn, live, worker, after, most);
+    let overdue_since = app.policy.matching.overdue_since(app.now());
+    let read = |most| store::full::full_of_worker(conn, live, worker, (after, most), overdue_since);
     let page = Rows::read(limit, read, |known| known.row.id)?;
     let show = |rows: Vec<FullConsultation>| {
         rows.into_iter().map(|known| view(conn, app, &known.into())).collect::<Result<_, _>>()

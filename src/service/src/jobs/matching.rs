@@ -18,6 +18,12 @@ pub(super) fn start(jobs: &mut Jobs, app: &Arc<AppState>) {
     jobs.every("signed-out-doctors", app, every_5_s, |app| async move {
         consultation::sweep_signed_out(&app).await
     });
+    jobs.every(
+        "silent-doctors",
+        app,
+        every_5_s,
+        |app| async move { matching::look_where_waited(&app).await },
+    );
     let every_30_s = Schedule { pause: Duration::from_secs(30), topic: None };
     jobs.every("queue-watch", app, every_30_s, |app| async move { matching::watch_queues(&app).await });
     let every_minute = Schedule { pause: Duration::from_secs(60), topic: None };

@@ -194,7 +194,7 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<(Vec<Plann
 }
 
 /// `None` for a name that is none: all other queues are served.
-fn queue_of(name: &str) -> Option<Queue> {
+pub(crate) fn queue_of(name: &str) -> Option<Queue> {
     let queue = Queue::parse(name);
     if queue.is_none() {
         tracing::error!(name, "a consultation waits in an unknown queue");

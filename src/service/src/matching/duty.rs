@@ -4,10 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Failure, Recipients, Tx, caller::StaffCaller};
+use crate::{
+    Failure, Recipients, Tx,
+    caller::StaffCaller,
+    consultation::attendance::{GivesBack, off_duty},
+};
 use coordination::Topic;
 use domain::{
-    event::staff::StaffEvent,
+    event::staff::{OffDutyReason, StaffEvent},
     ids::StaffId,
     matching::presence::{AwayReason, DutyStatus, Presence},
     refusal::{Code, Refusal},
@@ -42,8 +46,11 @@ enum WantedPresence {
 pub struct DutyView {
     /// Off, available or away.
     pub presence: Presence,
-    /// What the doctor can do now: `busy` and `wrap_up` are states of one who is available.
+    /// What the doctor can do now: `busy` and `wrap_up` are states of one who is available; `off` is also
+    /// whoever is on no shift, or may not practise.
     pub status: DutyStatus,
+    /// What keeps them off duty whatever they set: `no_shift` or `licence`.
+    pub off_because: Option<OffDutyReason>,
     /// When the wrap-up of the last consultation ends; only while `wrap_up`.
     pub wrap_up_until: Option<DateTime<Utc>>,
     /// Why they were made away; only while away. Setting `available` brings them back.
@@ -62,9 +69,18 @@ pub struct DutyView {
     pub video_capacity: i32,
 }
 
+fn off_because(row: &DoctorRow, is_on_shift: bool, now: Timestamp) -> Option<OffDutyReason> {
+    if row.licence_verified_at.is_none() || row.licence_valid_until < civil_day(now) {
+        Some(OffDutyReason::Licence)
+    } else {
+        (!is_on_shift).then_some(OffDutyReason::NoShift)
+    }
+}
+
 /// `busy` outranks `wrap_up`: the end of a wrap-up alone brings nothing then.
-fn status(row: &DoctorRow, now: Timestamp) -> DutyStatus {
+fn status(row: &DoctorRow, off_because: Option<OffDutyReason>, now: Timestamp) -> DutyStatus {
     match row.presence {
+        Presence::Available | Presence::Away if off_because.is_some() => DutyStatus::Off,
         Presence::Off => DutyStatus::Off,
         Presence::Away => DutyStatus::Away,
         Presence::Available if row.live >= row.capacity && row.live_video >= row.video_capacity => {
@@ -84,10 +100,12 @@ pub fn fetch(
 ) -> Result<Option<DutyView>, Failure> {
     let found = store::doctor_on_shift(conn, live, caller.staff, now)?;
     Ok(found.map(|(row, on_shift_until)| {
-        let status = status(&row, now);
+        let off_because = off_because(&row, on_shift_until.is_some(), now);
+        let status = status(&row, off_because, now);
         DutyView {
             presence: row.presence,
             status,
+            off_because,
             wrap_up_until: row.wrap_up_until.filter(|_| status == DutyStatus::WrapUp),
             away_because: row.away_because,
             away_since: row.away_since,
@@ -100,27 +118,35 @@ pub fn fetch(
     }))
 }
 
-/// Sets the caller's duty. A doctor who goes off keeps active consultations and gets no more.
+/// Sets the caller's duty. A doctor who goes off keeps active consultations and gets no more; what is
+/// offered to them goes back to the queue at once.
 ///
 /// # Errors
 /// `NotOnShift`; `DoctorNotEligible` without a verified, valid licence.
 pub fn set(tx: &mut Tx<'_>, caller: StaffCaller, input: &DutyInput) -> Result<DutyView, Failure> {
     let row = store::doctor_fetch(tx.conn, caller.staff)?.ok_or(Code::NotFound)?;
     match input.presence {
-        Presence::Available => ensure_may_serve(tx, &row)?,
-        Presence::Off => {}
+        Presence::Available => {
+            ensure_may_serve(tx, &row)?;
+            go_on_duty(tx, caller.staff)?;
+        }
+        Presence::Off => drop(off_duty(tx, caller.staff, GivesBack::Offers, None)?),
         Presence::Away => {
             let message = Bilingual::fixed("只能设为 available 或 off", "set `available` or `off`");
             return Err(Refusal::field("presence", "not_allowed", message).into());
         }
     }
-    if store::presence_set(tx.conn, caller.staff, input.presence, tx.now)? {
-        let event =
-            StaffEvent::DutyChanged { presence: input.presence, reason: None, by: None, away_because: None };
-        tx.record(caller.staff, event, Recipients::staff(caller.staff))?;
+    fetch(tx.conn, Live::always(), caller, tx.now)?.ok_or_else(|| Code::NotFound.into())
+}
+
+fn go_on_duty(tx: &mut Tx<'_>, doctor: StaffId) -> Result<(), Failure> {
+    let presence = Presence::Available;
+    if store::presence_set(tx.conn, doctor, presence, tx.now)? {
+        let event = StaffEvent::DutyChanged { presence, reason: None, by: None, away_because: None };
+        tx.record(doctor, event, Recipients::staff(doctor))?;
         tx.wake(Topic::Matching);
     }
-    fetch(tx.conn, Live::always(), caller, tx.now)?.ok_or_else(|| Code::NotFound.into())
+    Ok(())
 }
 
 /// Sets an available doctor to away, and tells them so.

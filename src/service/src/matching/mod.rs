@@ -8,6 +8,8 @@ pub(crate) mod offer;
 pub mod watch;
 
 pub use distributor::offer_waiting;
+pub(crate) use distributor::queue_of;
+pub use heard::look_where_waited;
 pub use watch::watch_queues;
 
 use std::sync::Arc;
@@ -31,18 +33,26 @@ fn act_on(tx: &mut Tx<'_>, id: ConsultationId, command: &Command) -> Result<usiz
     consultation::act(tx, id, command).map(|_| 1)
 }
 
-/// Expires offers that were not answered in time; their doctors become away.
+/// Expires offers that were not answered in time; their doctors become away. Takes back those of doctors
+/// who are off duty.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn expire_offers(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("offer-expiry").ignore_refusals();
+    const TAKE_BACK: Job = Job::new("offers-off-duty").ignore_refusals();
     let now = app.now();
     let due = move |conn: &mut Conn, after| Ok(store::offers_expired(conn, now, after, rounds::PAGE)?);
     let expire = |tx: &mut Tx<'_>, offer: &OfferRow| {
         act_on(tx, offer.consultation_id, &Command::ExpireOffer { offer: offer.id })
     };
-    rounds::every(app, JOB, |offer| offer.id, due, expire).await?.outcome()
+    let expired = rounds::every(app, JOB, |offer| offer.id, due, expire).await?;
+    let off_duty = |conn: &mut Conn, after| Ok(store::offers_off_duty(conn, after, rounds::PAGE)?);
+    let take_back = |tx: &mut Tx<'_>, offer: &OfferRow| {
+        consultation::attendance::take_back(tx, offer.consultation_id, offer.doctor_id)
+    };
+    let taken_back = rounds::every(app, TAKE_BACK, |offer| offer.id, off_duty, take_back).await?;
+    expired.and(taken_back).outcome()
 }
 
 /// Ends consultations for which no doctor was found until far beyond the limit, so that the

@@ -1,16 +1,14 @@
-//! Watches the queues: operators hear of a department where nobody is on call while somebody waits, or
-//! where somebody waits beyond the limit, by an alert and by mail. The alert ends by itself with its
+//! Watches the queues: operators hear of a department where somebody waits and nobody who can serve them
+//! is on call, or where somebody waits beyond the limit, by an alert and by mail. The alert ends by itself with its
 //! cause.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{heard, queue_of};
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
     jobs::rounds::{self, Job},
@@ -21,17 +19,20 @@ use domain::{
     event::care::QueueAlertEvent,
     ids::QueueAlertId,
     letter::LetterKind,
-    matching::{Department, QueueTrouble, queue_trouble},
+    matching::{Department, Queue, QueueTrouble, queue_trouble},
     staff::role::Role,
 };
 use storage::{
     Conn,
     matching::{
         alert::{self as store, QueueAlertRow},
-        doctor, queue,
+        load, queue,
     },
     network::roster::coverage::gap_readers,
 };
+
+/// An alert that comes and goes is told by mail once in this time. Our default.
+const TOLD_AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// A department whose queue is, or was, in trouble.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,7 +41,7 @@ pub struct QueueAlertView {
     pub department: Department,
     /// What it was when the alert was raised.
     pub trouble: QueueTrouble,
-    /// How many waited when it was raised.
+    /// How many of those who waited it concerned when it was raised.
     #[schema(minimum = 0)]
     pub waiting: i64,
     /// Since when the first of them did.
@@ -75,45 +76,62 @@ fn view(row: QueueAlertRow) -> QueueAlertView {
     QueueAlertView { id, department, trouble, waiting, oldest_since, raised_at, ended_at }
 }
 
-/// Raises and ends alerts of queues. Returns how many.
+/// Raises and ends alerts of queues, and tells operators of them by mail: of the same trouble of a
+/// department once an hour at most. Returns how many were raised or ended.
 ///
 /// # Errors
 /// The failure of one of them, after the others.
 pub async fn watch_queues(app: &Arc<AppState>) -> Result<usize, Failure> {
     const RAISE: Job = Job::new("queue-alerts");
     const END: Job = Job::new("queue-alerts-over");
+    const TELL: Job = Job::new("queue-letters");
+    heard::look_where_waited(app).await?;
     let (fresh, over) = app.read(Actor::System, changes).await?;
-    let raised = rounds::each(app, RAISE, fresh, |row| row.id, raise).await;
+    // First: a department has one open alert, also when its trouble is another one by now.
     let ended = rounds::each(app, END, over, |row| row.id, end).await;
-    raised.and(ended).outcome()
+    let raised = rounds::each(app, RAISE, fresh, |row| row.id, raise).await;
+    let untold =
+        |conn: &mut Conn, app: &AppState| Ok(store::queue_alerts_untold(conn, app.now() - TOLD_AGAIN_AFTER)?);
+    let untold = app.read(Actor::System, untold).await?;
+    let told = rounds::each(app, TELL, untold, |row| row.id, tell).await;
+    raised.and(ended).and(told).outcome()
 }
 
 /// The alerts to be raised, and those whose trouble is over.
 fn changes(conn: &mut Conn, app: &AppState) -> Result<(Vec<QueueAlertRow>, Vec<QueueAlertRow>), Failure> {
     let (now, departments) = (app.now(), app.departments());
-    let loads = doctor::loads(conn, now)?;
-    let on_call: HashSet<Department> =
-        loads.iter().filter(|load| load.places[0] > 0).map(|load| load.department).collect();
-    let mut troubled = HashMap::new();
-    for (department, waiting, oldest) in queue::waiting_by_department(conn)? {
-        let Some(oldest_since) = oldest else { continue };
-        let served = departments.chain(department).iter().any(|one| on_call.contains(one));
-        if let Some(trouble) = queue_trouble(oldest_since, served, now, &app.policy.matching) {
-            let id = QueueAlertId::generate();
-            let row = QueueAlertRow {
-                id,
-                department,
-                trouble,
-                waiting,
-                oldest_since,
-                raised_at: now,
-                ended_at: None,
-            };
-            troubled.insert(department, row);
-        }
+    let services = load::services(conn, &app.silent_doctors.known(), now)?;
+    let is_served = |queue: &Queue| {
+        let chain = departments.chain(queue.department);
+        services.iter().any(|one| {
+            one.is_by(queue.medium)
+                && one.languages.contains(&queue.language)
+                && chain.contains(&one.department)
+        })
+    };
+    let mut troubled: HashMap<Department, QueueAlertRow> = HashMap::new();
+    for (name, waiting, oldest) in queue::waiting_by_queue(conn)? {
+        let Some((queue, oldest_since)) = queue_of(&name).zip(oldest) else { continue };
+        let Some(trouble) = queue_trouble(oldest_since, is_served(&queue), now, &app.policy.matching) else {
+            continue;
+        };
+        let row = QueueAlertRow {
+            id: QueueAlertId::generate(),
+            department: queue.department,
+            trouble,
+            waiting: 0,
+            oldest_since,
+            raised_at: now,
+            ended_at: None,
+        };
+        let known = troubled.entry(queue.department).or_insert(row);
+        known.trouble = known.trouble.min(trouble);
+        known.waiting += waiting;
+        known.oldest_since = known.oldest_since.min(oldest_since);
     }
-    let (known, over): (Vec<_>, Vec<_>) =
-        store::queue_alerts_open(conn)?.into_iter().partition(|open| troubled.contains_key(&open.department));
+    let (known, over): (Vec<_>, Vec<_>) = store::queue_alerts_open(conn)?
+        .into_iter()
+        .partition(|open| troubled.get(&open.department).is_some_and(|now| now.trouble == open.trouble));
     for open in known {
         troubled.remove(&open.department);
     }
@@ -132,6 +150,15 @@ fn raise(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {
         oldest_since: row.oldest_since,
     };
     tx.record(row.id, event, Recipients::nobody())?;
+    Ok(1)
+}
+
+/// Tells operators by mail.
+fn tell(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {
+    // Another instance may have been faster.
+    if !store::queue_alert_told(tx.conn, row.id, tx.now)? {
+        return Ok(0);
+    }
     let (department, trouble) = (tx.app.departments().label(row.department), row.trouble.label());
     let text = format!(
         "{} {}: {} ({}) / {} ({})\n\n{}",
@@ -142,7 +169,7 @@ fn raise(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {
             letter::write(tx, LetterKind::QueueTrouble, reader, None, &text)?;
         }
     }
-    Ok(1)
+    Ok(0)
 }
 
 fn end(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {

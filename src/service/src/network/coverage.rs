@@ -18,11 +18,11 @@ use crate::{
     letter,
 };
 use domain::{
-    ids::{HospitalId, StaffId},
+    ids::{CoverageGapId, HospitalId, StaffId},
     letter::LetterKind,
     matching::{
         Department, QueueForecast, StaffingQuestion,
-        coverage::{Gap, Level, compare, gaps, levels},
+        coverage::{Compared, Level, compare, gaps, levels},
         staffing,
     },
     network::roster::Span,
@@ -61,7 +61,8 @@ pub struct CoverageView {
     pub from: DateTime<Utc>,
     /// 72 hours later.
     pub until: DateTime<Utc>,
-    /// Every department that has a doctor with a verified and valid licence, by code.
+    /// By code: every department of the network; of a hospital those for which it has a doctor with a
+    /// verified and valid licence.
     pub departments: Vec<DepartmentCoverage>,
 }
 
@@ -113,10 +114,12 @@ pub fn coverage(
     }
     let window = Span { from: app.now(), until: app.now() + WINDOW };
     let covered = Covered::read(conn, hospital, window)?;
-    let groups = covered.of(|_, department| department).into_iter();
-    let mut departments: Vec<_> =
-        groups.map(|(department, one)| department_view(department, &one, window)).collect();
-    departments.sort_by(|one, other| one.department.cmp(&other.department));
+    let groups = match hospital {
+        Some(_) => covered.of(|_, department| department),
+        None => covered.of_network(app),
+    };
+    let departments =
+        groups.into_iter().map(|(department, one)| department_view(department, &one, window)).collect();
     Ok(CoverageView { from: window.from, until: window.until, departments })
 }
 
@@ -154,7 +157,17 @@ impl Covered {
         Ok(Self { shifts, doctors })
     }
 
-    /// Grouped by a key, in its order. What has no doctors is left out: nobody expects it to be covered.
+    /// By department, in the order of their codes: all that the network has. Without doctors it has a gap
+    /// from end to end.
+    fn of_network(&self, app: &AppState) -> BTreeMap<Department, One> {
+        let mut groups = self.of(|_, department| department);
+        for record in app.departments().iter() {
+            groups.entry(record.code).or_default();
+        }
+        groups
+    }
+
+    /// Grouped by a key, in its order. What has no doctors is left out: no hospital has them all.
     fn of<K: Ord>(&self, key: impl Fn(HospitalId, Department) -> K) -> BTreeMap<K, One> {
         let mut groups = BTreeMap::<K, One>::new();
         for (hospital, department, doctors) in &self.doctors {
@@ -185,7 +198,7 @@ fn level(shift: &ShiftCount) -> Option<Level> {
 type Whose = (Option<HospitalId>, Department);
 
 /// Tells operators of gaps of the network, and coordinators of those of their hospital, which begin
-/// within the next 24 hours: once for each gap, and in one letter for each reader.
+/// within the next 24 hours: once for each extent of a gap, and in one letter for each reader.
 ///
 /// # Errors
 /// Faults of the storage; `Incomplete` when it failed, to be tried again by the next round.
@@ -195,46 +208,47 @@ pub async fn tell_of_gaps(app: &Arc<AppState>) -> Result<usize, Failure> {
 
 fn tell(tx: &mut Tx<'_>) -> Result<usize, Failure> {
     // Another instance that looks at the same time waits here, and then finds what was told.
-    store::round_lock(tx.conn)?;
+    let seen_until = store::round_lock(tx.conn)?.map(|ran_at| ran_at + WINDOW);
     let window = Span { from: tx.now, until: tx.now + WINDOW };
     let covered = Covered::read(tx.conn, None, window)?;
-    store::gaps_forget(tx.conn, tx.now - NOTICE)?;
     let mut told = HashMap::<Whose, Vec<GapRow>>::new();
-    for row in store::gaps_told(tx.conn, tx.now - NOTICE)? {
+    for row in store::gaps_told(tx.conn)? {
         told.entry((row.hospital, row.department)).or_default().push(row);
     }
-    let network = covered.of(|_, department| (None, department));
+    let network = covered.of_network(tx.app).into_iter().map(|(department, one)| ((None, department), one));
     let hospitals = covered.of(|hospital, department| (Some(hospital), department));
-    let mut fresh: Vec<(Option<HospitalId>, Department, Span)> = Vec::new();
-    for ((hospital, department), one) in network.into_iter().chain(hospitals) {
-        let known = told.get(&(hospital, department)).map_or(&[][..], Vec::as_slice);
+    let (mut news, mut kept) = (Vec::new(), Vec::new());
+    let mut gone: Vec<CoverageGapId> = Vec::new();
+    for (whose, one) in network.chain(hospitals) {
+        let rows = told.remove(&whose).unwrap_or_default();
         let spans: Vec<Span> =
-            known.iter().map(|row| Span { from: row.starts_at, until: row.ends_at }).collect();
-        let mut near = gaps(&levels(window, &one.shifts));
-        // One that was filled is told of again if it opens again.
-        for (row, span) in known.iter().zip(&spans) {
-            if span.until > tx.now && !near.iter().any(|gap| gap.from <= span.until && span.from <= gap.until)
-            {
-                store::gap_remove(tx.conn, row.id)?;
+            rows.iter().map(|row| Span { from: row.starts_at, until: row.ends_at }).collect();
+        let Compared { mut known, news: fresh } =
+            compare(&gaps(&levels(window, &one.shifts)), &spans, tx.now + NOTICE, seen_until);
+        // Time that has passed changes no row.
+        for (row, span) in rows.iter().zip(&spans) {
+            match known.iter().position(|one| window.common(*span) == Some(*one)) {
+                Some(at) => drop(known.swap_remove(at)),
+                None => gone.push(row.id),
             }
         }
-        near.retain(|gap| gap.from < tx.now + NOTICE);
-        for gap in compare(&near, &spans) {
-            match gap {
-                Gap::New(span) => fresh.push((hospital, department, span)),
-                Gap::Moved { index, span } => store::gap_move(tx.conn, known[index].id, span)?,
-            }
-        }
+        let of = |span| (whose.0, whose.1, span);
+        kept.extend(known.into_iter().map(of));
+        news.extend(fresh.into_iter().map(of));
     }
-    if fresh.is_empty() {
+    // A hospital that has no doctors of a department any more.
+    gone.extend(told.into_values().flatten().map(|row| row.id));
+    store::gaps_remove(tx.conn, &gone)?;
+    store::gaps_add(tx.conn, &kept, tx.now)?;
+    store::round_ran(tx.conn, tx.now)?;
+    if news.is_empty() {
         return Ok(0);
     }
-    store::gaps_add(tx.conn, &fresh, tx.now)?;
     let readers = store::gap_readers(tx.conn)?;
     for (reader, role, hospital) in readers {
-        write_to(tx, reader, (role, hospital), &fresh)?;
+        write_to(tx, reader, (role, hospital), &news)?;
     }
-    Ok(fresh.len())
+    Ok(news.len())
 }
 
 fn write_to(

@@ -30,7 +30,9 @@ use draft::{PrescriptionInput, body_of};
 use machine::Loaded;
 use storage::{
     Conn, Live, StoreError,
-    prescription::{self as store, ConsultationFacts, LicenceRow, PrescriptionFilter, PrescriptionRow},
+    prescription::{
+        self as store, ConsultationFacts, LicenceRow, OpenPrescription, PrescriptionFilter, PrescriptionRow,
+    },
 };
 use view::{PrescriptionPage, PrescriptionView, Reader, view, views};
 
@@ -79,7 +81,7 @@ pub fn draft(
     view(tx.app, &mut tx.shown, &row, &body, Reader::Doctor, tx.now)
 }
 
-/// Replaces the contents of a draft or of a returned prescription.
+/// Replaces the contents of a draft or of a returned prescription, by the doctor who wrote it.
 ///
 /// # Errors
 /// `NotFound`; `PreconditionFailed` when it was changed since it was read;
@@ -94,7 +96,7 @@ pub fn edit(
     let Own { prescription: mut before, facts, consents, .. } = own(tx, caller.staff, id)?;
     let events = before.decide(tx.app, &Command::Edit { by: caller.staff })?;
     expected.resolve(before.row.version)?;
-    let facts = own_consultation(Some(facts), caller.staff)?;
+    let facts = of_author(facts)?;
     if !consents {
         return Err(without_consent(tx.conn, facts.worker_id));
     }
@@ -132,14 +134,22 @@ pub fn void(
     view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Doctor, tx.now)
 }
 
-/// Withdraws the unsigned prescription of a consultation that ends without its doctor or goes to
-/// another one. Called by the consultation's operations.
+/// Withdraws the unsigned prescription of a consultation that ends without its doctor, or, if it is that
+/// of `leaving`, of one that goes from them to another doctor. What an earlier doctor corrects meanwhile
+/// stays theirs. Called by the consultation's operations.
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn withdraw_unsigned_of(tx: &mut Tx<'_>, consultation: ConsultationId) -> Result<bool, Failure> {
-    let Some((id, _)) = store::prescription_open_of(tx.conn, consultation)? else { return Ok(false) };
-    match Loaded::lock(tx, id)? {
+pub fn withdraw_unsigned_of(
+    tx: &mut Tx<'_>,
+    consultation: ConsultationId,
+    leaving: Option<StaffId>,
+) -> Result<bool, Failure> {
+    let open = store::prescription_open_of(tx.conn, consultation)?;
+    let Some(open) = open.filter(|open| leaving.is_none_or(|doctor| doctor == open.doctor_id)) else {
+        return Ok(false);
+    };
+    match Loaded::lock(tx, open.id)? {
         Some(before)
             if matches!(before.row.state, PrescriptionState::Draft | PrescriptionState::Returned) =>
         {
@@ -151,14 +161,21 @@ pub fn withdraw_unsigned_of(tx: &mut Tx<'_>, consultation: ConsultationId) -> Re
     }
 }
 
-/// The refusal to complete a consultation, if an open draft prevents it. Call it after the conditional
-/// write that completes it: [`draft`] locks the same row, so one of the two sees the other.
+/// The refusal of the doctor who completes a consultation, if an open draft of theirs prevents it. What an
+/// earlier doctor corrects prevents nothing. Call it after the conditional write that completes it:
+/// [`draft`] locks the same row, so one of the two sees the other.
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn open_draft(conn: &mut Conn, consultation: ConsultationId) -> Result<Option<Refusal>, Failure> {
+pub fn open_draft(
+    conn: &mut Conn,
+    consultation: ConsultationId,
+    doctor: StaffId,
+) -> Result<Option<Refusal>, Failure> {
     let open = store::prescription_open_of(conn, consultation)?;
-    Ok(open.filter(|(_, state)| *state == PrescriptionState::Draft).map(open_already))
+    let prevents =
+        |open: &OpenPrescription| open.state == PrescriptionState::Draft && open.doctor_id == doctor;
+    Ok(open.filter(prevents).map(open_already))
 }
 
 /// One prescription with its version, for a worker, its doctor or a pharmacist.
@@ -270,7 +287,7 @@ fn lock_active(
         // The other reasons to refuse come first.
         None => (store::consultation_facts(tx.conn, id)?, None),
     };
-    let facts = own_consultation(facts, doctor)?;
+    let facts = facts.filter(|facts| facts.doctor_id == Some(doctor)).ok_or(Code::NotFound)?;
     if facts.state != ConsultationState::Active {
         return Err(Refusal::moved_on(facts.state).into());
     }
@@ -287,25 +304,27 @@ fn is_theirs(conn: &mut Conn, doctor: StaffId, row: &PrescriptionRow) -> Result<
     Ok(facts.is_some_and(|facts| facts.doctor_id == Some(doctor) && facts.state == ConsultationState::Active))
 }
 
-/// A consultation that the doctor has or had: a prescription that was returned after the
-/// consultation was completed is still corrected by its doctor.
-pub(super) fn own_consultation(
-    facts: Option<ConsultationFacts>,
-    doctor: StaffId,
-) -> Result<ConsultationFacts, Failure> {
-    let facts = facts.filter(|facts| facts.doctor_id == Some(doctor)).ok_or(Code::NotFound)?;
+/// The consultation of a prescription, for the doctor who wrote it. They answer for what they signed: when
+/// a pharmacist returns it, they correct it, also after they completed the consultation, and while or
+/// after another doctor has it. Whoever has it now may withdraw it and write one of their own. What they
+/// had not signed was withdrawn when the consultation went on without them.
+/// Source: who prescribes, in the project's clinical rules.
+pub(super) fn of_author(facts: ConsultationFacts) -> Result<ConsultationFacts, Failure> {
     match facts.state {
-        ConsultationState::Active | ConsultationState::Completed => Ok(facts),
         ConsultationState::Waiting
         | ConsultationState::Offered
-        | ConsultationState::Cancelled
-        | ConsultationState::Unserved => Err(Refusal::moved_on(facts.state).into()),
+        | ConsultationState::Active
+        | ConsultationState::Completed => Ok(facts),
+        ConsultationState::Cancelled | ConsultationState::Unserved => {
+            Err(Refusal::moved_on(facts.state).into())
+        }
     }
 }
 
 /// Names the open prescription, so that the doctor can take it up or withdraw it.
-fn open_already((id, state): (PrescriptionId, PrescriptionState)) -> Refusal {
-    Refusal::new(Code::PrescriptionOpen).in_state(state).with_data(json!({"prescription_id": id}))
+fn open_already(open: OpenPrescription) -> Refusal {
+    let data = json!({"prescription_id": open.id});
+    Refusal::new(Code::PrescriptionOpen).in_state(open.state).with_data(data)
 }
 
 pub(super) fn standing(

@@ -8,7 +8,7 @@ use super::{
     Own,
     body::{Body, SignedUnder},
     draft::in_wire_terms,
-    own, own_consultation, standing,
+    of_author, own, standing,
     view::{PrescriptionView, Reader, view},
     without_consent,
 };
@@ -76,7 +76,7 @@ pub fn sign(
         return Err(Refusal::moved_on(before.row.state).into());
     }
     let consultation = before.row.consultation_id;
-    let facts = own_consultation(Some(facts), caller.staff)?;
+    let facts = of_author(facts)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     if !consents {
         return Err(without_consent(tx.conn, facts.worker_id));

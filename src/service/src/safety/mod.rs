@@ -137,7 +137,7 @@ pub fn check_only(
             let theirs = match caller.role {
                 Role::Doctor => {
                     facts.doctor_id == Some(caller.staff)
-                        && in_care(conn, app, consultation, facts.state, facts.ended_at)?
+                        && in_care(conn, app, facts.doctor_id, consultation, facts.state, facts.ended_at)?
                 }
                 Role::Pharmacist => true,
                 _ => false,

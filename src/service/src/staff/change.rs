@@ -1,5 +1,5 @@
-//! What operators change about a member of staff: names, hospital, licence, departments, languages,
-//! capacity. Another role needs another account, so that what a doctor signed stays a doctor's. The
+//! What operators change about a member of staff, and a coordinator about a doctor of their hospital: names,
+//! hospital, licence, departments, languages, capacity. Another role needs another account, so that what a doctor signed stays a doctor's. The
 //! mail address is changed in `email`.
 
 use std::collections::BTreeSet;
@@ -13,8 +13,9 @@ use super::{
     prepare_staff, session, staff_summary,
 };
 use crate::{
-    Failure, Recipients, Tx,
-    network::{import::PreparedStaff, unknown},
+    AppState, Failure, Recipients, Tx,
+    caller::StaffCaller,
+    network::{import::PreparedStaff, roster::scope::Scope, unknown},
 };
 use coordination::Topic;
 use domain::{
@@ -22,7 +23,7 @@ use domain::{
     ids::{EmployerId, HospitalId, StaffId},
     matching::presence::Presence,
     precondition::Expected,
-    refusal::{Code, Refusal},
+    refusal::{Code, FieldProblem, Refusal},
     spelling,
     staff::SessionEnd,
     time::{Timestamp, civil_day},
@@ -70,12 +71,20 @@ pub struct StaffDocument {
     pub authenticator_reset: Option<ResetView>,
 }
 
-/// One member of staff with the version.
+/// One member of staff with the version: anybody for an operator, a doctor of their hospital for a
+/// coordinator, who does not see the reset of an account.
 ///
 /// # Errors
-/// `NotFound`.
-pub fn staff_fetch(conn: &mut Conn, id: StaffId, now: Timestamp) -> Result<(i64, StaffDocument), Failure> {
-    let row = storage::staff::staff_fetch(conn, id)?.ok_or(Code::NotFound)?;
+/// `NotFound`, also for anybody else of whom a coordinator asks.
+pub fn staff_fetch(
+    conn: &mut Conn,
+    caller: StaffCaller,
+    id: StaffId,
+    now: Timestamp,
+) -> Result<(i64, StaffDocument), Failure> {
+    let scope = Scope::of(caller)?;
+    let found = storage::staff::staff_fetch(conn, id)?.filter(|row| scope.keeps_record(row));
+    let row = found.ok_or(Code::NotFound)?;
     let doctor = match store::doctor_details(conn, id)? {
         None => None,
         Some(details) => Some(DoctorInput {
@@ -94,26 +103,36 @@ pub fn staff_fetch(conn: &mut Conn, id: StaffId, now: Timestamp) -> Result<(i64,
         licence_valid_until: details.licence_valid_until,
         licence_verified: details.licence_verified_at.is_some(),
     });
-    let authenticator_reset = authenticator::open_reset(&row, now);
+    let authenticator_reset = match scope {
+        Scope::Network => authenticator::open_reset(&row, now),
+        Scope::Hospital(_) => None,
+    };
     Ok((row.version, StaffDocument { summary: staff_summary(row), doctor, pharmacist, authenticator_reset }))
 }
 
-/// Replaces a member of staff if its version is the expected one.
+/// Replaces a member of staff, as [`staff_fetch`] shows them, if its version is the expected one.
 ///
 /// # Errors
-/// One problem per bad field; `NotFound`; `PreconditionFailed`; `AlreadyExists` for a licence that
+/// One problem per bad field; `NotFound`; `PreconditionFailed`; `InvalidField` for a coordinator who
+/// verifies a licence, or moves a doctor; `AlreadyExists` for a licence that
 /// somebody else has; `StateMovedOn` for somebody who is disabled, or for another hospital while
 /// the doctor has live consultations.
 pub fn staff_change(
     tx: &mut Tx<'_>,
+    caller: StaffCaller,
     id: StaffId,
     expected: &Expected,
     input: StaffChange,
 ) -> Result<(i64, StaffDocument), Failure> {
-    let row = storage::staff::staff_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
+    let scope = Scope::of(caller)?;
+    let found = storage::staff::staff_lock(tx.conn, id)?.filter(|row| scope.keeps_record(row));
+    let row = found.ok_or(Code::NotFound)?;
     expected.resolve(row.version)?;
     if row.disabled_at.is_some() {
         return Err(Refusal::moved_on("disabled").into());
+    }
+    if let Scope::Hospital(hospital) = scope {
+        ensure_hospital_may(tx.conn, hospital, id, &input)?;
     }
     let StaffChange { name_zh, name_en, hospital_id, employer_id, doctor, pharmacist } = input;
     let (role, email) = (row.role, row.email.clone());
@@ -122,7 +141,40 @@ pub fn staff_change(
     let prepared = prepare_staff(tx, whole)?;
     let changed = write(tx, &row, prepared, verified)?;
     tx.record(id, StaffEvent::Changed { fields: changed }, Recipients::staff(id))?;
-    staff_fetch(tx.conn, id, tx.now)
+    staff_fetch(tx.conn, caller, id, tx.now)
+}
+
+/// A hospital says what its doctors do; that a licence is good is for the operator to say, and so is to
+/// which hospital somebody belongs.
+fn ensure_hospital_may(
+    conn: &mut Conn,
+    hospital: HospitalId,
+    id: StaffId,
+    input: &StaffChange,
+) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    let mut add = |field: &str, message| {
+        let (field, code) = (field.to_owned(), "not_allowed".to_owned());
+        problems.push(FieldProblem { field, code, message });
+    };
+    if input.hospital_id != Some(hospital) {
+        let message = Bilingual::fixed(
+            "只有运营方能调动医生。",
+            "Only an operator moves a doctor to another hospital.",
+        );
+        add("hospital_id", message);
+    }
+    if let (Some(old), Some(new)) = (store::doctor_details(conn, id)?, &input.doctor) {
+        let same = old.licence_no == new.licence_no && old.licence_valid_until == new.licence_valid_until;
+        if new.licence_verified != (same && old.licence_verified_at.is_some()) {
+            let message = Bilingual::fixed(
+                "执照由运营方核验：号码或有效期更改后为 false，否则保持不变。",
+                "An operator verifies the licence: false once its number or last day changes, else as it was.",
+            );
+            add("licence_verified", message);
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::fields(problems).into()) }
 }
 
 /// Writes prepared data to a locked row and returns the fields that changed.
@@ -160,6 +212,11 @@ pub(crate) fn write(
             return Err(Refusal::moved_on("has_patients").into());
         }
         refuse_taken_licence(tx.conn, row, &doctor.licence_no)?;
+        if doctor.capacity != old.capacity
+            && let Some((code, message)) = too_many_places(tx.app, doctor.capacity)
+        {
+            return Err(Refusal::field("capacity", code, message).into());
+        }
         let languages: Vec<&str> = doctor.languages.iter().map(|language| language.as_str()).collect();
         let same_licence =
             old.licence_no == doctor.licence_no && old.licence_valid_until == doctor.licence_valid_until;
@@ -250,6 +307,17 @@ fn too_small(field: &str, live: i32) -> Refusal {
         format!("The doctor holds {live} consultations now; the capacity must not be smaller."),
     );
     Refusal::field(field, "out_of_range", message)
+}
+
+/// The code and message of the problem of more places for text than the policy allows.
+pub(crate) fn too_many_places(app: &AppState, wanted: i32) -> Option<(&'static str, Bilingual)> {
+    let most = app.policy.matching.most_text_places;
+    let fits = u32::try_from(wanted).is_ok_and(|wanted| wanted <= most);
+    let message = Bilingual::made(
+        format!("本网络每名医生同时的图文问诊最多 {most} 个。"),
+        format!("In this network a doctor has at most {most} consultations by text at once."),
+    );
+    (!fits).then_some(("out_of_range", message))
 }
 
 /// The refusal of a value that somebody else has.

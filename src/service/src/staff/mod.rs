@@ -127,7 +127,8 @@ pub struct DoctorInput {
     /// Languages of consultation.
     #[schema(value_type = std::collections::HashSet<Language>, min_items = 1, max_items = 2)]
     pub languages: Vec<Language>,
-    /// The maximum number of live consultations by text at a time.
+    /// The maximum number of live consultations by text at a time. A new number is refused if the policy
+    /// allows fewer (`most_text_places`); a doctor who has more keeps them.
     #[schema(minimum = 1, maximum = 10)]
     pub capacity: i32,
     /// The same by video. If left out, it stays; a new doctor has 1.

@@ -1,7 +1,7 @@
 //! A consultation with the rows that its verbs and views need, read by one statement: its last
 //! offer, its doctor's name, where its worker is, and whether they consent to care.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 
 use super::{ConsultationRow, OfferRow, Queued};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
     schema::{check_in, consent, consultation, offer, staff},
-    sql_types::At,
+    sql_types::{At, Nullable, Uuid},
 };
 use domain::{
     consultation::{Consultation, ConsultationState, OfferState},
@@ -36,7 +36,8 @@ pub struct FullConsultation {
     pub active_at: Timestamp,
     /// Whether the worker consents to care now.
     pub consents: bool,
-    /// While it waits: the number of waiting consultations before it.
+    /// The number of waiting consultations before it: only while it waits, and only where a function
+    /// says that it reads it.
     pub ahead: Option<i64>,
 }
 
@@ -64,34 +65,49 @@ fn full(row: Row) -> FullConsultation {
 
 diesel::alias!(check_in as open: Open, offer as asked: Asked, consultation as other: Other);
 /// The type of a column with an id that may be missing.
-type OptionalId = crate::sql_types::Nullable<crate::sql_types::Uuid>;
+type OptionalId = Nullable<Uuid>;
 diesel::define_sql_function! { fn coalesce(first: OptionalId, second: OptionalId) -> OptionalId; }
 
-/// Counts the waiting consultations of the same department before one: emergencies come first. Those
-/// whose worker has left are in no queue.
+/// Counts the waiting consultations of the same department before one, in the order of
+/// `domain::matching::QueueKey`: emergencies, then those who have waited since `$overdue_since` or
+/// longer, then the others. Those whose worker has left are in no queue.
 macro_rules! queue_before {
-    () => {{
+    ($overdue_since:expr) => {{
         let emergency = TriageLevel::Emergency;
-        let sooner = other.field(consultation::requested_at).lt(consultation::requested_at);
-        let higher = other.field(consultation::ranked_since).lt(consultation::ranked_since);
-        let first = other.field(consultation::triage).eq_code(emergency);
+        let (since, rank) = (consultation::requested_at, consultation::ranked_since);
+        let other_since = other.field(consultation::requested_at);
+        let other_rank = other.field(consultation::ranked_since);
+        let sooner = other_since
+            .lt(since)
+            .or(other_since.eq(since).and(other.field(consultation::id).lt(consultation::id)));
+        let higher = other_rank.lt(rank).or(other_rank.eq(rank).and(sooner));
+        let overdue = other_since.le(At($overdue_since));
+        let other_is_first = other.field(consultation::triage).eq_code(emergency);
+        let same_or_higher_class = overdue.or(since.gt(At($overdue_since)));
         other
             .filter(other.field(consultation::state).eq_code(ConsultationState::Waiting))
             .filter(other.field(consultation::left_at).is_null())
             .filter(other.field(consultation::department).eq(consultation::department))
             .filter(
-                consultation::triage
-                    .eq_code(emergency)
-                    .and(first.and(sooner))
-                    .or(consultation::triage.ne_code(emergency).and(higher.or(first))),
+                consultation::triage.eq_code(emergency).and(other_is_first.and(higher)).or(
+                    consultation::triage.ne_code(emergency).and(
+                        other_is_first
+                            .or(since.gt(At($overdue_since)).and(overdue))
+                            .or(same_or_higher_class.and(higher)),
+                    ),
+                ),
             )
             .count()
     }};
 }
 
-/// The statement, to be filtered. From an offer, the planner finds the consultation by its key.
+/// The statement, to be filtered. From an offer, the planner finds the consultation by its key. `$ahead`
+/// is the number of those before it.
 macro_rules! full_consultations {
     () => {
+        full_consultations!(None::<i64>.into_sql::<Nullable<BigInt>>())
+    };
+    ($ahead:expr) => {
         consultation::table
             .inner_join(check_in::table.on(check_in::id.eq(consultation::check_in_id)))
             .left_join(
@@ -118,11 +134,18 @@ macro_rules! full_consultations {
                 (open.field(check_in::station_id), open.field(check_in::active_at)).nullable(),
                 check_in::active_at,
                 consent::id.nullable(),
-                diesel::dsl::case_when(
-                    consultation::state.eq_code(ConsultationState::Waiting),
-                    queue_before!().single_value(),
-                ),
+                $ahead,
             ))
+    };
+}
+
+/// As [`full_consultations`], with the place in the queue of those that wait.
+macro_rules! full_with_place {
+    ($overdue_since:expr) => {
+        full_consultations!(diesel::dsl::case_when(
+            consultation::state.eq_code(ConsultationState::Waiting),
+            queue_before!($overdue_since).single_value(),
+        ))
     };
 }
 
@@ -149,6 +172,7 @@ pub fn consultation_add(
     conn: &mut Conn,
     snapshot: &Consultation,
     new: NewConsultation,
+    overdue_since: Timestamp,
 ) -> QueryResult<(ConsultationRow, Option<i64>)> {
     macro_rules! insert {
         () => {
@@ -177,7 +201,7 @@ pub fn consultation_add(
             ))
         };
     }
-    let before = || queue_before!().single_value();
+    let before = || queue_before!(overdue_since).single_value();
     let ahead = match conn {
         Conn::Pg(c) => insert!().returning(before()).get_result(c)?,
         // The same count in its RETURNING is always 0.
@@ -240,16 +264,19 @@ macro_rules! locked {
 }
 
 pub fn full_fetch(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<FullConsultation>> {
-    full_fetch_live(conn, Live::always(), id)
+    let found: Option<Row> =
+        on_backend!(conn, c => full_consultations!().filter(consultation::id.eq(id)).first(c)).optional()?;
+    Ok(found.map(full))
 }
 
-/// As [`full_fetch`], but none once an authority has ended.
-pub fn full_fetch_live(
+/// As [`full_fetch`], with its place in the queue; none once an authority has ended.
+pub fn full_fetch_with_place(
     conn: &mut Conn,
     live: Live,
     id: ConsultationId,
+    overdue_since: Timestamp,
 ) -> QueryResult<Option<FullConsultation>> {
-    let found: Option<Row> = on_backend!(conn, c => full_consultations!()
+    let found: Option<Row> = on_backend!(conn, c => full_with_place!(overdue_since)
         .filter(consultation::id.eq(id))
         .filter(live)
         .first(c))
@@ -285,16 +312,16 @@ pub fn full_lock_live_of(conn: &mut Conn, worker: WorkerId) -> QueryResult<Optio
     )
 }
 
-/// A page of a worker's consultations, newest first.
+/// A page of a worker's consultations, newest first, with the place in the queue of one that waits.
 pub fn full_of_worker(
     conn: &mut Conn,
     live: Live,
     worker: WorkerId,
-    after: Option<ConsultationId>,
-    limit: i64,
+    (after, limit): (Option<ConsultationId>, i64),
+    overdue_since: Timestamp,
 ) -> QueryResult<Vec<FullConsultation>> {
     let rows: Vec<Row> = on_backend!(conn, c => {
-        let query = full_consultations!()
+        let query = full_with_place!(overdue_since)
             .filter(consultation::worker_id.eq(worker))
             .filter(live)
             .order(consultation::id.desc())

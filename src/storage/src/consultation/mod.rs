@@ -37,7 +37,9 @@ use domain::{
     words::Language,
 };
 
-pub use crate::matching::offer::{OfferRow, offer_add, offer_is_of, offer_store, offers_expired};
+pub use crate::matching::offer::{
+    OfferRow, offer_add, offer_is_of, offer_store, offers_expired, offers_off_duty,
+};
 pub use full::{FullConsultation, NewConsultation, consultation_add};
 
 /// A consultation as stored.

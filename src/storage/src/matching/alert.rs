@@ -59,6 +59,34 @@ pub fn queue_alerts_open(conn: &mut Conn) -> QueryResult<Vec<QueueAlertRow>> {
         .load(c))
 }
 
+diesel::alias!(queue_alert as told: Told);
+
+/// The open alerts of which nobody was told by mail, unless somebody was told of the same trouble of the
+/// department after `since`.
+pub fn queue_alerts_untold(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<QueueAlertRow>> {
+    let lately = || {
+        told.filter(told.field(queue_alert::department).eq(queue_alert::department))
+            .filter(told.field(queue_alert::trouble).eq(queue_alert::trouble))
+            .filter(told.field(queue_alert::told_at).gt(Some(At(since))))
+    };
+    on_backend!(conn, c => queue_alert::table
+        .filter(queue_alert::ended_at.is_null())
+        .filter(queue_alert::told_at.is_null())
+        .filter(diesel::dsl::not(diesel::dsl::exists(lately())))
+        .select(QueueAlertRow::as_select())
+        .load(c))
+}
+
+/// Records that operators are told of an alert; `false` when they were.
+pub fn queue_alert_told(conn: &mut Conn, id: QueueAlertId, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(queue_alert::table.find(id))
+        .filter(queue_alert::told_at.is_null())
+        .set(queue_alert::told_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
 /// A page of alerts, oldest first; with `open_only`, of those that have not ended.
 pub fn queue_alerts_after(
     conn: &mut Conn,

@@ -183,35 +183,6 @@ pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResu
     .optional()
 }
 
-/// Whether a doctor is on call now: verified, licensed today, on shift and available, with whatever
-/// capacity. Of a statement that joins the hospital.
-macro_rules! on_call {
-    ($now:expr) => {
-        on_duty!($now).and(diesel::dsl::exists(shift_of!($now)))
-    };
-}
-
-/// The conditions on the doctor's own row.
-macro_rules! on_duty {
-    ($now:expr) => {
-        doctor::presence
-            .eq_code(Presence::Available)
-            .and(doctor::licence_verified_at.is_not_null())
-            .and(doctor::licence_valid_until.ge(civil_day($now)))
-            .and(doctor::capacity.gt(0))
-    };
-}
-
-/// The doctor's present shift.
-macro_rules! shift_of {
-    ($now:expr) => {
-        shift::table
-            .filter(shift::staff_id.eq(doctor::staff_id))
-            .filter(shift::starts_at.le(At($now)))
-            .filter(shift::ends_at.gt(At($now)))
-    };
-}
-
 diesel::alias!(doctor as free: Free);
 
 /// The doctors on call who have a free place, of the given departments and with those of them; and
@@ -311,7 +282,7 @@ pub fn is_on_call(
     }
 }
 
-fn languages(stored: &str) -> Vec<Language> {
+pub(super) fn languages(stored: &str) -> Vec<Language> {
     stored.split(';').filter_map(Language::parse).collect()
 }
 
@@ -331,35 +302,6 @@ pub fn doctor_heard(conn: &mut Conn, id: StaffId, at: Timestamp) -> QueryResult<
         .prepared()
         .execute(conn)
         .map(|_| ())
-}
-
-/// The load of one department.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DepartmentLoad {
-    pub department: Department,
-    /// Sum of the capacities of its doctors on call, for text and for video.
-    pub places: [i64; 2],
-    /// How many of these are taken.
-    pub taken: [i64; 2],
-}
-
-/// The load of each department that has doctors on call. A doctor of two departments counts in both.
-pub fn loads(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<DepartmentLoad>> {
-    type Sums = (Option<i64>, Option<i64>);
-    let rows: Vec<(Department, Sums, Sums)> = on_backend!(conn, c => doctor_department::table
-        .inner_join(doctor::table)
-        .filter(on_call!(now))
-        .group_by(doctor_department::department)
-        .select((
-            doctor_department::department,
-            (diesel::dsl::sum(doctor::capacity), diesel::dsl::sum(doctor::video_capacity)),
-            (diesel::dsl::sum(doctor::live), diesel::dsl::sum(doctor::live_video)),
-        ))
-        .load(c))?;
-    let both = |(text, video): Sums| [text.unwrap_or(0), video.unwrap_or(0)];
-    let load =
-        |(department, places, taken)| DepartmentLoad { department, places: both(places), taken: both(taken) };
-    Ok(rows.into_iter().map(load).collect())
 }
 
 /// A hospital's weight.

@@ -1,6 +1,10 @@
 //! Matching: doctors and their offers.
 
+#[macro_use]
+mod on_call;
+
 pub mod alert;
 pub mod doctor;
+pub mod load;
 pub mod offer;
 pub mod queue;

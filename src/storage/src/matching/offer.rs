@@ -9,12 +9,13 @@ use crate::{
     conn::Conn,
     dialect::on_backend,
     prepared::PreparedDsl,
-    schema::{matching_clock, offer},
+    schema::{doctor, matching_clock, offer},
     sql_types::{At, Nullable, Uuid},
 };
 use domain::{
     consultation::{Offer, OfferState},
     ids::{ConsultationId, HospitalId, OfferId, StaffId},
+    matching::presence::Presence,
     time::Timestamp,
 };
 
@@ -99,6 +100,19 @@ pub fn clock_and_open_offers(conn: &mut Conn) -> QueryResult<(i64, HashMap<Hospi
         }
     }
     Ok((system, open))
+}
+
+/// Open offers behind `after` to doctors who are off duty.
+pub fn offers_off_duty(conn: &mut Conn, after: OfferId, limit: i64) -> QueryResult<Vec<OfferRow>> {
+    on_backend!(conn, c => offer::table
+        .inner_join(doctor::table.on(doctor::staff_id.eq(offer::doctor_id)))
+        .filter(offer::state.eq_code(OfferState::Open))
+        .filter(doctor::presence.eq_code(Presence::Off))
+        .filter(offer::id.gt(after))
+        .order(offer::id)
+        .limit(limit)
+        .select(OfferRow::as_select())
+        .load(c))
 }
 
 /// Open offers behind `after` that have expired.

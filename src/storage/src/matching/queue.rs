@@ -41,13 +41,23 @@ pub fn departments_waiting(conn: &mut Conn) -> QueryResult<Vec<Department>> {
         .load(c))
 }
 
-/// How many wait for each department, and since when the oldest does.
-pub fn waiting_by_department(conn: &mut Conn) -> QueryResult<Vec<(Department, i64, Option<Timestamp>)>> {
+/// How many wait for each department.
+pub fn waiting_by_department(conn: &mut Conn) -> QueryResult<Vec<(Department, i64)>> {
     on_backend!(conn, c => consultation::table
         .filter(in_queue!())
         .group_by(consultation::department)
+        .select((consultation::department, diesel::dsl::count_star()))
+        .load(c))
+}
+
+/// How many wait in each queue, by its name, and since when the oldest does. Read from the index of the
+/// fronts alone.
+pub fn waiting_by_queue(conn: &mut Conn) -> QueryResult<Vec<(String, i64, Option<Timestamp>)>> {
+    on_backend!(conn, c => consultation::table
+        .filter(in_queue!())
+        .group_by((consultation::department, consultation::queue))
         .select((
-            consultation::department,
+            consultation::queue,
             diesel::dsl::count_star(),
             diesel::dsl::min(consultation::requested_at),
         ))

@@ -355,15 +355,22 @@ pub fn prescription_lock_with_fulfilment(
     Ok(found.map(|(row, prescribed, dispensed)| (row, prescribed.unwrap_or(0), dispensed.unwrap_or(0))))
 }
 
-/// The open prescription of a consultation, and its state.
-pub fn prescription_open_of(
-    conn: &mut Conn,
-    id: ConsultationId,
-) -> QueryResult<Option<(PrescriptionId, PrescriptionState)>> {
+/// A prescription that keeps its consultation from having another one.
+#[derive(Debug, Clone, Copy, Queryable, Selectable)]
+#[diesel(table_name = prescription)]
+pub struct OpenPrescription {
+    pub id: PrescriptionId,
+    /// Who wrote it: maybe a doctor who had the consultation before.
+    pub doctor_id: StaffId,
+    pub state: PrescriptionState,
+}
+
+/// The open prescription of a consultation.
+pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<Option<OpenPrescription>> {
     on_backend!(conn, c => prescription::table
         .filter(prescription::consultation_id.eq(id))
         .filter(prescription::state.eq_any_code(LIVE))
-        .select((prescription::id, prescription::state))
+        .select(OpenPrescription::as_select())
         .first(c))
     .optional()
 }

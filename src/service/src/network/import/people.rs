@@ -7,7 +7,7 @@ use super::{Existing, Found, ImportError, Lined, Loaded, record, update};
 use crate::{
     AppState, Failure, Recipients, Tx,
     network::{department, identity},
-    staff::password_link,
+    staff::{change::too_many_places, password_link},
 };
 use crypto::{blind::BlindField, pin::PinSalt, seal::FieldPlace};
 use domain::{
@@ -190,6 +190,11 @@ pub fn staff(
                 update::staff(tx, *id, *line, row, verified, &mut found)?;
             }
             continue;
+        }
+        if let Some(doctor) = &record.doctor
+            && let Some((code, message)) = too_many_places(tx.app, doctor.capacity)
+        {
+            found.note(*line, "capacity", code, message);
         }
         let mut person = new_staff(tx, row)?;
         (person.hospital_id, person.employer_id) = (hospital, employer);

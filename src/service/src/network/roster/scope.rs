@@ -1,4 +1,4 @@
-//! Whose roster a caller keeps. What is another hospital's does not exist for a coordinator.
+//! Whose roster and records a caller keeps. What is another hospital's does not exist for a coordinator.
 
 use crate::{Failure, caller::StaffCaller};
 use domain::{
@@ -58,6 +58,14 @@ impl Scope {
             return Err(Refusal::moved_on("disabled").into());
         }
         Ok(row)
+    }
+
+    /// Whether the caller keeps this record: a coordinator those of the doctors of their hospital.
+    pub fn keeps_record(self, row: &StaffRow) -> bool {
+        match self {
+            Self::Network => true,
+            Self::Hospital(_) => row.role == Role::Doctor && self.includes(row),
+        }
     }
 
     /// Checks that the caller keeps the roster of `id`.

@@ -141,19 +141,26 @@ pub struct GapRow {
     pub ends_at: Timestamp,
 }
 
-/// Locks the round that looks for gaps until the end of the transaction.
-pub fn round_lock(conn: &mut Conn) -> QueryResult<()> {
+/// Locks the round that looks for gaps until the end of the transaction; returns when the last one ran.
+pub fn round_lock(conn: &mut Conn) -> QueryResult<Option<Timestamp>> {
     on_backend!(conn, c => coverage_round::table
-        .select(coverage_round::one)
+        .select(coverage_round::ran_at)
         .lock_for_no_key_update()
-        .get_result::<i64>(c))
-    .map(|_| ())
+        .get_result(c))
 }
 
-/// Gaps that were told of and end at `since` or later.
-pub fn gaps_told(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<GapRow>> {
+/// Records that the round runs.
+pub fn round_ran(conn: &mut Conn, now: Timestamp) -> QueryResult<()> {
+    diesel::update(coverage_round::table)
+        .set(coverage_round::ran_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// All gaps that somebody was told of.
+pub fn gaps_told(conn: &mut Conn) -> QueryResult<Vec<GapRow>> {
     on_backend!(conn, c => coverage_gap::table
-        .filter(coverage_gap::ends_at.ge(At(since)))
         .order((coverage_gap::starts_at, coverage_gap::id))
         .select((
             coverage_gap::id,
@@ -165,15 +172,7 @@ pub fn gaps_told(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<GapRow>> 
         .load(c))
 }
 
-/// Removes the gaps that ended before `before`.
-pub fn gaps_forget(conn: &mut Conn, before: Timestamp) -> QueryResult<()> {
-    on_backend!(conn, c => {
-        diesel::delete(coverage_gap::table.filter(coverage_gap::ends_at.lt(At(before)))).execute(c)
-    })
-    .map(|_| ())
-}
-
-/// Records gaps that are told of now.
+/// Records gaps that somebody knows of.
 pub fn gaps_add(
     conn: &mut Conn,
     gaps: &[(Option<HospitalId>, Department, Span)],
@@ -198,18 +197,13 @@ pub fn gaps_add(
     Ok(())
 }
 
-/// Records that a known gap reaches as far as this.
-pub fn gap_move(conn: &mut Conn, id: CoverageGapId, span: Span) -> QueryResult<()> {
-    diesel::update(coverage_gap::table.find(id))
-        .set((coverage_gap::starts_at.eq(At(span.from)), coverage_gap::ends_at.eq(At(span.until))))
-        .prepared()
-        .execute(conn)
-        .map(|_| ())
-}
-
-/// Forgets a gap that was told of and is none any more.
-pub fn gap_remove(conn: &mut Conn, id: CoverageGapId) -> QueryResult<()> {
-    diesel::delete(coverage_gap::table.find(id)).prepared().execute(conn).map(|_| ())
+/// Forgets gaps that are over, were filled, or are recorded anew.
+pub fn gaps_remove(conn: &mut Conn, ids: &[CoverageGapId]) -> QueryResult<()> {
+    for part in ids.chunks(500) {
+        let rows = coverage_gap::table.filter(coverage_gap::id.eq_any(padded(part)));
+        diesel::delete(rows).prepared().execute(conn)?;
+    }
+    Ok(())
 }
 
 /// Who is told of gaps: operators, and coordinators with their hospital, who have accepted their

@@ -1,0 +1,30 @@
+//! The conditions of being on call, for statements on the table of doctors.
+
+/// Whether a doctor is on call now: verified, licensed today, on shift and available, with whatever
+/// capacity. Of a statement that joins the hospital.
+macro_rules! on_call {
+    ($now:expr) => {
+        on_duty!($now).and(diesel::dsl::exists(shift_of!($now)))
+    };
+}
+
+/// The conditions on the doctor's own row.
+macro_rules! on_duty {
+    ($now:expr) => {
+        doctor::presence
+            .eq_code(Presence::Available)
+            .and(doctor::licence_verified_at.is_not_null())
+            .and(doctor::licence_valid_until.ge(civil_day($now)))
+            .and(doctor::capacity.gt(0))
+    };
+}
+
+/// The doctor's present shift.
+macro_rules! shift_of {
+    ($now:expr) => {
+        shift::table
+            .filter(shift::staff_id.eq(doctor::staff_id))
+            .filter(shift::starts_at.le(At($now)))
+            .filter(shift::ends_at.gt(At($now)))
+    };
+}
