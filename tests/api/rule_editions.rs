@@ -80,6 +80,7 @@ async fn a_maximum_that_a_pharmacist_changes_holds_once_a_second_person_approves
     assert_eq!(judged(&scene).await, before);
     scene.pass(20).await;
     let check = json!({"profile": {}, "lines": draft_of(&["PCM-T500"])["lines"]});
+    service::formulary::edition::look(&other.state).await.expect("the job that looks");
     let there = other.post(&scene.seed.doctor.token, "/api/v1/prescriptions/check", check).await.expect(200);
     assert_eq!(there["ruleset_version"], json!(before.1));
     scene.pharmacist().approve(&kept).await.expect_ok();
