@@ -75,6 +75,7 @@ mod report;
 mod review_record;
 mod reviews;
 mod roster;
+mod rule_editions;
 mod sale;
 mod sale_limits;
 mod sale_start;

@@ -50,7 +50,9 @@ const NOTHING: &str = "
     GET /problems/{code}, GET /front.css, GET /front.js, GET /healthz, GET /readyz,
     POST /api/v1/check-ins/pin, POST /api/v1/phone-codes, GET /api/v1/worker-changes,
     POST /api/v1/worker-changes/{id}/approve, POST /api/v1/worker-changes/{id}/refuse,
-    POST /api/v1/workers/{id}/changes";
+    POST /api/v1/workers/{id}/changes, GET /api/v1/safety-rules/{table}, GET /api/v1/safety-rules.html, GET /api/v1/rule-editions,
+    POST /api/v1/rule-editions, POST /api/v1/rule-editions/check, GET /api/v1/rule-editions/{id},
+    POST /api/v1/rule-editions/{id}/approve, POST /api/v1/rule-editions/{id}/withdraw";
 
 /// Routes that show workers their own record only: not recorded.
 const OWN: &str = "

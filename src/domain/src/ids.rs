@@ -121,6 +121,8 @@ kinds! {
     ConsultationTransfer => ConsultationTransferId,
     /// One chat message in a consultation.
     Message => MessageId,
+    /// An edition of the safety rules.
+    RuleEdition => RuleEditionId,
     /// A signed order for drugs.
     Prescription => PrescriptionId,
     /// What is paid for.

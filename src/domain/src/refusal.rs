@@ -189,7 +189,7 @@ codes! {
     PhoneCodeGone = "phone_code_gone", Rule, "验证码无效、已使用、已过期或错误次数过多，请重新获取。", "The code is unknown, used, expired or was tried too often; ask for another.";
     PhoneCodesOff = "phone_codes_off", Rule, "本网络未开通短信验证码。", "This network sends no codes to phones.";
     ApprovalNeeded = "approval_needed", Forbidden, "此操作会打开他人的健康档案，须作为变更申请，由另一名运营人员批准。", "This opens somebody's record: ask for it as a change, and another operator approves it.";
-    OwnApproval = "own_approval", Forbidden, "须由另一名运营人员批准。", "Another operator must approve this.";
+    OwnApproval = "own_approval", Forbidden, "须由另一人批准。", "Another person must approve this.";
     RefreshReused = "refresh_reused", Unauthenticated, "刷新令牌已被使用，相关登录全部失效。", "The refresh token was already used; the session is revoked.";
     RoleNotAllowed = "role_not_allowed", Forbidden, "您的角色不能执行此操作。", "Your role may not do this.";
     DeviceRevoked = "device_revoked", Unauthenticated, "设备已停用或已更换。", "The device is revoked or was replaced.";

@@ -184,6 +184,7 @@ stored_as_text!(
     crate::letter::Trouble,
     crate::matching::Department,
     crate::matching::QueueTrouble,
+    crate::safety::RuleEditionState,
     crate::network::Job,
     crate::network::Sex,
     crate::network::IdentityKind,

@@ -32,6 +32,7 @@ pub fn routes() -> Routes {
     crate::letter::add(&mut routes);
     crate::prescription::add(&mut routes);
     crate::formulary::add(&mut routes);
+    crate::safety::add(&mut routes);
     crate::profile::add(&mut routes);
     crate::report::add(&mut routes);
     crate::review::add(&mut routes);

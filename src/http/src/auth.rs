@@ -162,6 +162,8 @@ callers! {
     RosterKeeper(Staff: StaffCaller) = &[Role::Operator, Role::Coordinator];
     /// Staff who may sign or review prescriptions.
     Signer(Staff: StaffCaller) = Role::SIGNERS;
+    /// Staff who propose and approve editions of the safety rules.
+    RuleKeeper(Staff: StaffCaller) = &[Role::Operator, Role::Pharmacist];
     /// Staff who may run the safety check without storing anything.
     Checker(Staff: StaffCaller) = &[Role::Doctor, Role::Pharmacist, Role::Operator];
     /// Staff who manage cabinets and their stock.

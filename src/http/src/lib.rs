@@ -31,6 +31,7 @@ pub mod reply;
 mod report;
 mod review;
 pub mod routes;
+mod safety;
 pub mod signed;
 pub mod span;
 mod staff;

@@ -776,6 +776,25 @@ diesel::table! {
 
 diesel::table! {
     use crate::sql_types::*;
+    rule_edition (id) {
+        id -> Uuid,
+        version -> Text,
+        tables -> Text,
+        note -> Text,
+        state -> Text,
+        proposed_by -> Uuid,
+        proposed_at -> Timestamptz,
+        approved_by -> Nullable<Uuid>,
+        approved_at -> Nullable<Timestamptz>,
+        effective_at -> Nullable<Timestamptz>,
+        withdrawn_by -> Nullable<Uuid>,
+        withdrawn_at -> Nullable<Timestamptz>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
     event_shift (one) {
         one -> Int8,
         xids -> Int8,
@@ -1060,6 +1079,7 @@ diesel::joinable!(letter -> staff (staff_id));
 diesel::allow_tables_to_appear_in_same_query!(
     hospital,
     department,
+    rule_edition,
     employer,
     station,
     cabinet,

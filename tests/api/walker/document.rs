@@ -88,7 +88,7 @@ pub fn methods(path: &str) -> Vec<String> {
 pub fn filled(path: &str, id: &str) -> String {
     // The code of a department is no id, and an id is no code.
     let code = if id == NOBODY && path.contains("/departments/") { "nobody" } else { id };
-    path.replace("{id}", id).replace("{code}", code)
+    path.replace("{id}", id).replace("{code}", code).replace("{table}", id)
 }
 
 /// The schema itself, or the one that it refers to.

@@ -75,6 +75,15 @@ async fn network(walk: &mut Walk<'_>) -> String {
     walk.take("getDepartment", of(operator, code)).await;
     assert_eq!(walk.etag, version);
     walk.take("changeDepartment", Good { version, ..of(operator, code) }).await;
+    walk.take("getSafetyRules", of(operator, "limits")).await;
+    walk.take("getSafetyRulesPage", of(operator, "")).await;
+    walk.take("checkRuleEdition", of(operator, "")).await;
+    let proposed = walk.take("proposeRuleEdition", of(operator, "")).await;
+    walk.take("listRuleEditions", of(operator, "")).await;
+    let edition = text(&proposed, "/id");
+    walk.take("getRuleEdition", of(operator, edition)).await;
+    walk.take("approveRuleEdition", of(&seed.pharmacist.token, edition)).await;
+    walk.take("withdrawRuleEdition", of(operator, edition)).await;
     let mut doctor = good_body("inviteStaff");
     doctor["hospital_id"] = json!(seed.hospital);
     let joined = walk.take("inviteStaff", with(operator, doctor)).await;

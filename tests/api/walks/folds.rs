@@ -139,6 +139,7 @@ fn fold(conn: &mut Conn, taken: &mut Taken) -> Result<Folded, Failure> {
             | Event::Alert(_)
             | Event::CheckInFact(_)
             | Event::Department(_)
+            | Event::RuleEdition(_)
             | Event::QueueAlert(_)
             | Event::Employer(_)
             | Event::HealthProfile(_)

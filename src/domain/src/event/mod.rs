@@ -36,7 +36,8 @@ use cabinet::{CabinetEvent, IncidentEvent, LotEvent};
 use care::{AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent, QueueAlertEvent};
 use letter::{LetterEvent, TextMessageEvent};
 use network::{
-    DepartmentEvent, DeviceEvent, EmployerEvent, HospitalEvent, ImportEvent, KeyEvent, StationEvent,
+    DepartmentEvent, DeviceEvent, EmployerEvent, HospitalEvent, ImportEvent, KeyEvent, RuleEditionEvent,
+    StationEvent,
 };
 use record::{Part, RecordEvent};
 use staff::{SessionEvent, SignInEvent, StaffEvent};
@@ -246,6 +247,7 @@ groups! {
     PhoneCode(PhoneCodeEvent, worker::PhoneCodeEventKind),
     Prescription(PrescriptionEvent, crate::prescription::EventKind),
     Record(RecordEvent, record::RecordEventKind),
+    RuleEdition(RuleEditionEvent, network::RuleEditionEventKind),
     Session(SessionEvent, staff::SessionEventKind),
     SignIn(SignInEvent, staff::SignInEventKind),
     Staff(StaffEvent, staff::StaffEventKind),
@@ -269,7 +271,7 @@ impl Event {
             Self::Employer(_) => Stream::Employer,
             Self::HealthProfile(_) => Stream::HealthProfile,
             Self::Hospital(_) => Stream::Hospital,
-            Self::Import(_) => Stream::Import,
+            Self::Import(_) | Self::RuleEdition(_) => Stream::Import,
             Self::Incident(_) => Stream::Incident,
             Self::Key(_) => Stream::Key,
             Self::Letter(_) => Stream::Letter,

@@ -1,5 +1,7 @@
 //! Changes of the network: places, devices, imports and the server's keys.
 
+use chrono::{DateTime, Utc};
+
 use super::events;
 use crate::{
     devices::{DeviceKind, RetireReason},
@@ -32,6 +34,15 @@ events! {
     pub enum DepartmentEvent, kinds DepartmentEventKind {
         Added = "department.added" to() { department: Department },
         Changed = "department.changed" to() { fields: Vec<String> },
+    }
+}
+
+events! {
+    /// A change of an edition of the safety rules.
+    pub enum RuleEditionEvent, kinds RuleEditionEventKind {
+        Proposed = "rule_edition.proposed" to(pharmacists) { version: String, by: StaffId },
+        Approved = "rule_edition.approved" to(pharmacists) { version: String, by: StaffId, effective_at: DateTime<Utc> },
+        Withdrawn = "rule_edition.withdrawn" to(pharmacists) { version: String, by: StaffId },
     }
 }
 

@@ -144,6 +144,13 @@ const STORED: &[(&str, &str, &str)] = &[
         r##"{"consultation":"#","digest":"f0","issued_on":"2026-11-29","lane":"minor_ailment_pilot","overridden":["a"],"policy_version":"p","prescriber":"#","ruleset_version":"s","signed_at":"2026-11-29T15:17:45.212372Z","supply":"ordinary","valid_until":"2026-11-30T15:59:59.999999Z"}"##,
     ),
     ("prescription", "prescription.voided", r#"{"by":null,"reason":"recalled"}"#),
+    (
+        "import",
+        "rule_edition.approved",
+        r##"{"by":"#","effective_at":"2026-11-30T08:00:00Z","version":"safety-2026-12-01"}"##,
+    ),
+    ("import", "rule_edition.proposed", r##"{"by":"#","version":"safety-2026-12-01"}"##),
+    ("import", "rule_edition.withdrawn", r##"{"by":"#","version":"safety-2026-12-01"}"##),
     ("queue_alert", "queue_alert.ended", r##"{"department":"surgery"}"##),
     (
         "queue_alert",

@@ -11,6 +11,7 @@ mod check;
 mod classes;
 mod contraindications;
 mod doses;
+mod edition;
 mod findings;
 mod input;
 mod items;
@@ -43,6 +44,7 @@ mod tests_people;
 mod tests_perturbed;
 
 pub use check::check;
+pub use edition::{RuleEditionState, RuleEditions, check_approval};
 pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
 pub(crate) use needs::Needs;
 pub use needs::needs;
@@ -50,5 +52,9 @@ pub use negation::means_none;
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};
 pub(crate) use rows::IngredientLimit;
+pub use rows::Standing;
 pub use rules::RuleSet;
-pub use tables::{RuleFault, RuleFaultCode, RuleTables};
+pub use tables::{
+    CellChange, ListedRule, ListedSource, RowChange, RowChangeKind, RuleFault, RuleFaultCode, RuleTables,
+    changes, listed, version,
+};

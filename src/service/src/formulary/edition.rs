@@ -1,5 +1,6 @@
 //! The edition of the catalogue that this process uses. Every instance caches it whole, with the
-//! network's departments; an import, or a change of a department, makes a new edition in the database. Other instances reload when they are notified;
+//! network's departments and the safety rules; an import, or a change of a department or of the rules, makes
+//! a new edition in the database. Other instances reload when they are notified;
 //! as notifications may be lost, a job also reloads regularly, and a write first reloads if the
 //! last look is too old. So no instance prescribes from a replaced edition for longer than
 //! [`MAX_EDITION_AGE`].
@@ -13,6 +14,7 @@ use base::telemetry::Chain;
 use coordination::Topic;
 use domain::{
     formulary::{Formulary, Product},
+    safety::{RuleEditions, RuleSet},
     time::Timestamp,
 };
 use storage::{Conn, formulary as store};
@@ -28,6 +30,7 @@ pub(crate) struct Edition(RwLock<Cached>);
 struct Cached {
     formulary: Arc<Formulary>,
     departments: Arc<Departments>,
+    rules: Arc<RuleEditions>,
     /// Its number, and when it was last confirmed to be the database's.
     seen: Option<(i64, Timestamp)>,
 }
@@ -39,6 +42,12 @@ impl Edition {
 
     pub(crate) fn departments(&self) -> Arc<Departments> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).departments)
+    }
+
+    /// The safety rules in force at `now`.
+    pub(crate) fn rules(&self, now: Timestamp) -> Arc<RuleSet> {
+        let rules = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).rules);
+        Arc::clone(rules.in_force(now))
     }
 
     /// Stores the result of a look, unless one that began later has stored its own already.
@@ -93,7 +102,7 @@ pub async fn look_after_change(app: &Arc<AppState>) {
     }
 }
 
-/// Marks in this transaction that products or departments were written: a new edition.
+/// Marks in this transaction that products, departments or rules were written: a new edition.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -116,6 +125,7 @@ fn look_with(conn: &mut Conn, app: &AppState) -> Result<usize, Failure> {
         read = products.len();
         cached.formulary = Arc::new(Formulary::from_products(products));
         cached.departments = Arc::new(Departments::read(conn)?);
+        cached.rules = Arc::new(crate::safety::edition::read(conn, began)?);
     }
     cached.seen = Some((number, began));
     app.edition.store(cached);

@@ -1,7 +1,7 @@
 //! Gathers the input of the safety check. It reads every vend of a worker, whoever prescribed it; a
 //! doctor sees only the finding. It stores nothing and decides nothing: the rules do.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::collections::HashMap;
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use domain::{
     order::UnitState,
     prescription::PrescribingPolicy,
     refusal::{Code, FieldProblem, Refusal},
-    safety::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
+    safety::{DraftLine, Profile, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
     spelling,
     time::{Timestamp, civil_day},
     vitals::{Beyond, ReadingKind},
@@ -95,16 +95,9 @@ impl From<&SafetyReport> for SafetyReportView {
     }
 }
 
-/// The rules in force.
-pub fn rules() -> &'static RuleSet {
-    // Compiling the tables takes longer than a check against them.
-    static RULES: LazyLock<RuleSet> = LazyLock::new(RuleSet::standard);
-    &RULES
-}
-
 /// Runs the rules in force.
 pub fn run(app: &AppState, input: &SafetyInput) -> SafetyReport {
-    check(input, &app.formulary(), rules())
+    check(input, &app.formulary(), &app.rules())
 }
 
 /// Converts lines of a request to the domain's type.

@@ -1,6 +1,7 @@
 //! The safety check on request: for the worker of a consultation, or for an example profile. It
 //! stores nothing.
 
+pub mod edition;
 pub mod facts;
 
 use chrono::NaiveDate;

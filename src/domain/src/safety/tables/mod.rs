@@ -2,50 +2,70 @@
 //! are compared with each other. All faults are reported at once, by line and field; an edition with
 //! one is refused as a whole.
 
+mod changes;
 mod consistency;
 mod fault;
+mod listing;
 mod names;
 mod parse;
 mod reader;
 
 use std::collections::{HashMap, HashSet};
 
+pub use changes::{CellChange, RowChange, RowChangeKind, changes};
 pub use fault::{RuleFault, RuleFaultCode};
+pub use listing::{ListedRule, ListedSource, listed, version};
 use names::Names;
 use reader::Faults;
 
 use super::rules::{Compiled, RuleSet};
 
-/// The text of every table of an edition, as CSV.
-#[derive(Debug, Clone, Copy)]
-pub struct RuleTables<'t> {
-    pub edition: &'t str,
-    pub sources: &'t str,
-    pub classes: &'t str,
-    pub ingredients: &'t str,
-    pub thresholds: &'t str,
-    pub limits: &'t str,
-    pub pairs: &'t str,
-    pub people: &'t str,
-    pub conditions: &'t str,
-    pub allergies: &'t str,
-}
+/// Declares the tables of an edition: each is a file in `src/domain/rules/`.
+macro_rules! rule_tables {
+    ($($table:ident),+) => {
+        /// The text of every table of an edition, as CSV.
+        #[derive(Debug, Clone, Copy)]
+        pub struct RuleTables<'t> { $( pub $table: &'t str ),+ }
 
-impl RuleTables<'static> {
-    /// The edition that ships with the program.
-    pub const SHIPPED: Self = Self {
-        edition: include_str!("../../../rules/edition.csv"),
-        sources: include_str!("../../../rules/sources.csv"),
-        classes: include_str!("../../../rules/classes.csv"),
-        ingredients: include_str!("../../../rules/ingredients.csv"),
-        thresholds: include_str!("../../../rules/thresholds.csv"),
-        limits: include_str!("../../../rules/limits.csv"),
-        pairs: include_str!("../../../rules/pairs.csv"),
-        people: include_str!("../../../rules/people.csv"),
-        conditions: include_str!("../../../rules/conditions.csv"),
-        allergies: include_str!("../../../rules/allergies.csv"),
+        impl RuleTables<'static> {
+            /// The edition that ships with the program.
+            pub const SHIPPED: Self =
+                Self { $( $table: include_str!(concat!("../../../rules/", stringify!($table), ".csv")) ),+ };
+        }
+
+        impl<'t> RuleTables<'t> {
+            /// The name of every table.
+            pub const NAMES: &'static [&'static str] = &[$( stringify!($table) ),+];
+
+            /// Every table with its name.
+            pub fn named(&self) -> impl Iterator<Item = (&'static str, &'t str)> {
+                [$( (stringify!($table), self.$table) ),+].into_iter()
+            }
+
+            /// Puts another text in place of the table of this name; `false` if no table has it.
+            pub fn replace(&mut self, name: &str, text: &'t str) -> bool {
+                match name {
+                    $( stringify!($table) => self.$table = text, )+
+                    _ => return false,
+                }
+                true
+            }
+        }
     };
 }
+
+rule_tables!(
+    edition,
+    sources,
+    classes,
+    ingredients,
+    thresholds,
+    limits,
+    pairs,
+    people,
+    conditions,
+    allergies
+);
 
 impl RuleSet {
     /// The rule set of these tables.

@@ -53,7 +53,17 @@ fn id(row: &Row, field: &'static str, faults: &mut Faults) -> String {
 
 pub(super) fn edition(text: &str, faults: &mut Faults) -> String {
     let rows = read("edition", text, &["version", "zh", "en"], faults);
-    rows.first().map(|row| row.cell("version").to_owned()).unwrap_or_default()
+    for more in rows.iter().skip(1) {
+        faults.cell(more, "version", Duplicate, "一版只有一个版本号", "an edition has one version");
+    }
+    let Some(row) = rows.first() else { return String::new() };
+    row.required("zh", faults);
+    row.required("en", faults);
+    let valid = |text: &str| {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+        ((1..=60).contains(&text.len()) && text.bytes().all(plain)).then(|| text.to_owned())
+    };
+    row.parsed("version", valid, faults).unwrap_or_default()
 }
 
 pub(super) fn sources(text: &str, faults: &mut Faults) -> Vec<Source> {

@@ -118,7 +118,7 @@ pub(crate) fn counter_sale(
     accepted: &[String],
     except: Option<OrderId>,
 ) -> Result<OrderSafety, Failure> {
-    let (rules, formulary) = (crate::safety::facts::rules(), tx.app.formulary());
+    let (rules, formulary) = (tx.app.rules(), tx.app.formulary());
     let whose = Whose { worker: person.worker, person: &person.rows, prescription: None, order: except };
     let gathered = crate::safety::facts::gather_for(tx.conn, tx.app, &whose, Vec::new(), tx.now)?;
     let (mut input, known) = (gathered.input, gathered.profile);
@@ -131,7 +131,7 @@ pub(crate) fn counter_sale(
         .map(|line| {
             formulary
                 .get(&line.product)
-                .and_then(|product| label_use(product, rules, fever))
+                .and_then(|product| label_use(product, &rules, fever))
                 .unwrap_or(NO_LABEL)
         })
         .collect();
@@ -144,12 +144,12 @@ pub(crate) fn counter_sale(
         job: job.is_some(),
     };
     let buyer = Buyer { from_years: tx.app.policy.vending.counter_from_years };
-    let mut more = self_care_findings(&input, buyer, &formulary, rules);
+    let mut more = self_care_findings(&input, buyer, &formulary, &rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
     more.extend(triage::findings(tx, person)?);
     more.extend(anonymous::findings(tx, person, lines, except)?);
     let report = crate::safety::facts::run(tx.app, &input).with(more);
-    let questions = unanswered(&needs(&input.lines, &formulary, rules), &input, answered, rules);
+    let questions = unanswered(&needs(&input.lines, &formulary, &rules), &input, answered, &rules);
     let accepted = judge(&report, &questions, accepted)?;
     Ok(OrderSafety {
         ruleset_version: report.ruleset_version.clone(),
@@ -191,7 +191,7 @@ fn amounts(
         })
         .collect();
     // Line numbers count from 0 as in the order; an unknown product was refused before.
-    Ok(check_amounts(&wanted, &had, crate::safety::facts::rules()))
+    Ok(check_amounts(&wanted, &had, &tx.app.rules()))
 }
 
 fn has_fever(tx: &Tx<'_>, newest: Option<facts::NewestReading>) -> bool {
@@ -249,9 +249,7 @@ pub fn lines_of(units: &[UnitRow]) -> Result<Vec<CounterLine>, Failure> {
 /// The label use of a product as a stored course: thousandths of a unit a day, and days.
 pub(crate) fn course_of(tx: &Tx<'_>, product_code: &str) -> (i64, i32) {
     let formulary = tx.app.formulary();
-    let label = formulary
-        .find(product_code)
-        .and_then(|product| label_use(product, crate::safety::facts::rules(), false));
+    let label = formulary.find(product_code).and_then(|product| label_use(product, &tx.app.rules(), false));
     let label = label.unwrap_or(NO_LABEL);
     (label.day_units_thousandths(), i32::try_from(label.days).unwrap_or(i32::MAX))
 }

@@ -1,11 +1,13 @@
 //! Data of the safety check: a worker with profile and newest readings, packs that are or may still
 //! be taken, prescriptions in effect.
 
+pub mod edition;
+
 use std::collections::HashMap;
 
 use diesel::{dsl::exists, prelude::*};
 
-use super::{
+use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{columns, load_both, on_backend},

@@ -1,0 +1,184 @@
+//! Editions of the safety rules. There are few; every instance caches those that apply.
+
+use diesel::prelude::*;
+
+use crate::{
+    Live,
+    code_literals::CodeDsl,
+    conn::Conn,
+    dialect::{RowLockDsl, on_backend},
+    prepared::PreparedDsl,
+    schema::rule_edition,
+    sql_types::At,
+};
+use domain::{
+    ids::{RuleEditionId, StaffId},
+    safety::RuleEditionState,
+    time::Timestamp,
+};
+
+/// An edition without its tables.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = rule_edition)]
+pub struct RuleEditionRow {
+    pub id: RuleEditionId,
+    pub version: String,
+    pub note: String,
+    pub state: RuleEditionState,
+    pub proposed_by: StaffId,
+    pub proposed_at: Timestamp,
+    pub approved_by: Option<StaffId>,
+    pub approved_at: Option<Timestamp>,
+    pub effective_at: Option<Timestamp>,
+    pub withdrawn_by: Option<StaffId>,
+    pub withdrawn_at: Option<Timestamp>,
+    pub reason: Option<String>,
+}
+
+/// An edition to be proposed.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRuleEdition<'a> {
+    pub id: RuleEditionId,
+    pub version: &'a str,
+    /// A JSON object with the CSV text of each table.
+    pub tables: &'a str,
+    pub note: &'a str,
+    pub by: StaffId,
+}
+
+/// Adds a proposed edition; `false` when its version is taken.
+pub fn edition_add(conn: &mut Conn, new: &NewRuleEdition<'_>, now: Timestamp) -> QueryResult<bool> {
+    on_backend!(conn, c => diesel::insert_into(rule_edition::table)
+        .values((
+            rule_edition::id.eq(new.id),
+            rule_edition::version.eq(new.version),
+            rule_edition::tables.eq(new.tables),
+            rule_edition::note.eq(new.note),
+            rule_edition::state.eq(RuleEditionState::Proposed),
+            rule_edition::proposed_by.eq(new.by),
+            rule_edition::proposed_at.eq(At(now)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(c))
+    .map(|rows| rows == 1)
+}
+
+/// Locks an edition's row for a change.
+pub fn edition_lock(conn: &mut Conn, id: RuleEditionId) -> QueryResult<Option<RuleEditionRow>> {
+    on_backend!(conn, c => rule_edition::table
+        .find(id)
+        .select(RuleEditionRow::as_select())
+        .lock_for_no_key_update()
+        .get_result(c))
+    .optional()
+}
+
+/// Approves a proposed edition.
+pub fn edition_approve(
+    conn: &mut Conn,
+    id: RuleEditionId,
+    by: StaffId,
+    effective_at: Timestamp,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(rule_edition::table.find(id))
+        .filter(rule_edition::state.eq_code(RuleEditionState::Proposed))
+        .set((
+            rule_edition::state.eq(RuleEditionState::Approved),
+            rule_edition::approved_by.eq(Some(by)),
+            rule_edition::approved_at.eq(Some(At(now))),
+            rule_edition::effective_at.eq(Some(At(effective_at))),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// Withdraws an edition that is proposed or approved.
+pub fn edition_withdraw(
+    conn: &mut Conn,
+    id: RuleEditionId,
+    by: StaffId,
+    reason: &str,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    diesel::update(rule_edition::table.find(id))
+        .filter(rule_edition::state.ne(RuleEditionState::Withdrawn))
+        .set((
+            rule_edition::state.eq(RuleEditionState::Withdrawn),
+            rule_edition::withdrawn_by.eq(Some(by)),
+            rule_edition::withdrawn_at.eq(Some(At(now))),
+            rule_edition::reason.eq(Some(reason)),
+        ))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
+/// One edition with its tables; none once an authority has ended.
+pub fn edition_fetch(
+    conn: &mut Conn,
+    live: Live,
+    id: RuleEditionId,
+) -> QueryResult<Option<(RuleEditionRow, String)>> {
+    on_backend!(conn, c => rule_edition::table
+        .find(id)
+        .filter(live)
+        .select((RuleEditionRow::as_select(), rule_edition::tables))
+        .first(c))
+    .optional()
+}
+
+/// Editions before `before`, the newest first.
+pub fn editions_list(
+    conn: &mut Conn,
+    before: Option<RuleEditionId>,
+    limit: i64,
+) -> QueryResult<Vec<RuleEditionRow>> {
+    macro_rules! all {
+        () => {
+            rule_edition::table
+                .order(rule_edition::id.desc())
+                .limit(limit)
+                .select(RuleEditionRow::as_select())
+        };
+    }
+    match before {
+        Some(before) => on_backend!(conn, c => all!().filter(rule_edition::id.lt(before)).load(c)),
+        None => on_backend!(conn, c => all!().load(c)),
+    }
+}
+
+macro_rules! approved {
+    () => {
+        rule_edition::table.filter(rule_edition::state.eq_code(RuleEditionState::Approved))
+    };
+}
+
+/// The approved edition that applies at `now`. Of two with the same time the one that was approved later.
+pub fn edition_in_force(conn: &mut Conn, now: Timestamp) -> QueryResult<Option<RuleEditionId>> {
+    on_backend!(conn, c => approved!()
+        .filter(rule_edition::effective_at.le(Some(At(now))))
+        .order((rule_edition::effective_at.desc(), rule_edition::approved_at.desc()))
+        .select(rule_edition::id)
+        .first(c))
+    .optional()
+}
+
+/// The approved editions that apply at `now` or later, with their tables, in the order in which they
+/// take effect.
+pub fn editions_effective(conn: &mut Conn, now: Timestamp) -> QueryResult<Vec<(RuleEditionRow, String)>> {
+    let mut all: Vec<(RuleEditionRow, String)> = on_backend!(conn, c => approved!()
+        .filter(rule_edition::effective_at.le(Some(At(now))))
+        .order((rule_edition::effective_at.desc(), rule_edition::approved_at.desc()))
+        .limit(1)
+        .select((RuleEditionRow::as_select(), rule_edition::tables))
+        .load(c))?;
+    let later: Vec<(RuleEditionRow, String)> = on_backend!(conn, c => approved!()
+        .filter(rule_edition::effective_at.gt(Some(At(now))))
+        .order((rule_edition::effective_at, rule_edition::approved_at))
+        .select((RuleEditionRow::as_select(), rule_edition::tables))
+        .load(c))?;
+    all.extend(later);
+    Ok(all)
+}
