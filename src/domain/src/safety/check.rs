@@ -88,11 +88,13 @@ fn check_pair(
             covered = true;
             let left = if in_order { one } else { other };
             if applies(rule.when, left, input, items, rules) {
-                findings.of_row(&rule.says, rule.says.severity, &lines(one, other), rules);
+                let possible = (one.possible || other.possible) && rule.says.severity.needs_asking();
+                let severity = if possible { Severity::Unknown } else { rule.says.severity };
+                findings.of_row(&rule.says, severity, &lines(one, other), rules);
             }
         }
     }
-    if !covered && (unsure(one, other, rules) || unsure(other, one, rules)) {
+    if !covered && !one.possible && !other.possible && (unsure(one, other, rules) || unsure(other, one, rules)) {
         let message = Bilingual::fixed(
             "规则库没有这两种药的相互作用资料，请查阅说明书。",
             "The rules hold nothing on this pair; look it up.",

@@ -262,7 +262,7 @@ fn check_sums(
             continue;
         }
         let same: Vec<&Item<'_>> =
-            items.all().iter().filter(|item| item.ingredient == Some(ingredient) && !item.local).collect();
+            items.all().iter().filter(|item| item.ingredient == Some(ingredient) && item.counts()).collect();
         let limit = rules.limit(ingredient);
         check_sum(&same, limit, dosing, rules, findings);
         if let Some(limit) = limit {
@@ -397,7 +397,7 @@ fn check_duplicates(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, fin
     for (at, one) in items.all().iter().enumerate() {
         for other in &items.all()[..at] {
             let both: Vec<usize> = one.line().into_iter().chain(other.line()).collect();
-            if one.origin == other.origin || both.is_empty() || one.local || other.local {
+            if one.origin == other.origin || both.is_empty() || !one.counts() || !other.counts() {
                 continue;
             }
             let alcohol = one.ingredient == rules.tables().ethanol;

@@ -27,7 +27,8 @@ mod thresholds;
 mod cases;
 #[cfg(test)]
 mod fixtures;
-mod named_drug;
+mod name_index;
+mod named;
 mod negation;
 #[cfg(test)]
 mod properties;
@@ -46,6 +47,7 @@ pub use check::check;
 pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
 pub(crate) use needs::Needs;
 pub use needs::needs;
+pub use named::{Asked, NameStanding, NamedPart, Suggestion, recognise};
 pub use negation::means_none;
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};

@@ -35,6 +35,8 @@ crate::text_enum! {
 #[derive(Debug, Clone)]
 pub(super) struct Class {
     pub(super) id: String,
+    /// Its name.
+    pub(super) shown: Bilingual,
     /// The class that a product for skin, eyes or nose still has.
     pub(super) applied_as: Option<ClassId>,
     /// Classes of which an allergy to a drug of this class warns.
@@ -148,6 +150,28 @@ pub(super) struct ConditionRule {
     pub(super) fact: ProfileTest,
     pub(super) severity: Severity,
     pub(super) line: u64,
+}
+
+crate::text_enum! {
+    /// What an alias stands for.
+    pub enum AliasKind {
+        /// A product that contains all of its ingredients.
+        Drug = "drug",
+        /// One of its ingredients and classes; nobody knows which.
+        Class = "class",
+    }
+}
+
+/// What people call a drug or a kind of drugs.
+#[derive(Debug, Clone)]
+pub(super) struct Alias {
+    pub(super) id: String,
+    pub(super) kind: AliasKind,
+    pub(super) ingredients: Vec<u16>,
+    pub(super) classes: Classes,
+    /// What is shown to who typed it.
+    pub(super) shown: Bilingual,
+    pub(super) source: SourceId,
 }
 
 /// An allergy that names a class; it concerns no drug if both sets are empty.

@@ -3,14 +3,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use super::{
     classes::{ClassId, Classes},
     items::Item,
+    name_index::NameIndex,
     rows::{
-        AllergyRule, Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairRule, PeopleRule,
+        Alias, AllergyRule, Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairRule, PeopleRule,
         Side, Source, SourceId,
     },
     tables::RuleTables,
@@ -69,6 +70,11 @@ pub(super) struct Compiled {
     pub(super) conditions: Vec<ConditionRule>,
     pub(super) allergies: Vec<AllergyRule>,
     pub(super) allergy_names: HashMap<String, usize>,
+    pub(super) aliases: Vec<Alias>,
+    /// The aliases by name.
+    pub(super) alias_names: HashMap<String, usize>,
+    /// All names that people could have meant; built when the first unknown name is met.
+    pub(super) name_index: Arc<OnceLock<NameIndex>>,
     pub(super) pair_concerns: Concerns,
     pub(super) people_concerns: Concerns,
     /// The pair rules about any drug that is swallowed.

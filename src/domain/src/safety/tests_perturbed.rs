@@ -9,7 +9,7 @@ use super::{
     classes::{ClassId, Classes},
     fixtures::formulary,
     profile_test::ProfileTest,
-    rows::{PairKnowledge, Says, Side, When},
+    rows::{AliasKind, PairKnowledge, Says, Side, When},
     rules::Compiled,
     thresholds::Thresholds,
 };
@@ -422,4 +422,48 @@ fn a_case_notices_every_change_of_a_number() {
         }
     }
     bench.finish(100);
+}
+
+#[test]
+fn a_case_notices_every_change_of_an_alias() {
+    let bench = Bench::new();
+    let tables = bench.rules.tables();
+    for (name, at) in &tables.alias_names {
+        bench.change(
+            || format!("alias {name}"),
+            &[name],
+            |tables| {
+                tables.alias_names.remove(name);
+                tables.allergy_names.remove(name);
+            },
+        );
+        let alias = &tables.aliases[*at];
+        for number in &alias.ingredients {
+            let rest: Vec<u16> = alias.ingredients.iter().copied().filter(|other| other != number).collect();
+            // An allergy to one of two NSAIDs forbids the other.
+            let shared = |other: &u16| {
+                let both = bench.rules.ingredient(*other).classes.and(bench.rules.ingredient(*number).classes);
+                both.meets(tables.flagged.shared_allergy)
+            };
+            if rest.iter().any(shared) {
+                continue;
+            }
+            let what = || format!("{}: without {}", alias.id, bench.code(*number));
+            bench.change(what, &[name], |tables| tables.aliases[*at].ingredients = rest);
+        }
+        for class in alias.classes.iter() {
+            let rest = without(alias.classes, class);
+            let what = || format!("{}: without {}", alias.id, bench.class_id(class));
+            // As an allergy the row of that id decides.
+            if tables.allergy_names.get(name).is_none() {
+                bench.change(what, &[name], |tables| tables.aliases[*at].classes = rest);
+            }
+        }
+        let other = if alias.kind == AliasKind::Drug { AliasKind::Class } else { AliasKind::Drug };
+        if alias.kind == AliasKind::Class {
+            let what = || format!("{}: {other:?}", alias.id);
+            bench.change(what, &[name], |tables| tables.aliases[*at].kind = other);
+        }
+    }
+    bench.finish(600);
 }

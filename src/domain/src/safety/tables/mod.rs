@@ -7,6 +7,7 @@ mod fault;
 mod names;
 mod parse;
 mod reader;
+mod spoken;
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,6 +30,7 @@ pub struct RuleTables<'t> {
     pub people: &'t str,
     pub conditions: &'t str,
     pub allergies: &'t str,
+    pub aliases: &'t str,
 }
 
 impl RuleTables<'static> {
@@ -44,6 +46,7 @@ impl RuleTables<'static> {
         people: include_str!("../../../rules/people.csv"),
         conditions: include_str!("../../../rules/conditions.csv"),
         allergies: include_str!("../../../rules/allergies.csv"),
+        aliases: include_str!("../../../rules/aliases.csv"),
     };
 }
 
@@ -76,7 +79,9 @@ impl RuleSet {
         let pairs = parse::pairs(tables.pairs, &names, &mut faults);
         let people = parse::people(tables.people, &names, &mut faults);
         let conditions = parse::conditions(tables.conditions, &names, &mut faults);
-        let (allergies, allergy_names) = parse::allergies(tables.allergies, &names, &mut faults);
+        let (aliases, alias_names) = spoken::aliases(tables.aliases, &names, &mut faults);
+        let (allergies, allergy_names) =
+            spoken::allergies(tables.allergies, (&aliases, &alias_names), &names, &mut faults);
         if faults.0.is_empty() {
             let read = consistency::Read {
                 classes: &classes,
@@ -112,6 +117,8 @@ impl RuleSet {
                 conditions,
                 allergies,
                 allergy_names,
+                aliases,
+                alias_names,
                 ..Compiled::default()
             },
         ))

@@ -3,18 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    fault::RuleFaultCode::{Duplicate, Invalid, Missing, NoSource, UnknownName},
+    fault::RuleFaultCode::{Invalid, Missing, NoSource, UnknownName},
     names::Names,
     reader::{Faults, Row, read},
 };
 use crate::{
-    formulary::{Condition, is_our_own, known_ingredient, names_a_source, simplified, thousandths},
+    formulary::{Condition, is_our_own, known_ingredient, names_a_source, thousandths},
     safety::{
-        classes::{ClassId, Classes},
+        classes::ClassId,
         profile_test::ProfileTest,
         report::Severity,
         rows::{
-            AllergyRule, Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairKnowledge,
+            Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairKnowledge,
             PairRule, PeopleRule, Says, Source, Standing, When,
         },
         thresholds::Thresholds,
@@ -43,7 +43,7 @@ fn yes_no(text: &str) -> Option<bool> {
 }
 
 /// A stable id: lower-case letters, digits and `_`.
-fn id(row: &Row, field: &'static str, faults: &mut Faults) -> String {
+pub(super) fn id(row: &Row, field: &'static str, faults: &mut Faults) -> String {
     let valid = |text: &str| {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         (text.len() <= 60 && text.bytes().all(plain)).then(|| text.to_owned())
@@ -156,8 +156,7 @@ const CLASS_COLUMNS: &[&str] = &["id", "zh", "en", "flags", "applied_as", "cross
 pub(super) fn classes(text: &str, names: &Names<'_>, faults: &mut Faults) -> (Vec<Class>, Flagged) {
     let (mut classes, mut flagged) = (Vec::new(), Flagged::default());
     for (at, row) in read("classes", text, CLASS_COLUMNS, faults).into_iter().enumerate() {
-        let id = id(&row, "id", faults);
-        row.sentence(&names.words, faults);
+        let (id, shown) = (id(&row, "id", faults), row.sentence(&names.words, faults));
         names.sources(&row, faults);
         let Some(number) = ClassId::of_row(at) else {
             faults.cell(&row, "id", Invalid, "药物分类过多", "there are too many classes");
@@ -185,6 +184,7 @@ pub(super) fn classes(text: &str, names: &Names<'_>, faults: &mut Faults) -> (Ve
             .flatten();
         classes.push(Class {
             id,
+            shown,
             applied_as,
             cross_reacts: names.classes(&row, "cross_reacts", faults),
             line: row.line,
@@ -356,32 +356,4 @@ pub(super) fn conditions(text: &str, names: &Names<'_>, faults: &mut Faults) -> 
         }
     }
     rules
-}
-
-/// The allergies, and their rows by name.
-pub(super) fn allergies(
-    text: &str,
-    names: &Names<'_>,
-    faults: &mut Faults,
-) -> (Vec<AllergyRule>, HashMap<String, usize>) {
-    let (mut rules, mut by_name) = (Vec::new(), HashMap::new());
-    for row in read("allergies", text, &["id", "names", "blocks", "warns", "source"], faults) {
-        id(&row, "id", faults);
-        row.required("names", faults);
-        for name in row.list("names") {
-            if simplified(name).replace([' ', '-'], "_") != name {
-                let (zh, en) =
-                    ("须为简体、小写，词间用 _", "simplified characters, lower case, words joined by _");
-                faults.cell(&row, "names", Invalid, zh, en);
-            }
-            if by_name.insert(name.to_owned(), rules.len()).is_some() {
-                let message = (format!("“{name}”重复"), format!("\"{name}\" stands twice"));
-                faults.at(row.place(), "names", Duplicate, message.0, message.1);
-            }
-        }
-        let (blocks, warns): (Classes, Classes) =
-            (names.classes(&row, "blocks", faults), names.classes(&row, "warns", faults));
-        rules.push(AllergyRule { blocks, warns, source: names.sources(&row, faults), line: row.line });
-    }
-    (rules, by_name)
 }
