@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, Taken, check,
+    Diagnosed, DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, SkinTest,
+    SkinTestResult, Taken, check,
     fixtures::{day, healthy},
 };
 use crate::{
@@ -131,6 +132,13 @@ fn taken(text: &str) -> Taken {
     Taken::Reported { medicine: medicine.to_owned(), day_ug }
 }
 
+fn skin_test(text: &str) -> Option<SkinTest> {
+    let (result, ago) = text.split_once('/')?;
+    let (hours, minutes) = ago.split_once(':')?;
+    let minutes_ago = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+    Some(SkinTest { result: SkinTestResult::parse(result)?, minutes_ago })
+}
+
 fn person(text: &str) -> Profile {
     let mut profile = healthy();
     for part in text.split_whitespace() {
@@ -163,6 +171,13 @@ fn person(text: &str) -> Profile {
             "job" => profile.job = Job::parse(value),
             "height" => profile.works_at_height = true,
             "dehydrated" => profile.dehydrated = true,
+            // `skin=negative/72:00`, hours and minutes ago.
+            "skin" => profile.skin_test = skin_test(value),
+            "treats" => {
+                let (code, text) = value.split_once('/').unwrap_or(("", value));
+                let code = Some(code.to_owned()).filter(|code| !code.is_empty());
+                profile.diagnoses.push(Diagnosed { code, text: text.to_owned() });
+            }
             "allergy" => profile.allergies.push(value.to_owned()),
             other => panic!("{other}"),
         }

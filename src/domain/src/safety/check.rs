@@ -127,8 +127,7 @@ fn applies(when: When, left: &Item<'_>, input: &SafetyInput, items: &Items<'_>, 
         When::AtHeight => profile.at_height(),
         When::NotAtHeight => !profile.at_height(),
         When::KidneyOrDehydrated => {
-            let facts = Facts { on: input.on, profile, thresholds: &rules.thresholds };
-            profile.dehydrated || facts.kidney_disease()
+            profile.dehydrated || Facts::of(input, rules).kidney_disease()
         }
         When::With(class) => items.all().iter().any(|item| item.classes.has(class)),
         When::BreathPositive => {

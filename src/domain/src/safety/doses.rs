@@ -2,6 +2,7 @@
 //! duplicate therapy.
 
 use super::{
+    child_doses::{Dosing, check_child, child_limit},
     findings::Findings,
     input::{DraftLine, SafetyInput},
     items::{Item, Items, Origin, per_thousand},
@@ -16,23 +17,6 @@ use crate::{
 
 const CLINICAL_RULES: &str = "Waystation clinical rules, prescribing and drugs tables";
 
-/// Which dosing applies to this worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dosing {
-    Adult,
-    /// By weight in grams, if known.
-    Child(Option<i64>),
-    Unknown,
-}
-
-fn dosing(input: &SafetyInput, rules: &RuleSet) -> Dosing {
-    match input.profile.age_on(input.on) {
-        None => Dosing::Unknown,
-        Some(age) if age >= rules.thresholds.adult_dose_from_years => Dosing::Adult,
-        Some(_) => Dosing::Child(input.profile.weight_g.filter(|grams| *grams > 0)),
-    }
-}
-
 /// Runs all dose checks.
 pub(super) fn check_doses(
     input: &SafetyInput,
@@ -41,7 +25,7 @@ pub(super) fn check_doses(
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
-    let dosing = dosing(input, rules);
+    let dosing = Dosing::of(input, rules);
     for (at, (line, product)) in input.lines.iter().zip(&items.products).enumerate() {
         if line.dose_units_thousandths <= 0 || line.times_per_day == 0 || line.days == 0 {
             let message =
@@ -53,8 +37,8 @@ pub(super) fn check_doses(
             check_age(at, product, input, rules, findings);
             check_label(at, line, product, findings);
             check_whole(at, line, product, findings);
-            check_single(at, line, product, dosing, rules, findings);
-            check_child(at, line, product, dosing, findings);
+            check_single(at, line, product, rules, findings);
+            check_child(at, line, product, &dosing, input, rules, findings);
         }
     }
     check_sums(input, items, dosing, rules, findings);
@@ -169,11 +153,10 @@ fn check_single(
     at: usize,
     line: &DraftLine,
     product: &Product,
-    dosing: Dosing,
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
-    if product.form.is_local() || matches!(dosing, Dosing::Child(_)) {
+    if product.form.is_local() {
         return;
     }
     let slow = product.released_slowly();
@@ -208,44 +191,6 @@ fn check_single(
     }
 }
 
-/// Below the age of adult dosing a line needs a child's dose and a weight.
-fn check_child(at: usize, line: &DraftLine, product: &Product, dosing: Dosing, findings: &mut Findings) {
-    let Dosing::Child(weight) = dosing else { return };
-    if product.form.is_local() {
-        return;
-    }
-    let unknown = |rule: &'static str, zh: &str, en: &str, findings: &mut Findings| {
-        let message = Bilingual::made(
-            format!("{}：{zh}。", product.generic_zh),
-            format!("{}: {en}.", product.generic_en),
-        );
-        findings.made(rule, Severity::Unknown, &[at], message, &product.source);
-    };
-    let (Some(child), [only]) = (product.child_dose, product.ingredients.as_slice()) else {
-        return unknown("child_dose_unknown", "没有儿童剂量资料", "no child's dose is known", findings);
-    };
-    let Some(grams) = weight else {
-        return unknown(
-            "child_weight_unknown",
-            "儿童剂量需要体重",
-            "a child's dose needs the weight",
-            findings,
-        );
-    };
-    if per_thousand(only.amount_ug, line.dose_units_thousandths) > per_kilogram(child.ug_per_kg_dose, grams) {
-        let message = Bilingual::made(
-            format!("{}：单次剂量超过按体重计算的上限。", product.generic_zh),
-            format!("{}: the single dose is above the maximum for this weight.", product.generic_en),
-        );
-        findings.made("max_dose", Severity::Block, &[at], message, &product.source);
-    }
-}
-
-/// `ug` per kilogram for this weight, rounded down.
-fn per_kilogram(ug: i64, grams: i64) -> i64 {
-    i64::try_from(i128::from(ug) * i128::from(grams) / 1000).unwrap_or(i64::MAX)
-}
-
 /// Checks each ingredient, summed over everything that is taken.
 fn check_sums(
     input: &SafetyInput,
@@ -264,7 +209,7 @@ fn check_sums(
         let same: Vec<&Item<'_>> =
             items.all().iter().filter(|item| item.ingredient == Some(ingredient) && item.counts()).collect();
         let limit = rules.limit(ingredient);
-        check_sum(&same, limit, dosing, rules, findings);
+        check_sum(&same, limit, &dosing, input, rules, findings);
         if let Some(limit) = limit {
             check_course(input, &same, limit, rules, findings);
             if limit.only_one_product && sources(&same) > 1 {
@@ -299,27 +244,28 @@ fn sources(items: &[&Item<'_>]) -> usize {
 }
 
 /// The label's daily maximum of a product that contains this ingredient alone.
-fn label_limit(item: &Item<'_>, dosing: Dosing) -> Option<i64> {
+fn label_limit(item: &Item<'_>, dosing: &Dosing, input: &SafetyInput, rules: &RuleSet) -> Option<i64> {
     let product = item.product.filter(|product| product.ingredients.len() == 1)?;
     let adult = product.adult_max.day_ug;
-    match (dosing, product.child_dose) {
-        (Dosing::Child(Some(grams)), Some(child)) => {
-            let by_weight = per_kilogram(child.ug_per_kg_day, grams);
-            Some(adult.map_or(by_weight, |adult| adult.min(by_weight)))
+    match dosing {
+        Dosing::Child(_) => {
+            let child = child_limit(product, dosing, input, rules).ok().and_then(|limit| limit.day_ug);
+            adult.into_iter().chain(child).min()
         }
-        (Dosing::Adult | Dosing::Unknown | Dosing::Child(_), _) => adult,
+        Dosing::Adult | Dosing::Unknown => adult,
     }
 }
 
 fn check_sum(
     same: &[&Item<'_>],
     limit: Option<&IngredientLimit>,
-    dosing: Dosing,
+    dosing: &Dosing,
+    input: &SafetyInput,
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
     let total = same.iter().filter_map(|item| item.day_ug).fold(0i64, i64::saturating_add);
-    let by_label = same.iter().filter_map(|item| label_limit(item, dosing)).min();
+    let by_label = same.iter().filter_map(|item| label_limit(item, dosing, input, rules)).min();
     let by_rule = limit.map(|limit| limit.day_ug);
     let most = match (by_label, by_rule) {
         (Some(label), Some(rule)) => Some(label.min(rule)),

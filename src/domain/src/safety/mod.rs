@@ -8,6 +8,7 @@
 
 mod allergies;
 mod check;
+mod child_doses;
 mod classes;
 mod contraindications;
 mod doses;
@@ -44,7 +45,7 @@ mod tests_people;
 mod tests_perturbed;
 
 pub use check::check;
-pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
+pub use input::{Diagnosed, DraftLine, Profile, SafetyInput, Sex, SkinTest, SkinTestResult, Taken};
 pub(crate) use needs::Needs;
 pub use needs::needs;
 pub use named::{Asked, NameStanding, NamedPart, Suggestion, recognise};

@@ -92,7 +92,11 @@ impl Needs {
             | ProfileTest::PressureFrom(..)
             | ProfileTest::AgeBelow(_)
             | ProfileTest::AgeFrom(_)
-            | ProfileTest::Dehydrated => {}
+            | ProfileTest::Dehydrated
+            | ProfileTest::NoSkinTest
+            | ProfileTest::SkinTestPositive
+            | ProfileTest::SkinTestOlder(_)
+            | ProfileTest::Treats(_) => {}
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn raises_severe_pressure(product: &Product, profile: &Profile, rules
 
 /// Applies the table to every prescribed item.
 pub(super) fn check_people(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, findings: &mut Findings) {
-    let facts = Facts { on: input.on, profile: &input.profile, thresholds: &rules.thresholds };
+    let facts = Facts::of(input, rules);
     for item in items.prescribed() {
         for row in rules.tables().people_concerns.rules_of(item) {
             let rule = &rules.tables().people[row];

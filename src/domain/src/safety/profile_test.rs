@@ -3,7 +3,9 @@
 use chrono::NaiveDate;
 
 use super::{
-    input::{Profile, Sex},
+    input::{Profile, SafetyInput, Sex, SkinTestResult},
+    rows::DiagnosisKind,
+    rules::RuleSet,
     thresholds::Thresholds,
 };
 use crate::formulary::Condition;
@@ -38,6 +40,13 @@ pub(super) enum ProfileTest {
     AgeFrom(u32),
     /// Dehydrated, or treated for heat illness.
     Dehydrated,
+    /// No skin test for penicillins is known.
+    NoSkinTest,
+    SkinTestPositive,
+    /// The skin test is older than this many hours.
+    SkinTestOlder(i64),
+    /// A diagnosis of this kind is treated, by its row in the table of diagnoses.
+    Treats(usize),
 }
 
 /// The result of a test.
@@ -55,11 +64,19 @@ pub(super) struct Facts<'a> {
     pub(super) on: NaiveDate,
     pub(super) profile: &'a Profile,
     pub(super) thresholds: &'a Thresholds,
+    pub(super) diagnoses: &'a [DiagnosisKind],
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(input: &'a SafetyInput, rules: &'a RuleSet) -> Self {
+        let (thresholds, diagnoses) = (&rules.thresholds, rules.tables().diagnoses.as_slice());
+        Self { on: input.on, profile: &input.profile, thresholds, diagnoses }
+    }
 }
 
 impl ProfileTest {
-    /// The test that `text` writes.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// The test that `text` writes. `diagnosis` finds the row of a kind of diagnoses.
+    pub(super) fn parse(text: &str, diagnosis: impl Fn(&str) -> Option<usize>) -> Option<Self> {
         let (name, value) = text.split_once(':').unwrap_or((text, ""));
         let number = || value.parse::<i64>().ok();
         let range = |separator| {
@@ -82,6 +99,10 @@ impl ProfileTest {
             "at_height" => plain(Self::AtHeight),
             "drives_or_machines" => plain(Self::DrivesOrMachines),
             "dehydrated" => plain(Self::Dehydrated),
+            "no_skin_test" => plain(Self::NoSkinTest),
+            "skin_test_positive" => plain(Self::SkinTestPositive),
+            "skin_test_older" => number().filter(|hours| *hours > 0).map(Self::SkinTestOlder),
+            "treats" => diagnosis(value).map(Self::Treats),
             _ => None,
         }
     }
@@ -99,7 +120,11 @@ impl ProfileTest {
             | Self::AtHeight
             | Self::DrivesOrMachines
             | Self::AgeFrom(_)
-            | Self::Dehydrated => false,
+            | Self::Dehydrated
+            | Self::NoSkinTest
+            | Self::SkinTestPositive
+            | Self::SkinTestOlder(_)
+            | Self::Treats(_) => false,
         }
     }
 
@@ -161,6 +186,20 @@ impl ProfileTest {
             Self::DrivesOrMachines if profile.at_height() => Outcome::Clear,
             Self::DrivesOrMachines => profile.job.map_or(Outcome::Missing, |_| Outcome::Hit),
             Self::Dehydrated => hit_if(profile.dehydrated),
+            Self::NoSkinTest => hit_if(profile.skin_test.is_none()),
+            Self::SkinTestPositive => {
+                hit_if(profile.skin_test.is_some_and(|test| test.result == SkinTestResult::Positive))
+            }
+            // A test of the future was not done.
+            Self::SkinTestOlder(hours) => hit_if(
+                profile
+                    .skin_test
+                    .is_some_and(|test| !(0..=hours.saturating_mul(60)).contains(&test.minutes_ago)),
+            ),
+            Self::Treats(kind) => {
+                let kind = facts.diagnoses.get(kind);
+                hit_if(kind.is_some_and(|kind| profile.diagnoses.iter().any(|one| kind.covers(one))))
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ use super::{
     items::Item,
     name_index::NameIndex,
     rows::{
-        Alias, AllergyRule, Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairRule, PeopleRule,
+        Alias, AllergyRule, ChildDoseRule, Class, ConditionRule, DiagnosisKind, Flagged, IngredientFacts,
+        IngredientLimit, PairRule, PeopleRule,
         Side, Source, SourceId,
     },
     tables::RuleTables,
@@ -70,6 +71,9 @@ pub(super) struct Compiled {
     pub(super) conditions: Vec<ConditionRule>,
     pub(super) allergies: Vec<AllergyRule>,
     pub(super) allergy_names: HashMap<String, usize>,
+    pub(super) diagnoses: Vec<DiagnosisKind>,
+    /// By ingredient.
+    pub(super) child_doses: HashMap<u16, Vec<ChildDoseRule>>,
     pub(super) aliases: Vec<Alias>,
     /// The aliases by name.
     pub(super) alias_names: HashMap<String, usize>,

@@ -9,7 +9,7 @@ use super::{
     classes::{ClassId, Classes},
     fixtures::formulary,
     profile_test::ProfileTest,
-    rows::{AliasKind, PairKnowledge, Says, Side, When},
+    rows::{AliasKind, ChildDoseRule, PairKnowledge, Says, Side, When},
     rules::Compiled,
     thresholds::Thresholds,
 };
@@ -196,6 +196,10 @@ fn nearly(test: ProfileTest) -> Vec<ProfileTest> {
         T::AtHeight => vec![T::Dehydrated, T::DrivesOrMachines],
         T::DrivesOrMachines => vec![T::AtHeight],
         T::Dehydrated => vec![T::AtHeight],
+        T::NoSkinTest => vec![T::SkinTestPositive],
+        T::SkinTestPositive => vec![T::NoSkinTest],
+        T::SkinTestOlder(n) => vec![T::SkinTestOlder(n - 1), T::SkinTestOlder(n + 1)],
+        T::Treats(kind) => vec![T::Treats(1 - kind), T::Treats(9)],
     }
 }
 
@@ -230,6 +234,10 @@ fn a_case_notices_every_change_of_a_person() {
                 | ProfileTest::EgfrNew(..)
                 | ProfileTest::EgfrOngoing(..)
                 | ProfileTest::Dehydrated
+                | ProfileTest::NoSkinTest
+                | ProfileTest::SkinTestPositive
+                | ProfileTest::SkinTestOlder(_)
+                | ProfileTest::Treats(_)
         ) && match rule.test {
             ProfileTest::Has(condition) => {
                 matches!(condition, Condition::Pregnancy | Condition::BreastFeeding)
@@ -466,4 +474,50 @@ fn a_case_notices_every_change_of_an_alias() {
         }
     }
     bench.finish(600);
+}
+
+#[test]
+fn a_case_notices_every_change_of_a_childs_dose_or_a_diagnosis() {
+    let bench = Bench::new();
+    let tables = bench.rules.tables();
+    for (number, rows) in &tables.child_doses {
+        for (at, row) in rows.iter().enumerate() {
+            let code = bench.code(*number);
+            let change = |what: &str, edit: &dyn Fn(&mut ChildDoseRule)| {
+                bench.change(
+                    || format!("{code} of a child {at}: {what}"),
+                    &[],
+                    |tables| edit(&mut tables.child_doses.get_mut(number).expect("rows")[at]),
+                );
+            };
+            change("a year later", &|row| row.from_years += 1);
+            if row.from_years > 0 {
+                change("a year earlier", &|row| row.from_years -= 1);
+            }
+            for (what, of) in [
+                ("dose", (|row| &mut row.most.0) as fn(&mut ChildDoseRule) -> &mut Option<i64>),
+                ("day", |row| &mut row.most.1),
+                ("dose per kilogram", |row| &mut row.most_per_kg.0),
+                ("day per kilogram", |row| &mut row.most_per_kg.1),
+                ("up to", |row| &mut row.up_to_g),
+            ] {
+                if of(&mut row.clone()).is_some() {
+                    change(what, &|row| *of(row) = of(row).map(|value| value - value / 10));
+                }
+            }
+            if row.above_g.is_some() {
+                change("above", &|row| row.above_g = row.above_g.map(|grams| grams * 2));
+            }
+        }
+    }
+    for (at, kind) in tables.diagnoses.iter().enumerate() {
+        for word in kind.words.iter().chain(&kind.codes) {
+            let what = || format!("{word} is none");
+            bench.change(what, &["antibiotic_cold", "antibiotic_influenza"], |tables| {
+                tables.diagnoses[at].words.retain(|known| known != word);
+                tables.diagnoses[at].codes.retain(|known| known != word);
+            });
+        }
+    }
+    bench.finish(40);
 }

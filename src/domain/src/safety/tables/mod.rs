@@ -31,6 +31,8 @@ pub struct RuleTables<'t> {
     pub conditions: &'t str,
     pub allergies: &'t str,
     pub aliases: &'t str,
+    pub diagnoses: &'t str,
+    pub child_doses: &'t str,
 }
 
 impl RuleTables<'static> {
@@ -47,6 +49,8 @@ impl RuleTables<'static> {
         conditions: include_str!("../../../rules/conditions.csv"),
         allergies: include_str!("../../../rules/allergies.csv"),
         aliases: include_str!("../../../rules/aliases.csv"),
+        diagnoses: include_str!("../../../rules/diagnoses.csv"),
+        child_doses: include_str!("../../../rules/child_doses.csv"),
     };
 }
 
@@ -71,7 +75,11 @@ impl RuleSet {
         let index: HashMap<String, u16> =
             (0u16..).zip(&codes).map(|(at, code)| ((*code).to_owned(), at)).collect();
         let words: HashSet<&str> = codes.iter().copied().collect();
-        let names = Names { sources: &sources, classes: &class_ids, ingredients: &index, words };
+        let kinds = spoken::diagnosis_ids(tables.diagnoses);
+        let names =
+            Names { sources: &sources, classes: &class_ids, ingredients: &index, diagnoses: &kinds, words };
+        let diagnoses = spoken::diagnoses(tables.diagnoses, &names, &mut faults);
+        let child_doses = parse::child_doses(tables.child_doses, &names, &mut faults);
         let (classes, flagged) = parse::classes(tables.classes, &names, &mut faults);
         let ingredients = parse::ingredients(tables.ingredients, &names, &mut faults);
         let thresholds = parse::thresholds(tables.thresholds, &names, &mut faults);
@@ -117,6 +125,8 @@ impl RuleSet {
                 conditions,
                 allergies,
                 allergy_names,
+                diagnoses,
+                child_doses,
                 aliases,
                 alias_names,
                 ..Compiled::default()

@@ -11,10 +11,9 @@ use crate::{
     formulary::{Condition, is_our_own, known_ingredient, names_a_source, thousandths},
     safety::{
         classes::ClassId,
-        profile_test::ProfileTest,
         report::Severity,
         rows::{
-            Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairKnowledge,
+            ChildDoseRule, Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairKnowledge,
             PairRule, PeopleRule, Says, Source, Standing, When,
         },
         thresholds::Thresholds,
@@ -333,7 +332,7 @@ pub(super) fn people(text: &str, names: &Names<'_>, faults: &mut Faults) -> Vec<
     let mut people = Vec::new();
     for row in read("people", text, COLUMNS, faults) {
         let who = names.side(&row, "who", faults);
-        let test = row.parsed("test", ProfileTest::parse, faults);
+        let test = row.parsed("test", |text| names.test(text), faults);
         let above_day_ug = row.optional("above_day_mg", milligrams, faults);
         let missing = row.optional("missing", Severity::parse, faults);
         if let (Some(who), Some(test), Some(says)) = (who, test, says(&row, names, faults)) {
@@ -349,10 +348,65 @@ pub(super) fn conditions(text: &str, names: &Names<'_>, faults: &mut Faults) -> 
         id(&row, "id", faults);
         names.sources(&row, faults);
         let condition = row.parsed("condition", Condition::parse, faults);
-        let fact = row.parsed("fact", ProfileTest::parse, faults);
+        let fact = row.parsed("fact", |text| names.test(text), faults);
         let severity = row.parsed("severity", Severity::parse, faults);
         if let (Some(condition), Some(fact), Some(severity)) = (condition, fact, severity) {
             rules.push(ConditionRule { condition, fact, severity, line: row.line });
+        }
+    }
+    rules
+}
+
+/// What children may take, by ingredient number.
+pub(super) fn child_doses(
+    text: &str,
+    names: &Names<'_>,
+    faults: &mut Faults,
+) -> HashMap<u16, Vec<ChildDoseRule>> {
+    const COLUMNS: &[&str] = &[
+        "id",
+        "ingredient",
+        "from_years",
+        "above_kg",
+        "up_to_kg",
+        "dose_mg",
+        "day_mg",
+        "kg_dose_mg",
+        "kg_day_mg",
+        "source",
+    ];
+    let mut rules: HashMap<u16, Vec<ChildDoseRule>> = HashMap::new();
+    for row in read("child_doses", text, COLUMNS, faults) {
+        id(&row, "id", faults);
+        let number = names.ingredient(&row, "ingredient", row.cell("ingredient"), faults);
+        let source = names.sources(&row, faults);
+        if !names.all_read(&row) {
+            let (zh, en) = ("最大剂量须有读过的来源", "a maximum needs a source that somebody read");
+            faults.cell(&row, "source", NoSource, zh, en);
+        }
+        let years = |text: &str| text.parse::<u32>().ok().filter(|years| *years < 18);
+        let rule = ChildDoseRule {
+            from_years: row.parsed("from_years", years, faults).unwrap_or(18),
+            // Grams are thousandths of a kilogram, as micrograms are of a milligram.
+            above_g: row.optional("above_kg", milligrams, faults),
+            up_to_g: row.optional("up_to_kg", milligrams, faults),
+            most: (row.optional("dose_mg", milligrams, faults), row.optional("day_mg", milligrams, faults)),
+            most_per_kg: (
+                row.optional("kg_dose_mg", milligrams, faults),
+                row.optional("kg_day_mg", milligrams, faults),
+            ),
+            source,
+        };
+        if rule.most.1.or(rule.most_per_kg.1).is_none() {
+            faults.cell(&row, "day_mg", Missing, "须有每日上限", "a maximum of a day is needed");
+        }
+        if let (Some(above), Some(up_to)) = (rule.above_g, rule.up_to_g)
+            && above >= up_to
+        {
+            faults.cell(&row, "up_to_kg", Invalid, "体重区间为空", "no weight is within the bounds");
+        }
+        if let Some(number) = number {
+            rules.entry(number).or_default().push(rule);
         }
     }
     rules

@@ -1,4 +1,4 @@
-//! The tables of what people say and type: aliases of drugs, and allergies.
+//! The tables of what people say and type: aliases of drugs, allergies and diagnoses.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::{
     formulary::{name_key, simplified},
     safety::{
         classes::Classes,
-        rows::{Alias, AliasKind, AllergyRule},
+        rows::{Alias, AliasKind, AllergyRule, DiagnosisKind},
     },
 };
 
@@ -84,4 +84,31 @@ pub(super) fn allergies(
         rules.push(AllergyRule { blocks, warns, source: names.sources(&row, faults), line: row.line });
     }
     (rules, by_name)
+}
+
+const DIAGNOSIS_COLUMNS: &[&str] = &["id", "codes", "words", "source", "zh", "en"];
+
+/// The names of the kinds of diagnoses, which rules may use.
+pub(super) fn diagnosis_ids(text: &str) -> Vec<String> {
+    let rows = read("diagnoses", text, DIAGNOSIS_COLUMNS, &mut Faults::default());
+    rows.iter().map(|row| row.cell("id").to_owned()).collect()
+}
+
+pub(super) fn diagnoses(text: &str, names: &Names<'_>, faults: &mut Faults) -> Vec<DiagnosisKind> {
+    let mut kinds = Vec::new();
+    for row in read("diagnoses", text, DIAGNOSIS_COLUMNS, faults) {
+        row.sentence(&names.words, faults);
+        names.sources(&row, faults);
+        row.required("words", faults);
+        if let Some(word) = row.list("words").find(|word| name_key(word) != **word) {
+            let (zh, en) = (format!("“{word}”须为简体、小写"), format!("write \"{}\"", name_key(word)));
+            faults.at(row.place(), "words", Invalid, zh, en);
+        }
+        id(&row, "id", faults);
+        kinds.push(DiagnosisKind {
+            codes: row.list("codes").map(str::to_owned).collect(),
+            words: row.list("words").map(str::to_owned).collect(),
+        });
+    }
+    kinds
 }

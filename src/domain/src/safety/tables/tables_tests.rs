@@ -17,6 +17,8 @@ fn faults(table: &str, from: &str, to: &str) -> Vec<(String, String)> {
         "conditions" => &mut tables.conditions,
         "allergies" => &mut tables.allergies,
         "aliases" => &mut tables.aliases,
+        "diagnoses" => &mut tables.diagnoses,
+        "child_doses" => &mut tables.child_doses,
         other => panic!("{other}"),
     };
     assert!(text.contains(from), "{table}: {from}");
@@ -113,6 +115,13 @@ fn cells_have_a_form() {
     let seen = faults("thresholds", "small_child_below_years", "small_child_years");
     assert_eq!(seen, [("id".into(), "unknown_name".into()), ("id".into(), "missing".into())]);
     only("allergies", ("penicillin;benzylpenicillin;", "Penicillin;benzylpenicillin;"), "names", Invalid);
+    only("diagnoses", ("commoncold", "common cold"), "words", Invalid);
+    only("people", ("treats:influenza", "treats:flu"), "test", Invalid);
+    only("people", ("skin_test_older:72", "skin_test_older:0"), "test", Invalid);
+    only("child_doses", ("loratadine_heavy,loratadine,2,", "loratadine_heavy,loratadine,two,"), "from_years", Invalid);
+    only("child_doses", ("paracetamol,6,,,250,1000,", "paracetamol,6,,,250,,"), "day_mg", Missing);
+    only("child_doses", ("loratadine,2,,30,", "loratadine,2,30,30,"), "up_to_kg", Invalid);
+    only("child_doses", ("0.8,1.6,cn_ambroxol_child", "0.8,1.6,default"), "source", NoSource);
     only("aliases", ("tylenol_cold,drug,", "tylenol_cold,brand,"), "kind", Invalid);
     only("aliases", (";bayaspirin;", ";Bayaspirin;"), "names", Invalid);
     only("aliases", ("bayaspirin;小阿司匹林,aspirin,", "bayaspirin;小阿司匹林,class:nsaid,"), "means", Invalid);

@@ -215,8 +215,9 @@ pub(crate) fn prescribed(
 ) -> Result<(), Failure> {
     let whose =
         Whose { worker: person.worker, person: &[person.worker], prescription: Some(id), order: None };
-    let input =
+    let mut input =
         crate::safety::facts::gather_for(tx.conn, tx.app, &whose, body.draft.lines.clone(), tx.now)?.input;
+    body.draft.add_to(&mut input, tx.now);
     let report = crate::safety::facts::run(tx.app, &input);
     rules::check_findings(&body.draft, &report, &tx.app.policy.prescribing).map_err(|mut refusal| {
         if refusal.code == Code::SafetyWarningsUnanswered {
