@@ -39,8 +39,10 @@ fn spelt(key: &str, part: impl Fn(&str) -> String) -> Option<String> {
 pub(crate) fn sounds_of(name: &str) -> Vec<String> {
     let key = name_key(name);
     let short = without_form_words(&key).to_owned();
-    let mut sounds: Vec<String> =
-        [&key, &short].into_iter().flat_map(|key| pinyin_of(key).into_iter().chain(initials_of(key))).collect();
+    let mut sounds: Vec<String> = [&key, &short]
+        .into_iter()
+        .flat_map(|key| pinyin_of(key).into_iter().chain(initials_of(key)))
+        .collect();
     // Two letters spell too many things.
     sounds.retain(|sound| sound.len() > 2);
     sounds.sort_unstable();

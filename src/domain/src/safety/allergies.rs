@@ -20,7 +20,12 @@ const CLINICAL_RULES: &str = "Waystation clinical rules, pair table (allergy)";
 /// The meaning of one allergy entry.
 pub(super) enum Meaning {
     /// An allergy to these ingredients; to classes if there is none.
-    Drug { ingredients: Vec<u16>, blocks: Classes, warns: Classes, source: String },
+    Drug {
+        ingredients: Vec<u16>,
+        blocks: Classes,
+        warns: Classes,
+        source: String,
+    },
     NotADrug,
     Unknown,
 }
@@ -39,7 +44,8 @@ pub(super) fn meaning(text: &str, formulary: &Formulary, rules: &RuleSet) -> Mea
     }
     let (bare, tables) = (bare(text), rules.tables());
     let listed = |word: &str| tables.allergy_names.get(word).map(|at| &tables.allergies[*at]);
-    let row = listed(&bare).or_else(|| listed(&name_key(&bare))).or_else(|| listed(bare.strip_suffix("类药")?));
+    let row =
+        listed(&bare).or_else(|| listed(&name_key(&bare))).or_else(|| listed(bare.strip_suffix("类药")?));
     if let Some(row) = row {
         if row.blocks.is_empty() && row.warns.is_empty() {
             return Meaning::NotADrug;

@@ -94,7 +94,11 @@ fn check_pair(
             }
         }
     }
-    if !covered && !one.possible && !other.possible && (unsure(one, other, rules) || unsure(other, one, rules)) {
+    if !covered
+        && !one.possible
+        && !other.possible
+        && (unsure(one, other, rules) || unsure(other, one, rules))
+    {
         let message = Bilingual::fixed(
             "规则库没有这两种药的相互作用资料，请查阅说明书。",
             "The rules hold nothing on this pair; look it up.",
@@ -126,9 +130,7 @@ fn applies(when: When, left: &Item<'_>, input: &SafetyInput, items: &Items<'_>, 
         When::LeftAboveDayUg(most) => items.day_ug(left).is_none_or(|day| day > most),
         When::AtHeight => profile.at_height(),
         When::NotAtHeight => !profile.at_height(),
-        When::KidneyOrDehydrated => {
-            profile.dehydrated || Facts::of(input, rules).kidney_disease()
-        }
+        When::KidneyOrDehydrated => profile.dehydrated || Facts::of(input, rules).kidney_disease(),
         When::With(class) => items.all().iter().any(|item| item.classes.has(class)),
         When::BreathPositive => {
             profile.breath_alcohol.is_some_and(|alcohol| alcohol > rules.thresholds.alcohol_positive_above)

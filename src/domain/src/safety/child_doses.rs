@@ -101,8 +101,10 @@ pub(super) fn check_child(
         return;
     }
     let mut found = |rule: &'static str, severity, (zh, en): (&str, &str), source: &str| {
-        let message =
-            Bilingual::made(format!("{}：{zh}。", product.generic_zh), format!("{}: {en}.", product.generic_en));
+        let message = Bilingual::made(
+            format!("{}：{zh}。", product.generic_zh),
+            format!("{}: {en}.", product.generic_en),
+        );
         findings.made(rule, severity, &[at], message, source);
     };
     let limit = match child_limit(product, dosing, input, rules) {
@@ -119,8 +121,7 @@ pub(super) fn check_child(
     let [only] = product.ingredients.as_slice() else { return };
     let dose = per_thousand(only.amount_ug, line.dose_units_thousandths);
     if limit.dose_ug.or(limit.day_ug).is_some_and(|most| dose > most) {
-        let texts =
-            ("单次剂量超过该儿童的上限", "the single dose is above the maximum for this child");
+        let texts = ("单次剂量超过该儿童的上限", "the single dose is above the maximum for this child");
         found("max_dose", Severity::Block, texts, &limit.source);
     }
 }

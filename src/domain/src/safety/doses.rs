@@ -149,13 +149,7 @@ fn check_whole(at: usize, line: &DraftLine, product: &Product, findings: &mut Fi
 
 /// One dose of each ingredient against its limit across products. Where neither label nor rule
 /// states a dose, it is the day's maximum divided by the usual times.
-fn check_single(
-    at: usize,
-    line: &DraftLine,
-    product: &Product,
-    rules: &RuleSet,
-    findings: &mut Findings,
-) {
+fn check_single(at: usize, line: &DraftLine, product: &Product, rules: &RuleSet, findings: &mut Findings) {
     if product.form.is_local() {
         return;
     }

@@ -3,7 +3,8 @@
 use chrono::NaiveDate;
 
 use super::{
-    DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, SkinTest, SkinTestResult, Taken, check,
+    DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, SkinTest, SkinTestResult, Taken,
+    check,
 };
 use crate::{
     formulary::{

@@ -125,9 +125,7 @@ impl<'a> Items<'a> {
     /// Whether the ingredient of `item` is taken already.
     pub(super) fn takes(&self, item: &Item<'_>) -> bool {
         let same = |other: &Item<'_>| {
-            matches!(other.origin, Origin::Taken(_))
-                && other.ingredient == item.ingredient
-                && !other.possible
+            matches!(other.origin, Origin::Taken(_)) && other.ingredient == item.ingredient && !other.possible
         };
         item.ingredient.is_some() && self.all.iter().any(same)
     }

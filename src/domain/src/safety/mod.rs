@@ -46,9 +46,9 @@ mod tests_perturbed;
 
 pub use check::check;
 pub use input::{Diagnosed, DraftLine, Profile, SafetyInput, Sex, SkinTest, SkinTestResult, Taken};
+pub use named::{Asked, NameStanding, NamedPart, Suggestion, recognise};
 pub(crate) use needs::Needs;
 pub use needs::needs;
-pub use named::{Asked, NameStanding, NamedPart, Suggestion, recognise};
 pub use negation::means_none;
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};

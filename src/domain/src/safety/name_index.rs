@@ -88,7 +88,9 @@ impl NameIndex {
         }
         let mut found: Vec<(usize, &Entry)> =
             self.entries.iter().filter_map(|entry| Some((typed.distance(entry)?, entry))).collect();
-        found.sort_by_key(|(distance, entry)| (*distance, entry.letters.abs_diff(typed.letters), entry.target));
+        found.sort_by_key(|(distance, entry)| {
+            (*distance, entry.letters.abs_diff(typed.letters), entry.target)
+        });
         let mut best: Vec<(String, Target)> = Vec::new();
         for (_, entry) in found {
             if best.len() < MOST && best.iter().all(|(_, target)| *target != entry.target) {
@@ -119,9 +121,11 @@ impl Typed {
     /// How far the name is from what was typed; `None` if it is another name.
     fn distance(&self, entry: &Entry) -> Option<usize> {
         let whole = self.ascii == entry.key.is_ascii();
-        let by_letters = whole.then(|| near(&self.key, &entry.key, allowed(self.letters, self.ascii))).flatten();
+        let by_letters =
+            whole.then(|| near(&self.key, &entry.key, allowed(self.letters, self.ascii))).flatten();
         let sound = entry.pinyin.as_deref();
-        let by_sound = sound.and_then(|sound| near(&self.sound, sound, allowed(self.sound.len(), true).min(2)));
+        let by_sound =
+            sound.and_then(|sound| near(&self.sound, sound, allowed(self.sound.len(), true).min(2)));
         // Sounds are many times as long as the characters, so letters count more.
         let near = by_letters.map(|far| far * 2).into_iter().chain(by_sound.map(|far| far * 2 + 1)).min();
         near.or_else(|| self.holds(entry).then_some(8))

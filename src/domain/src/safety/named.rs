@@ -148,7 +148,8 @@ pub fn recognise(text: &str, asked: Asked, formulary: &Formulary, rules: &RuleSe
 }
 
 fn recognised(text: &str, asked: Asked, formulary: &Formulary, rules: &RuleSet) -> NamedPart {
-    let part = |standing, means| NamedPart { text: text.to_owned(), standing, means, suggestions: Vec::new() };
+    let part =
+        |standing, means| NamedPart { text: text.to_owned(), standing, means, suggestions: Vec::new() };
     if means_none(text) {
         return part(NameStanding::None, Vec::new());
     }
@@ -163,9 +164,10 @@ fn recognised(text: &str, asked: Asked, formulary: &Formulary, rules: &RuleSet) 
         },
     };
     match named(&bare, formulary, rules) {
-        Some(Named::Drug(numbers)) => {
-            part(NameStanding::Recognised, numbers.iter().map(|number| shown_ingredient(*number, rules)).collect())
-        }
+        Some(Named::Drug(numbers)) => part(
+            NameStanding::Recognised,
+            numbers.iter().map(|number| shown_ingredient(*number, rules)).collect(),
+        ),
         Some(Named::Group(alias)) => part(NameStanding::Class, vec![alias.shown.clone()]),
         None => {
             let suggestions = suggestions(&bare, asked, formulary, rules);
@@ -236,7 +238,10 @@ pub(super) fn did_you_mean(
     if found.is_empty() {
         return (String::new(), String::new());
     }
-    (format!("是否指：{}？请确认后改写。", zh.join("，或")), format!(" Is it {}? Confirm it and write that.", en.join(", or ")))
+    (
+        format!("是否指：{}？请确认后改写。", zh.join("，或")),
+        format!(" Is it {}? Confirm it and write that.", en.join(", or ")),
+    )
 }
 
 #[cfg(test)]

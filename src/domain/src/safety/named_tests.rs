@@ -46,7 +46,16 @@ fn aliases_are_what_their_rows_say_with_and_without_a_form() {
             None => panic!("{name}"),
         }
     }
-    for text in ["泰诺片", "感康胶囊", "999感冒灵颗粒", "芬必得 缓释胶囊", "tainuo", "fenbide", "GANKANG", "ganmaoling"] {
+    for text in [
+        "泰诺片",
+        "感康胶囊",
+        "999感冒灵颗粒",
+        "芬必得 缓释胶囊",
+        "tainuo",
+        "fenbide",
+        "GANKANG",
+        "ganmaoling",
+    ] {
         let found = understood(text, Asked::Medicine);
         assert!(found.iter().all(|part| part.standing == NameStanding::Recognised), "{text}: {found:?}");
     }
@@ -77,7 +86,8 @@ fn what_is_similar_is_suggested_and_never_taken() {
         let [part] = &understood(typed, Asked::Medicine)[..] else { panic!("{typed}") };
         assert_eq!(part.standing, NameStanding::Suggested, "{typed}: {part:?}");
         let first = &part.suggestions[0];
-        let right = part.suggestions.iter().take(2).any(|one| one.means.zh.contains(meant) || one.write == meant);
+        let right =
+            part.suggestions.iter().take(2).any(|one| one.means.zh.contains(meant) || one.write == meant);
         assert!(right, "{typed}: {:?}", part.suggestions);
         let again = understood(&first.write, Asked::Medicine);
         assert!(

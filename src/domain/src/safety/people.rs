@@ -6,7 +6,7 @@ use super::{
     input::{Profile, SafetyInput},
     items::{Item, Items},
     profile_test::{Facts, Outcome, ProfileTest},
-    report::Severity,
+    report::{SafetyReport, Severity},
     rows::PeopleRule,
     rules::RuleSet,
     thresholds::Thresholds,
@@ -27,6 +27,19 @@ pub(crate) fn raises_severe_pressure(product: &Product, profile: &Profile, rules
     severe_pressure(profile, &rules.thresholds)
         && !product.form.is_local()
         && product.ingredients.iter().any(|one| raises(one.code.as_str()))
+}
+
+impl SafetyReport {
+    /// Whether a finding of this line, by the table of people or by the product's own row, is about
+    /// this condition of the worker.
+    pub(crate) fn speaks_of(&self, fact: Condition, line: usize, product: &Product, rules: &RuleSet) -> bool {
+        let about = |rule: &PeopleRule| rule.test == ProfileTest::Has(fact);
+        self.findings.iter().filter(|finding| finding.lines.contains(&line)).any(|finding| {
+            let of_row = |rule: &&PeopleRule| rule.says.id == finding.rule;
+            let by_label = finding.rule == "contraindication" && product.contraindications.contains(&fact);
+            by_label || rules.tables().people.iter().find(of_row).is_some_and(about)
+        })
+    }
 }
 
 /// Applies the table to every prescribed item.

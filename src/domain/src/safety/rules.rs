@@ -12,8 +12,7 @@ use super::{
     name_index::NameIndex,
     rows::{
         Alias, AllergyRule, ChildDoseRule, Class, ConditionRule, DiagnosisKind, Flagged, IngredientFacts,
-        IngredientLimit, PairRule, PeopleRule,
-        Side, Source, SourceId,
+        IngredientLimit, PairRule, PeopleRule, Side, Source, SourceId,
     },
     tables::RuleTables,
     thresholds::Thresholds,

@@ -450,7 +450,8 @@ fn a_case_notices_every_change_of_an_alias() {
             let rest: Vec<u16> = alias.ingredients.iter().copied().filter(|other| other != number).collect();
             // An allergy to one of two NSAIDs forbids the other.
             let shared = |other: &u16| {
-                let both = bench.rules.ingredient(*other).classes.and(bench.rules.ingredient(*number).classes);
+                let both =
+                    bench.rules.ingredient(*other).classes.and(bench.rules.ingredient(*number).classes);
                 both.meets(tables.flagged.shared_allergy)
             };
             if rest.iter().any(shared) {

@@ -53,7 +53,8 @@ pub(crate) fn body_of(
     if let Some(test) = &input.skin_test {
         test.check(tx.now)?;
     }
-    let mut gathered = facts::gather(tx.conn, tx.app, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
+    let mut gathered =
+        facts::gather(tx.conn, tx.app, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
     draft.add_to(&mut gathered.input, tx.now);
     let age = gathered.input.profile.age_on(gathered.input.on);
     let formulary = tx.app.formulary();

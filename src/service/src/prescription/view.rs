@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 
 use super::body::{Body, Names};
 use crate::{
-    AppState, Failure, HealthAccess, Part, formulary::TwoLanguages, page::page,
+    AppState, Failure, HealthAccess, Part,
+    formulary::TwoLanguages,
+    page::page,
     safety::facts::{SafetyReportView, SkinTestInput},
 };
 use domain::{

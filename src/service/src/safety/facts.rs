@@ -21,7 +21,8 @@ use domain::{
     prescription::{PrescribingPolicy, StatedSkinTest},
     refusal::{Code, FieldProblem, Refusal},
     safety::{
-        DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, SkinTestResult, Taken, Verdict, check,
+        DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, SkinTestResult, Taken, Verdict,
+        check,
     },
     spelling,
     time::{Timestamp, civil_day},

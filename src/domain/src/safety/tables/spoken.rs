@@ -24,8 +24,10 @@ fn add_names(row: &Row, at: usize, form: impl Fn(&str) -> String, by_name: &mut 
     row.required("names", faults);
     for name in row.list("names") {
         if form(name) != name {
-            let message =
-                (format!("“{name}”须写作“{}”", form(name)), format!("write \"{name}\" as \"{}\"", form(name)));
+            let message = (
+                format!("“{name}”须写作“{}”", form(name)),
+                format!("write \"{name}\" as \"{}\"", form(name)),
+            );
             faults.at(row.place(), "names", Invalid, message.0, message.1);
         }
         if by_name.insert(name.to_owned(), at).is_some() {
@@ -79,7 +81,13 @@ pub(super) fn allergies(
         let (blocks, warns): (Classes, Classes) =
             (names.classes(&row, "blocks", faults), names.classes(&row, "warns", faults));
         if alias.is_some() && row.cell("blocks").is_empty() {
-            faults.cell(&row, "blocks", Missing, "药物过敏须禁用某类药", "an allergy to drugs blocks a class");
+            faults.cell(
+                &row,
+                "blocks",
+                Missing,
+                "药物过敏须禁用某类药",
+                "an allergy to drugs blocks a class",
+            );
         }
         rules.push(AllergyRule { blocks, warns, source: names.sources(&row, faults), line: row.line });
     }

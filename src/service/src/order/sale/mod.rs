@@ -144,11 +144,12 @@ pub(crate) fn counter_sale(
         job: job.is_some(),
     };
     let buyer = Buyer { from_years: tx.app.policy.vending.counter_from_years };
-    let mut more = self_care_findings(&input, buyer, &formulary, rules);
+    let report = crate::safety::facts::run(tx.app, &input);
+    let mut more = self_care_findings(&input, &report, buyer, &formulary, rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
     more.extend(triage::findings(tx, person)?);
     more.extend(anonymous::findings(tx, person, lines, except)?);
-    let report = crate::safety::facts::run(tx.app, &input).with(more);
+    let report = report.with(more);
     let questions = unanswered(&needs(&input.lines, &formulary, rules), &input, answered, rules);
     let accepted = judge(&report, &questions, accepted)?;
     Ok(OrderSafety {
