@@ -156,7 +156,13 @@ fn person(text: &str) -> Profile {
         match key {
             "age" => profile.age_years = number().map(|age| u32::try_from(age).expect("an age")),
             "weight" => profile.weight_g = number().map(|kilograms| kilograms * 1000),
-            "sex" => profile.sex = Some(if value == "f" { Sex::Female } else { Sex::Male }),
+            "sex" => {
+                profile.sex = match value {
+                    "f" => Some(Sex::Female),
+                    "?" => None,
+                    _ => Some(Sex::Male),
+                };
+            }
             "pregnant" => profile.pregnant = answer(),
             "nursing" => profile.breastfeeding = answer(),
             "egfr" => (profile.egfr, profile.creatinine_clearance) = (number(), None),

@@ -33,7 +33,8 @@ impl SafetyReport {
     /// Whether a finding of this line, by the table of people or by the product's own row, is about
     /// this condition of the worker.
     pub(crate) fn speaks_of(&self, fact: Condition, line: usize, product: &Product, rules: &RuleSet) -> bool {
-        let about = |rule: &PeopleRule| rule.test == ProfileTest::Has(fact);
+        let tests = [ProfileTest::Has(fact), ProfileTest::OfWomen(fact)];
+        let about = |rule: &PeopleRule| tests.contains(&rule.test);
         self.findings.iter().filter(|finding| finding.lines.contains(&line)).any(|finding| {
             let of_row = |rule: &&PeopleRule| rule.says.id == finding.rule;
             let by_label = finding.rule == "contraindication" && product.contraindications.contains(&fact);
@@ -75,7 +76,7 @@ fn label_says(
     rules: &RuleSet,
 ) -> bool {
     let condition = match rule.test {
-        ProfileTest::Has(condition) => condition,
+        ProfileTest::Has(condition) | ProfileTest::OfWomen(condition) => condition,
         ProfileTest::KidneyDisease | ProfileTest::RenalBelow(_) => Condition::SevereKidneyDisease,
         _ => return false,
     };

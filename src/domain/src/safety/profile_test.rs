@@ -15,6 +15,8 @@ use crate::formulary::Condition;
 pub(super) enum ProfileTest {
     /// On file, or as answered (pregnancy, breast feeding).
     Has(Condition),
+    /// As `Has`; without an answer it is missing for a woman of the age, and clear where the sex is not known.
+    OfWomen(Condition),
     /// On file, and no eGFR tells how severe it is.
     HasUnmeasured(Condition),
     /// Kidney disease on file, or by eGFR.
@@ -86,6 +88,7 @@ impl ProfileTest {
         let plain = |test: Self| value.is_empty().then_some(test);
         match name {
             "has" => Condition::parse(value).map(Self::Has),
+            "asked_of_women" => Condition::parse(value).map(Self::OfWomen),
             "has_unmeasured" => Condition::parse(value).map(Self::HasUnmeasured),
             "egfr_below" => number().map(Self::EgfrBelow),
             "egfr_new" => range('-').map(|(from, to)| Self::EgfrNew(from, to)),
@@ -115,6 +118,7 @@ impl ProfileTest {
             Self::EgfrNew(from, to) | Self::EgfrOngoing(from, to) => from > to || to <= 0,
             Self::PressureFrom(high, low) => low >= high || low <= 0,
             Self::Has(_)
+            | Self::OfWomen(_)
             | Self::HasUnmeasured(_)
             | Self::KidneyDisease
             | Self::AtHeight
@@ -151,6 +155,10 @@ impl ProfileTest {
         let within = |from: i64, to: i64| profile.egfr.is_some_and(|egfr| (from..=to).contains(&egfr));
         match self {
             Self::Has(condition) => has(condition, facts),
+            Self::OfWomen(condition) => match has(condition, facts) {
+                Outcome::Missing if profile.sex.is_none() => Outcome::Clear,
+                outcome => outcome,
+            },
             Self::HasUnmeasured(condition) => hit_if(profile.has(condition) && profile.egfr.is_none()),
             Self::KidneyDisease => hit_if(facts.kidney_disease()),
             Self::EgfrBelow(most) => profile.egfr.map_or(Outcome::Missing, |egfr| hit_if(egfr < most)),

@@ -169,6 +169,7 @@ fn nearly(test: ProfileTest) -> Vec<ProfileTest> {
     match test {
         T::Has(Condition::Gout) => vec![T::Has(Condition::Phenylketonuria)],
         T::Has(_) => vec![T::Has(Condition::Gout)],
+        T::OfWomen(condition) => vec![T::Has(Condition::Gout), T::Has(condition)],
         T::HasUnmeasured(condition) => vec![T::Has(condition)],
         T::KidneyDisease => vec![T::EgfrBelow(30)],
         T::EgfrBelow(n) => vec![T::EgfrBelow(n - 1), T::EgfrBelow(n + 1)],
