@@ -22,6 +22,10 @@ pub struct Standing {
     pub implausible: Vec<Flaw>,
     /// Whether an adult's daily maximum is given with a source.
     pub sourced: bool,
+    /// Whether it releases its drug slowly.
+    pub(crate) slow: bool,
+    /// Whether it is swallowed whole.
+    pub(crate) whole: bool,
 }
 
 impl Standing {
@@ -30,6 +34,8 @@ impl Standing {
             never: never(product),
             implausible: product.implausible(),
             sourced: product.has_sourced_maximum(),
+            slow: product.released_slowly(),
+            whole: product.swallowed_whole(),
         }
     }
 }
@@ -180,6 +186,13 @@ impl Formulary {
     pub fn standing(&self, code: &ProductCode) -> Option<&Standing> {
         let at = *self.by_code.get(code)?;
         Some(self.standings[at].get_or_init(|| Standing::of(&self.products[at])))
+    }
+
+    /// A product and what prevents it from being prescribed or sold.
+    pub(crate) fn with_standing(&self, code: &ProductCode) -> Option<(&Product, &Standing)> {
+        let at = *self.by_code.get(code)?;
+        let product = &self.products[at];
+        Some((product, self.standings[at].get_or_init(|| Standing::of(product))))
     }
 
     /// All products, in the order of their rows.

@@ -11,7 +11,7 @@ use super::{
     rules::RuleSet,
 };
 use crate::{
-    formulary::{Condition, Form, Formulary, Product, ingredient_zh},
+    formulary::{Condition, Form, Product, Standing, ingredient_zh},
     words::Bilingual,
 };
 
@@ -21,7 +21,6 @@ const CLINICAL_RULES: &str = "Waystation clinical rules, prescribing and drugs t
 pub(super) fn check_doses(
     input: &SafetyInput,
     items: &Items<'_>,
-    formulary: &Formulary,
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
@@ -32,12 +31,12 @@ pub(super) fn check_doses(
                 Bilingual::fixed("剂量、次数和天数须大于零。", "Dose, times and days must be above zero.");
             findings.fixed("line_invalid", Severity::Block, &[at], message, CLINICAL_RULES);
         }
-        if let Some(product) = product {
-            check_prescribable(at, product, formulary, findings);
+        if let (Some(product), Some(standing)) = (product, items.standings[at]) {
+            check_prescribable(at, product, standing, findings);
             check_age(at, product, input, rules, findings);
             check_label(at, line, product, findings);
-            check_whole(at, line, product, findings);
-            check_single(at, line, product, rules, findings);
+            check_whole(at, line, product, standing, findings);
+            check_single(at, line, product, (items, standing.slow), rules, findings);
             check_child(at, line, product, &dosing, input, rules, findings);
         }
     }
@@ -45,8 +44,7 @@ pub(super) fn check_doses(
     check_duplicates(input, items, rules, findings);
 }
 
-fn check_prescribable(at: usize, product: &Product, formulary: &Formulary, findings: &mut Findings) {
-    let Some(standing) = formulary.standing(&product.code) else { return };
+fn check_prescribable(at: usize, product: &Product, standing: &Standing, findings: &mut Findings) {
     if product.form == Form::Injection {
         let message = Bilingual::fixed("此处不得开具注射剂。", "Injections are never prescribed here.");
         findings.fixed("never_injection", Severity::Block, &[at], message, CLINICAL_RULES);
@@ -137,8 +135,14 @@ fn check_label(at: usize, line: &DraftLine, product: &Product, findings: &mut Fi
 }
 
 /// Capsules and tablets with a release of their own are not divided.
-fn check_whole(at: usize, line: &DraftLine, product: &Product, findings: &mut Findings) {
-    if line.dose_units_thousandths % 1000 != 0 && product.swallowed_whole() {
+fn check_whole(
+    at: usize,
+    line: &DraftLine,
+    product: &Product,
+    standing: &Standing,
+    findings: &mut Findings,
+) {
+    if line.dose_units_thousandths % 1000 != 0 && standing.whole {
         let message = Bilingual::made(
             format!("{}须整粒（片）吞服，不得掰开。", product.generic_zh),
             format!("{} is swallowed whole and never divided.", product.generic_en),
@@ -149,16 +153,23 @@ fn check_whole(at: usize, line: &DraftLine, product: &Product, findings: &mut Fi
 
 /// One dose of each ingredient against its limit across products. Where neither label nor rule
 /// states a dose, it is the day's maximum divided by the usual times.
-fn check_single(at: usize, line: &DraftLine, product: &Product, rules: &RuleSet, findings: &mut Findings) {
+fn check_single(
+    at: usize,
+    line: &DraftLine,
+    product: &Product,
+    (items, slow): (&Items<'_>, bool),
+    rules: &RuleSet,
+    findings: &mut Findings,
+) {
     if product.form.is_local() {
         return;
     }
-    let slow = product.released_slowly();
     let single = product.ingredients.len() == 1;
     let label_states =
         product.adult_max.dose_ug.is_some() || product.adult_max.dose_units_thousandths.is_some();
-    for one in &product.ingredients {
-        let limit = rules.limit_of(one.code.as_str());
+    // The items of a line are its ingredients, in their order.
+    for (one, item) in product.ingredients.iter().zip(items.of_line(at)) {
+        let limit = item.ingredient.and_then(|number| rules.limit(number));
         let stated = limit.and_then(|limit| if slow { limit.sustained_dose_ug } else { limit.dose_ug });
         let label_day = product.adult_max.day_ug.filter(|_| single);
         let day = limit.map(|limit| limit.day_ug).into_iter().chain(label_day).min();

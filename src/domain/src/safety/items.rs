@@ -13,7 +13,7 @@ use super::{
     rules::RuleSet,
 };
 use crate::{
-    formulary::{Formulary, Product, ProductCode},
+    formulary::{Formulary, Product, ProductCode, Standing},
     words::Bilingual,
 };
 
@@ -80,6 +80,8 @@ pub(super) struct Items<'a> {
     all: Vec<Item<'a>>,
     /// The product of each line; `None` where the formulary does not contain it.
     pub(super) products: Vec<Option<&'a Product>>,
+    /// What stands against each of these products.
+    pub(super) standings: Vec<Option<&'a Standing>>,
 }
 
 impl<'a> Items<'a> {
@@ -89,11 +91,15 @@ impl<'a> Items<'a> {
         rules: &RuleSet,
         findings: &mut Findings,
     ) -> Self {
-        let mut items =
-            Items { all: Vec::with_capacity(16), products: Vec::with_capacity(input.lines.len()) };
+        let mut items = Items {
+            all: Vec::with_capacity(16),
+            products: Vec::with_capacity(input.lines.len()),
+            standings: Vec::with_capacity(input.lines.len()),
+        };
         for (at, line) in input.lines.iter().enumerate() {
-            let product = formulary.get(&line.product);
+            let (product, standing) = formulary.with_standing(&line.product).unzip();
             items.products.push(product);
+            items.standings.push(standing);
             items.add_product(
                 Origin::Line(at),
                 &line.product,
@@ -115,6 +121,11 @@ impl<'a> Items<'a> {
 
     pub(super) fn all(&self) -> &[Item<'a>] {
         &self.all
+    }
+
+    /// The items of one line.
+    pub(super) fn of_line(&self, line: usize) -> impl Iterator<Item = &Item<'a>> {
+        self.all.iter().filter(move |item| item.origin == Origin::Line(line))
     }
 
     /// The items of the prescription itself.
@@ -252,7 +263,7 @@ impl<'a> Items<'a> {
                 Item { product: Some(product), local, ..plain(origin, number, Some(day_ug), rules) };
             item.swallowed &= product.form.is_swallowed();
             for excipient in &product.excipients {
-                item.allergy_classes = item.allergy_classes.or(rules.class_named(excipient.as_str()));
+                item.allergy_classes = item.allergy_classes.or(rules.excipient(*excipient));
             }
             if local {
                 item.classes = rules.applied(item.classes);
@@ -270,14 +281,12 @@ impl<'a> Items<'a> {
             self.all.push(alcohol);
         }
         // A label may warn of sleepiness where no drug in it is known for it.
-        let sedating = rules.tables().flagged.sedating;
-        let mut own = self.all.iter_mut().filter(|item| item.origin == origin).peekable();
-        if product.sedating && !local && own.peek().is_some() {
-            let mut own: Vec<&mut Item<'a>> = own.collect();
-            if !own.iter().any(|item| item.classes.meets(sedating))
-                && let Some(first) = own.first_mut()
-            {
-                first.classes = first.classes.or(rules.class_named("labelled_sedating"));
+        if product.sedating && !local {
+            let sedating = rules.tables().flagged.sedating;
+            let own = |item: &Item<'a>| item.origin == origin;
+            let known = self.all.iter().any(|item| own(item) && item.classes.meets(sedating));
+            if !known && let Some(first) = self.all.iter_mut().find(|item| own(item)) {
+                first.classes = first.classes.or(rules.tables().labelled_sedating);
             }
         }
     }

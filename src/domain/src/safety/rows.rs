@@ -20,7 +20,7 @@ pub(super) struct Source {
     pub(super) id: String,
     pub(super) standing: Standing,
     /// What a finding cites: title, section, publisher, year.
-    pub(super) cite: String,
+    pub(super) cite: &'static str,
 }
 
 crate::text_enum! {
@@ -118,7 +118,7 @@ pub(super) enum When {
 #[derive(Debug, Clone)]
 pub(super) struct Says {
     /// The stable code of the finding.
-    pub(super) id: String,
+    pub(super) id: &'static str,
     pub(super) severity: Severity,
     pub(super) sentence: Bilingual,
     pub(super) source: SourceId,

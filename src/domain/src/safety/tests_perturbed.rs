@@ -119,7 +119,7 @@ fn other(severity: Severity) -> Severity {
 }
 
 fn severity(bench: &Bench, says: &Says, change: impl Fn(&mut Compiled) -> &mut Says) {
-    let id = says.id.as_str();
+    let id = says.id;
     bench.change(
         || format!("{id}: severity"),
         &[id],
@@ -135,7 +135,7 @@ fn a_case_notices_every_change_of_a_pair() {
     let bench = Bench::new();
     let pairs = bench.rules.tables().pairs.clone();
     for (at, rule) in pairs.iter().enumerate() {
-        let id = rule.says.id.as_str();
+        let id = rule.says.id;
         for (name, side) in smaller(&bench, &rule.left) {
             bench.change(
                 || format!("{id}: left without {name}"),
@@ -209,7 +209,7 @@ fn a_case_notices_every_change_of_a_person() {
     let bench = Bench::new();
     let people = bench.rules.tables().people.clone();
     for (at, rule) in people.iter().enumerate() {
-        let id = rule.says.id.as_str();
+        let id = rule.says.id;
         for (name, who) in smaller(&bench, &rule.who) {
             bench.change(|| format!("{id}: without {name}"), &[id], |tables| tables.people[at].who = who);
         }

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -62,7 +62,7 @@ pub struct LineInput {
 pub struct SkinTestInput {
     pub result: SkinTestResult,
     /// When the result was read; not later than now.
-    pub at: Timestamp,
+    pub at: DateTime<Utc>,
 }
 
 impl SkinTestInput {
