@@ -18,12 +18,7 @@ use crate::{
 const CLINICAL_RULES: &str = "Waystation clinical rules, prescribing and drugs tables";
 
 /// Runs all dose checks.
-pub(super) fn check_doses(
-    input: &SafetyInput,
-    items: &Items<'_>,
-    rules: &RuleSet,
-    findings: &mut Findings,
-) {
+pub(super) fn check_doses(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, findings: &mut Findings) {
     let dosing = Dosing::of(input, rules);
     for (at, (line, product)) in input.lines.iter().zip(&items.products).enumerate() {
         if line.dose_units_thousandths <= 0 || line.times_per_day == 0 || line.days == 0 {
@@ -135,13 +130,7 @@ fn check_label(at: usize, line: &DraftLine, product: &Product, findings: &mut Fi
 }
 
 /// Capsules and tablets with a release of their own are not divided.
-fn check_whole(
-    at: usize,
-    line: &DraftLine,
-    product: &Product,
-    standing: &Standing,
-    findings: &mut Findings,
-) {
+fn check_whole(at: usize, line: &DraftLine, product: &Product, standing: &Standing, findings: &mut Findings) {
     if line.dose_units_thousandths % 1000 != 0 && standing.whole {
         let message = Bilingual::made(
             format!("{}须整粒（片）吞服，不得掰开。", product.generic_zh),
