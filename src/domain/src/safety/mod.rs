@@ -43,6 +43,8 @@ mod tests_pairs;
 mod tests_people;
 #[cfg(test)]
 mod tests_perturbed;
+#[cfg(test)]
+mod tests_perturbed_names;
 
 pub use check::check;
 pub use input::{Diagnosed, DraftLine, Profile, SafetyInput, Sex, SkinTest, SkinTestResult, Taken};
