@@ -27,6 +27,7 @@ mod departments;
 mod devices;
 mod distributor;
 mod document;
+mod drug_knowledge;
 mod duty;
 mod engines;
 mod fair_limits;

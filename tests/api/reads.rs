@@ -29,7 +29,7 @@ const NOTHING: &str = "
     PUT /api/v1/duty, GET /api/v1/employers, POST /api/v1/employers, POST /api/v1/enrolment-codes,
     GET /api/v1/hospitals, POST /api/v1/hospitals, GET /api/v1/incidents,
     POST /api/v1/incidents/{id}/close, GET /api/v1/network/counts, POST /api/v1/offers/{id}/decline,
-    GET /api/v1/openapi.json, GET /api/v1/products, GET /api/v1/products/{code}, GET /api/v1/session,
+    GET /api/v1/openapi.json, GET /api/v1/products, GET /api/v1/products/{code}, POST /api/v1/drug-names/recognise, GET /api/v1/session,
     POST /api/v1/session/sign-out, POST /api/v1/session/signing-window, GET /api/v1/shifts,
     POST /api/v1/shifts, GET /api/v1/staff, POST /api/v1/staff, POST /api/v1/staff/password,
     POST /api/v1/staff/password-reset, POST /api/v1/staff/{id}/disable, GET /api/v1/stations,

@@ -207,8 +207,8 @@ async fn tampered_bytes_and_lines_are_refused() {
 #[actix_web::test]
 async fn what_became_known_since_the_signature_blocks_the_review() {
     let scene = Scene::open().await;
-    let id = scene.signed(&["AMX-C500"]).await;
-    scene.profile(json!({"allergies": ["penicillins"]})).await;
+    let id = scene.signed(&["AMB-T30"]).await;
+    scene.profile(json!({"allergies": ["ambroxol"]})).await;
     let refused = scene.pharmacist().approve(&id).await.expect_refused(Code::SafetyBlocked);
     assert!(refused["data"].is_array());
 }

@@ -21,7 +21,7 @@ use storage::{
     schema::{cabinet, lot, slot_stock},
 };
 
-pub const RX: &str = "amoxicillin-250";
+pub const RX: &str = "carbocisteine-250";
 pub const OTC: &str = "smectite-3g";
 
 /// A capsule on prescription, and a cream over the counter of which five packs
@@ -38,7 +38,11 @@ fn sample_products() -> [Product; 2] {
     let mut cream = like(OTC, "DIC-G1", 500);
     cream.ingredients[0].code = IngredientCode::parse("urea").expect("an ingredient");
     cream.contraindications.clear();
-    [like(RX, "AMX-C250", 1200), cream]
+    // A mucolytic on prescription: no skin test, and nothing against it in a cold.
+    let mut capsule = like(RX, "AMX-C250", 1200);
+    capsule.ingredients[0].code = IngredientCode::parse("carbocisteine").expect("an ingredient");
+    capsule.atc = "R05CB03".into();
+    [capsule, cream]
 }
 
 fn day(text: &str) -> NaiveDate {

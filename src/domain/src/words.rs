@@ -1,8 +1,25 @@
 //! Texts for people, in Chinese and English.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    sync::{LazyLock, Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
+
+/// A text of a rule, kept once for as long as the program runs. An edition's texts are mostly those of the
+/// edition before it, and a finding can name them without a copy.
+pub(crate) fn kept(text: &str) -> &'static str {
+    static KEPT: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = kept.get(text) {
+        return known;
+    }
+    let text: &'static str = Box::leak(text.into());
+    kept.insert(text);
+    text
+}
 
 /// One text in both languages of the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -19,6 +36,11 @@ impl Bilingual {
     /// A text known at compile time.
     pub const fn fixed(zh: &'static str, en: &'static str) -> Self {
         Self { zh: Cow::Borrowed(zh), en: Cow::Borrowed(en) }
+    }
+
+    /// A text of a rule; see [`kept`].
+    pub(crate) fn kept(zh: &str, en: &str) -> Self {
+        Self::fixed(kept(zh), kept(en))
     }
 
     /// A text built at run time.

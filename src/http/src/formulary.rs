@@ -9,21 +9,25 @@ use utoipa::{IntoParams, OpenApi};
 use super::page;
 use crate::{
     auth::FormularyReader,
-    body::{Path, Query},
+    body::{Body, Path, Query},
     reply::{self, Reply},
     routes::Routes,
 };
 use service::{
     AppState,
     formulary::{ProductPage, ProductView},
+    safety::names::{self, DrugNamesInput, DrugNamesView},
 };
 
 pub fn add(routes: &mut Routes) {
-    routes.get("/api/v1/products", search).get("/api/v1/products/{code}", fetch);
+    routes
+        .get("/api/v1/products", search)
+        .get("/api/v1/products/{code}", fetch)
+        .post("/api/v1/drug-names/recognise", recognise);
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(search, fetch))]
+#[openapi(paths(search, fetch, recognise))]
 pub(crate) struct Doc;
 
 /// Search parameters.
@@ -75,5 +79,22 @@ async fn fetch(
 ) -> Reply {
     let outcome =
         app.poll_found(caller.0, move |conn, _, live| service::formulary::fetch(conn, live, &code.0)).await;
+    reply::json(&request, outcome)
+}
+
+/// How typed names of medicines and allergies are understood; nothing is stored
+// The names are in the body, since addresses of requests are logged.
+#[utoipa::path(post, path = "/api/v1/drug-names/recognise", operation_id = "recogniseDrugNames",
+    tag = "formulary", request_body = DrugNamesInput,
+    responses((status = 200, body = DrugNamesView)))]
+async fn recognise(
+    caller: FormularyReader,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    body: Body<DrugNamesInput>,
+) -> Reply {
+    let outcome = app
+        .read(caller.0, move |_, app| Ok(names::understood(app, &body.0.medicines, &body.0.allergies)))
+        .await;
     reply::json(&request, outcome)
 }

@@ -29,7 +29,12 @@ pub(crate) struct Doc;
     responses((status = 200, body = HealthProfile)))]
 async fn fetch(caller: Worker, request: HttpRequest, app: Data<Arc<AppState>>) -> Reply {
     let worker = caller.0.worker;
-    let outcome = app.read(caller.actor(), move |conn, app| service::profile::fetch(conn, app, worker)).await;
+    let outcome = app
+        .read(caller.actor(), move |conn, app| {
+            let (version, profile) = service::profile::fetch(conn, app, worker)?;
+            Ok((version, service::profile::shown(app, profile)))
+        })
+        .await;
     reply::versioned(&request, outcome)
 }
 
@@ -44,7 +49,11 @@ async fn put(
     version: IfMatch,
     body: Body<ProfileInput>,
 ) -> Reply {
-    let outcome =
-        app.write(caller.actor(), move |tx| service::profile::put(tx, caller.0, &version.0, &body.0)).await;
+    let outcome = app
+        .write(caller.actor(), move |tx| {
+            let (version, profile) = service::profile::put(tx, caller.0, &version.0, &body.0)?;
+            Ok((version, service::profile::shown(tx.app, profile)))
+        })
+        .await;
     reply::versioned(&request, outcome)
 }

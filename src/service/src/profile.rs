@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{AppState, Failure, Recipients, Tx, caller::WorkerCaller, triage};
-use crate::network::me;
+use crate::{
+    network::me,
+    safety::names::{DrugNamesView, understood},
+};
 use domain::{
     event::care::HealthProfileEvent,
     formulary::Condition,
@@ -67,6 +70,9 @@ pub struct HealthProfile {
     pub sex: Option<Sex>,
     /// Kind of work; counts where the worker's record has none, and at height.
     pub job: Option<Job>,
+    /// How the medicines and allergies were understood, and what could have been meant by the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<DrugNamesView>,
 }
 
 /// The worker's personal data from their record and from their profile, the more cautious of both.
@@ -179,6 +185,13 @@ fn without_none(list: Vec<String>) -> Vec<String> {
 pub fn fetch(conn: &mut Conn, app: &AppState, worker: WorkerId) -> Result<(i64, HealthProfile), Failure> {
     let row = store::profile_fetch(conn, worker)?;
     Ok((row.as_ref().map_or(0, |row| row.version), opened(app, worker, row.as_ref())?))
+}
+
+/// A profile as its worker sees it: with how its names were understood.
+pub fn shown(app: &AppState, mut profile: HealthProfile) -> HealthProfile {
+    let names = understood(app, profile.known_medicines(), profile.known_allergies());
+    profile.names = Some(names).filter(|names| *names != DrugNamesView::default());
+    profile
 }
 
 /// A worker and their profile.
@@ -304,6 +317,7 @@ fn normalised(input: &ProfileInput, now: Timestamp) -> Result<HealthProfile, Ref
         birth_date: input.birth_date,
         sex: input.sex,
         job: input.job,
+        names: None,
     })
 }
 

@@ -293,6 +293,7 @@ async fn prescribe(walk: &mut Walk<'_>, consultation: &str, worker: &str, other_
     let pharmacist = seed.pharmacist.token.as_str();
     let products = walk.take("searchProducts", Good { query: "search=paracetamol", ..of(doctor, "") }).await;
     walk.take("getProduct", of(doctor, text(&products, "/items/0/code"))).await;
+    walk.take("recogniseDrugNames", of(doctor, "")).await;
     walk.take("checkPrescription", of(doctor, "")).await;
     for (person, token) in [(&seed.doctor_b, doctor), (&seed.pharmacist, pharmacist)] {
         let totp = json!({"totp": walk.totp(person, 1)});

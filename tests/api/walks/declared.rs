@@ -185,6 +185,7 @@ pub fn prescriptions(declared: &mut Declared) {
         longer_reason: None,
         overrides: vec![],
         child: None,
+        skin_test: None,
     };
     let report = SafetyReport { verdict: Verdict::Ok, findings: vec![], ruleset_version: "x".into() };
     let signing = Signing {

@@ -262,7 +262,7 @@ impl PrescribingWalk<'_> {
     }
 
     fn some_drug(&mut self) -> Value {
-        draft_of(&[self.clinic.trail.chance.one(&[RX, RX, "PCM-T500", "LOR-T10", "IBU-T200", "AMX-C500"])])
+        draft_of(&[self.clinic.trail.chance.one(&[RX, RX, "PCM-T500", "LOR-T10", "IBU-T200", "AMB-T30"])])
     }
 
     async fn draft(&mut self, doctor: usize) {

@@ -9,7 +9,7 @@ use super::{
     never::{Never, never},
     parse::RowProblem,
     product::Product,
-    script::simplified,
+    sound::{name_key, sounds_of},
 };
 use crate::words::Bilingual;
 
@@ -22,6 +22,10 @@ pub struct Standing {
     pub implausible: Vec<Flaw>,
     /// Whether an adult's daily maximum is given with a source.
     pub sourced: bool,
+    /// Whether it releases its drug slowly.
+    pub(crate) slow: bool,
+    /// Whether it is swallowed whole.
+    pub(crate) whole: bool,
 }
 
 impl Standing {
@@ -30,6 +34,8 @@ impl Standing {
             never: never(product),
             implausible: product.implausible(),
             sourced: product.has_sourced_maximum(),
+            slow: product.released_slowly(),
+            whole: product.swallowed_whole(),
         }
     }
 }
@@ -43,6 +49,8 @@ pub struct Formulary {
     by_code: HashMap<ProductCode, usize>,
     /// Normalized names; of products with the same name the first.
     by_name: HashMap<String, usize>,
+    /// Pinyin spellings of the Chinese names.
+    by_sound: HashMap<String, Vec<usize>>,
     /// Lower-case names and code of each product, so that a search does not allocate per row.
     haystacks: Vec<String>,
 }
@@ -66,7 +74,13 @@ impl Formulary {
             format!("{}\n{}\n{}", product.generic_zh, product.generic_en, product.code).to_lowercase();
         let at = self.by_code.get(&product.code).copied().unwrap_or(self.products.len());
         for name in [&product.generic_zh, &product.generic_en, product.code.as_str()] {
-            self.by_name.entry(normalized(name)).or_insert(at);
+            self.by_name.entry(name_key(name)).or_insert(at);
+        }
+        for sound in sounds_of(&product.generic_zh) {
+            let same = self.by_sound.entry(sound).or_default();
+            if !same.contains(&at) {
+                same.push(at);
+            }
         }
         if let Some(&at) = self.by_code.get(&product.code) {
             self.products[at] = product;
@@ -150,18 +164,35 @@ impl Formulary {
     /// The product with the name or code `text`; case, spaces, signs and traditional characters
     /// do not matter.
     pub fn named(&self, text: &str) -> Option<&Product> {
-        let at = *self.by_name.get(&normalized(text))?;
+        let at = *self.by_name.get(&name_key(text))?;
         // A replaced row may have another name now.
         self.products.get(at).filter(|product| {
             let names = [&product.generic_zh, &product.generic_en, product.code.as_str()];
-            names.iter().any(|name| normalized(name) == normalized(text))
+            names.iter().any(|name| name_key(name) == name_key(text))
         })
+    }
+
+    /// The products whose Chinese name `text` spells in pinyin, in full or by its initials, with or
+    /// without the words for form and salt.
+    pub(crate) fn sounding(&self, text: &str) -> impl Iterator<Item = &Product> {
+        let key = name_key(text);
+        let found = self.by_sound.get(&key).map_or(&[][..], Vec::as_slice);
+        let products = found.iter().filter_map(|at| self.products.get(*at));
+        // A replaced row may have another name now.
+        products.filter(move |product| sounds_of(&product.generic_zh).contains(&key))
     }
 
     /// What prevents the product of this code from being prescribed or sold.
     pub fn standing(&self, code: &ProductCode) -> Option<&Standing> {
         let at = *self.by_code.get(code)?;
         Some(self.standings[at].get_or_init(|| Standing::of(&self.products[at])))
+    }
+
+    /// A product and what prevents it from being prescribed or sold.
+    pub(crate) fn with_standing(&self, code: &ProductCode) -> Option<(&Product, &Standing)> {
+        let at = *self.by_code.get(code)?;
+        let product = &self.products[at];
+        Some((product, self.standings[at].get_or_init(|| Standing::of(product))))
     }
 
     /// All products, in the order of their rows.
@@ -188,12 +219,6 @@ impl Formulary {
             (named || in_class).then_some(product)
         })
     }
-}
-
-/// The comparison key of a name: letters and digits only, lower case, half-width and in
-/// simplified characters.
-fn normalized(name: &str) -> String {
-    simplified(name).chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 fn header_problems(header: &csv::StringRecord) -> Vec<RowProblem> {

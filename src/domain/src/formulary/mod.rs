@@ -11,17 +11,23 @@ mod never;
 mod parse;
 mod product;
 mod script;
+mod sound;
 mod source;
 
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
 pub use lookup::{Formulary, Standing};
-pub(crate) use names::{canonical_ingredient, ingredient_zh, known_ingredient};
+pub(crate) use names::{
+    canonical_ingredient, ingredient_zh, known_ingredient, known_ingredients, shorter_names,
+};
 pub(crate) use never::never_ingredient;
 pub use never::{Never, never};
 pub(crate) use parse::thousandths;
 pub use parse::{COLUMNS, OPTIONAL, RowProblem, TEXTS};
 pub use product::{AdultMaximum, ChildDose, Excipient, Ingredient, Product};
 pub(crate) use script::simplified;
+#[cfg(test)]
+pub(crate) use sound::sounds_of;
+pub(crate) use sound::{name_key, pinyin_of};
 pub(crate) use source::{is_our_own, names_a_source};
 
 /// The formulary that ships with the application, as CSV. Its prices are samples.

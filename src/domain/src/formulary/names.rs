@@ -252,18 +252,29 @@ fn without_salts(normalized: &str, found: impl Fn(&str) -> Option<&'static str>)
     }
 }
 
-fn without_form(normalized: &str, found: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
-    let mut rest: &str = &normalized.replace('_', "");
-    loop {
-        if let Some(code) = found(rest) {
-            return Some(code);
-        }
+fn without_form<T>(normalized: &str, found: impl Fn(&str) -> Option<T>) -> Option<T> {
+    shorter_names(&normalized.replace('_', "")).find_map(|name| found(name))
+}
+
+/// A Chinese name, then the name without its last word for a form or first word for a salt, and so on.
+pub(crate) fn shorter_names(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |rest| {
         let shorter = ENDINGS_ZH
             .iter()
             .find_map(|ending| rest.strip_suffix(ending))
             .or_else(|| SALTS_ZH.iter().find_map(|salt| rest.strip_prefix(salt)));
-        rest = shorter.filter(|rest| !rest.is_empty())?;
-    }
+        shorter.filter(|rest| !rest.is_empty())
+    })
+}
+
+/// A Chinese name without any word for its form or salt.
+pub(crate) fn without_form_words(name: &str) -> &str {
+    shorter_names(name).last().unwrap_or(name)
+}
+
+/// Every ingredient of the table.
+pub(crate) fn known_ingredients() -> impl Iterator<Item = &'static KnownIngredient> {
+    TABLE.rows.iter()
 }
 
 #[cfg(test)]

@@ -89,6 +89,8 @@ const PLACES: &[&str] = &[
     "注意事项",
     "禁忌",
     "相互作用",
+    "成份",
+    "成分",
     "章",
     "节",
     "页",
@@ -134,7 +136,7 @@ static NO_SOURCE: LazyLock<Regex> = LazyLock::new(|| {
 /// DOI, an ISBN.
 static COMPLETE_REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"国药准字\s*[hzsbjt][a-z]?\d{8}|https://[a-z0-9-]+(?:\.[a-z0-9-]+)+/[^\s/][^\s]*|\b10\.\d{4,9}/\S{2,}|isbn[\s:：-]*(?:97[89][\s-]?)?\d[\d\s-]{7,14}[\dx]",
+        r"国药准字\s*[hzsbjt][a-z]?\d{8}|https?://[a-z0-9-]+(?:\.[a-z0-9-]+)+/[^\s/][^\s]*|\b10\.\d{4,9}/\S{2,}|isbn[\s:：-]*(?:97[89][\s-]?)?\d[\d\s-]{7,14}[\dx]",
     )
     .expect("a pattern")
 });

@@ -53,6 +53,7 @@ impl Scene {
                 longer_reason: None,
                 overrides: vec![],
                 child: None,
+                skin_test: None,
             },
             report: SafetyReport { verdict: Verdict::Ok, findings: vec![], ruleset_version: "s".into() },
             formulary: Formulary::shipped().expect("shipped"),

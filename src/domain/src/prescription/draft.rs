@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::lanes::EncounterLane;
-use crate::safety::DraftLine;
+use crate::{
+    safety::{Diagnosed, DraftLine, SafetyInput, SkinTest, SkinTestResult},
+    time::Timestamp,
+};
 
 crate::text_enum! {
     /// The kind of supply, which limits its days.
@@ -66,4 +69,33 @@ pub struct PrescriptionDraft {
     /// For a child under six.
     #[serde(default)]
     pub child: Option<ChildAttestation>,
+    /// For a penicillin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skin_test: Option<StatedSkinTest>,
+}
+
+/// A skin test for penicillins, as the doctor states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedSkinTest {
+    pub result: SkinTestResult,
+    pub at: Timestamp,
+}
+
+impl PrescriptionDraft {
+    /// Adds what the doctor states to what a check reads.
+    pub fn add_to(&self, input: &mut SafetyInput, now: Timestamp) {
+        input.profile.skin_test = self.skin_test.map(|test| test.seen(now));
+        let diagnosed = |one: &Diagnosis| Diagnosed { code: one.code.clone(), text: one.text.clone() };
+        input.profile.diagnoses = self.diagnoses.iter().map(diagnosed).collect();
+    }
+}
+
+impl StatedSkinTest {
+    /// The test as a check reads it.
+    pub fn seen(self, now: Timestamp) -> SkinTest {
+        // A test of later today is no test, although less than a minute away.
+        let minutes_ago = (now - self.at).num_seconds().div_euclid(60);
+        SkinTest { result: self.result, minutes_ago }
+    }
 }

@@ -16,7 +16,7 @@ mod validity;
 
 pub use decide::{Command, ReturnReason, Signing, VoidReason, decide, draft};
 pub use document::{DocumentLine, PrescriptionDocument, canonical_bytes};
-pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, SupplyKind};
+pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, StatedSkinTest, SupplyKind};
 pub use event::{Event, EventKind};
 pub use lanes::{CabinetLane, EncounterLane, may_sell_without_prescription, may_vend};
 pub use policy::PrescribingPolicy;

@@ -21,6 +21,7 @@ fn draft(lines: Vec<DraftLine>) -> PrescriptionDraft {
         longer_reason: None,
         overrides: vec![],
         child: None,
+        skin_test: None,
     }
 }
 

@@ -5,52 +5,77 @@ use super::{
     findings::Findings,
     input::Profile,
     items::Items,
-    named_drug::{ingredients_of_text, parts},
+    named::{Asked, Named, did_you_mean, named, parts},
     negation::means_none,
     report::Severity,
     rules::RuleSet,
 };
 use crate::{
-    formulary::{Formulary, simplified},
+    formulary::{Formulary, name_key, simplified},
     words::Bilingual,
 };
 
 const CLINICAL_RULES: &str = "Waystation clinical rules, pair table (allergy)";
 
 /// The meaning of one allergy entry.
-enum Meaning {
-    Drug { ingredients: Vec<u16>, blocks: Classes, warns: Classes, source: String },
+pub(super) enum Meaning {
+    /// An allergy to these ingredients; to classes if there is none.
+    Drug {
+        ingredients: Vec<u16>,
+        blocks: Classes,
+        warns: Classes,
+        source: String,
+    },
     NotADrug,
     Unknown,
 }
 
-fn meaning(text: &str, formulary: &Formulary, rules: &RuleSet) -> Meaning {
+/// What an entry says somebody is allergic to: `对青霉素过敏` is 青霉素.
+pub(super) fn bare(text: &str) -> String {
     let spelt = simplified(text.trim()).replace([' ', '-'], "_");
-    // Example: `对青霉素过敏`
-    let bare = spelt.strip_prefix('对').unwrap_or(&spelt);
-    let bare = ["药物过敏", "过敏史", "过敏"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare);
+    let rest = spelt.strip_prefix('对').unwrap_or(&spelt);
+    let ends = ["药物过敏", "过敏史", "过敏"];
+    ends.iter().find_map(|end| rest.strip_suffix(end)).unwrap_or(rest).to_owned()
+}
+
+pub(super) fn meaning(text: &str, formulary: &Formulary, rules: &RuleSet) -> Meaning {
     if means_none(text) {
         return Meaning::NotADrug;
     }
-    let tables = rules.tables();
-    let class = |word: &str| tables.allergy_names.get(word).map(|at| &tables.allergies[*at]);
-    if let Some(row) = class(bare).or_else(|| class(bare.strip_suffix("类药")?)) {
+    let (bare, tables) = (bare(text), rules.tables());
+    let listed = |word: &str| tables.allergy_names.get(word).map(|at| &tables.allergies[*at]);
+    let row =
+        listed(&bare).or_else(|| listed(&name_key(&bare))).or_else(|| listed(bare.strip_suffix("类药")?));
+    if let Some(row) = row {
         if row.blocks.is_empty() && row.warns.is_empty() {
             return Meaning::NotADrug;
         }
         let source = rules.cite(row.source).to_owned();
         return Meaning::Drug { ingredients: Vec::new(), blocks: row.blocks, warns: row.warns, source };
     }
-    let ingredients = ingredients_of_text(bare, formulary, rules);
-    if ingredients.is_empty() {
-        return Meaning::Unknown;
+    match named(&bare, formulary, rules) {
+        None => Meaning::Unknown,
+        Some(Named::Drug(ingredients)) => {
+            let of = |number: &u16| rules.ingredient(*number).classes;
+            let classes = ingredients.iter().map(of).fold(Classes::NONE, Classes::or);
+            let blocks = classes.and(tables.flagged.shared_allergy);
+            let warns = cross_reactions(classes, rules);
+            Meaning::Drug { ingredients, blocks, warns, source: CLINICAL_RULES.to_owned() }
+        }
+        // Whatever it was, nothing of the kind is given.
+        Some(Named::Group(alias)) => Meaning::Drug {
+            ingredients: alias.ingredients.clone(),
+            blocks: alias.classes,
+            warns: cross_reactions(alias.classes, rules),
+            source: rules.cite(alias.source).to_owned(),
+        },
     }
-    let of = |number: &u16| rules.ingredient(*number).classes;
-    let classes = ingredients.iter().map(of).fold(Classes::NONE, Classes::or);
-    let cross = classes.iter().map(|class| tables.classes[class.row()].cross_reacts);
-    let warns = cross.fold(Classes::NONE, Classes::or);
-    let blocks = classes.and(tables.flagged.shared_allergy);
-    Meaning::Drug { ingredients, blocks, warns, source: CLINICAL_RULES.to_owned() }
+}
+
+/// The classes that may cross-react with these.
+fn cross_reactions(classes: Classes, rules: &RuleSet) -> Classes {
+    let cross = classes.iter().map(|class| rules.tables().classes[class.row()].cross_reacts);
+    cross.fold(Classes::NONE, Classes::or)
 }
 
 /// Checks every line against every recorded allergy.
@@ -70,9 +95,10 @@ pub(super) fn check_allergies(
             Meaning::NotADrug => {}
             Meaning::Unknown => {
                 let shown: String = allergy.chars().take(60).collect();
+                let (zh, en) = did_you_mean(&bare(allergy), Asked::Allergy, formulary, rules);
                 let message = Bilingual::made(
-                    format!("规则库不认识过敏史“{shown}”。"),
-                    format!("The rules do not know the allergy \"{shown}\"."),
+                    format!("规则库不认识过敏史“{shown}”。{zh}"),
+                    format!("The rules do not know the allergy \"{shown}\".{en}"),
                 );
                 findings.made("unknown_allergy", Severity::Unknown, &[], message, CLINICAL_RULES);
             }

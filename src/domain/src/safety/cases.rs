@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, Taken, check,
+    Diagnosed, DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, SkinTest,
+    SkinTestResult, Taken, check,
     fixtures::{day, healthy},
 };
 use crate::{
@@ -131,6 +132,13 @@ fn taken(text: &str) -> Taken {
     Taken::Reported { medicine: medicine.to_owned(), day_ug }
 }
 
+fn skin_test(text: &str) -> Option<SkinTest> {
+    let (result, ago) = text.split_once('/')?;
+    let (hours, minutes) = ago.split_once(':')?;
+    let minutes_ago = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+    Some(SkinTest { result: SkinTestResult::parse(result)?, minutes_ago })
+}
+
 fn person(text: &str) -> Profile {
     let mut profile = healthy();
     for part in text.split_whitespace() {
@@ -148,7 +156,13 @@ fn person(text: &str) -> Profile {
         match key {
             "age" => profile.age_years = number().map(|age| u32::try_from(age).expect("an age")),
             "weight" => profile.weight_g = number().map(|kilograms| kilograms * 1000),
-            "sex" => profile.sex = Some(if value == "f" { Sex::Female } else { Sex::Male }),
+            "sex" => {
+                profile.sex = match value {
+                    "f" => Some(Sex::Female),
+                    "?" => None,
+                    _ => Some(Sex::Male),
+                };
+            }
             "pregnant" => profile.pregnant = answer(),
             "nursing" => profile.breastfeeding = answer(),
             "egfr" => (profile.egfr, profile.creatinine_clearance) = (number(), None),
@@ -163,6 +177,13 @@ fn person(text: &str) -> Profile {
             "job" => profile.job = Job::parse(value),
             "height" => profile.works_at_height = true,
             "dehydrated" => profile.dehydrated = true,
+            // `skin=negative/72:00`, hours and minutes ago.
+            "skin" => profile.skin_test = skin_test(value),
+            "treats" => {
+                let (code, text) = value.split_once('/').unwrap_or(("", value));
+                let code = Some(code.to_owned()).filter(|code| !code.is_empty());
+                profile.diagnoses.push(Diagnosed { code, text: text.to_owned() });
+            }
             "allergy" => profile.allergies.push(value.to_owned()),
             other => panic!("{other}"),
         }

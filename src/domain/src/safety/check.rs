@@ -14,7 +14,7 @@ use super::{
     rules::RuleSet,
 };
 use crate::{
-    formulary::{Formulary, Product},
+    formulary::{Formulary, Standing},
     words::Bilingual,
 };
 
@@ -23,9 +23,9 @@ use crate::{
 pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> SafetyReport {
     let mut findings = Findings::default();
     let items = Items::gather(input, formulary, rules, &mut findings);
-    check_never(&items, formulary, rules, &mut findings);
+    check_never(&items, rules, &mut findings);
     check_age_known(input, rules, &mut findings);
-    check_doses(input, &items, formulary, rules, &mut findings);
+    check_doses(input, &items, rules, &mut findings);
     check_contraindications(input, &items, rules, &mut findings);
     check_people(input, &items, rules, &mut findings);
     check_allergies(&items, &input.profile, formulary, rules, &mut findings);
@@ -35,14 +35,12 @@ pub fn check(input: &SafetyInput, formulary: &Formulary, rules: &RuleSet) -> Saf
 
 /// The never-list applies to every form, including those for the skin: by the ingredient's class in
 /// the rules, and by the product's row (`formulary::never`).
-fn check_never(items: &Items<'_>, formulary: &Formulary, rules: &RuleSet, findings: &mut Findings) {
+fn check_never(items: &Items<'_>, rules: &RuleSet, findings: &mut Findings) {
     let never = rules.tables().flagged.never;
-    let listed = |product: &Product| {
-        formulary.standing(&product.code).is_some_and(|standing| standing.never.is_some())
-    };
-    let by_class = items.prescribed().filter(|item| item.allergy_classes.meets(never));
-    let by_row = items.products.iter().enumerate().filter(|(_, product)| product.is_some_and(&listed));
-    let lines: Vec<usize> = by_class.filter_map(Item::line).chain(by_row.map(|(at, _)| at)).collect();
+    let listed = |standing: &Option<&Standing>| standing.is_some_and(|standing| standing.never.is_some());
+    let by_class = items.prescribed().filter(|item| item.allergy_classes.meets(never)).filter_map(Item::line);
+    let by_row = items.standings.iter().enumerate().filter(|(_, standing)| listed(standing));
+    let lines = by_class.chain(by_row.map(|(at, _)| at));
     for line in lines {
         let message = Bilingual::fixed(
             "该药不得在此开具或售出（麻醉、精神药品、注射剂、麻黄碱复方或须监测血药浓度）。",
@@ -88,11 +86,17 @@ fn check_pair(
             covered = true;
             let left = if in_order { one } else { other };
             if applies(rule.when, left, input, items, rules) {
-                findings.of_row(&rule.says, rule.says.severity, &lines(one, other), rules);
+                let possible = (one.possible || other.possible) && rule.says.severity.needs_asking();
+                let severity = if possible { Severity::Unknown } else { rule.says.severity };
+                findings.of_row(&rule.says, severity, &lines(one, other), rules);
             }
         }
     }
-    if !covered && (unsure(one, other, rules) || unsure(other, one, rules)) {
+    if !covered
+        && !one.possible
+        && !other.possible
+        && (unsure(one, other, rules) || unsure(other, one, rules))
+    {
         let message = Bilingual::fixed(
             "规则库没有这两种药的相互作用资料，请查阅说明书。",
             "The rules hold nothing on this pair; look it up.",
@@ -124,10 +128,7 @@ fn applies(when: When, left: &Item<'_>, input: &SafetyInput, items: &Items<'_>, 
         When::LeftAboveDayUg(most) => items.day_ug(left).is_none_or(|day| day > most),
         When::AtHeight => profile.at_height(),
         When::NotAtHeight => !profile.at_height(),
-        When::KidneyOrDehydrated => {
-            let facts = Facts { on: input.on, profile, thresholds: &rules.thresholds };
-            profile.dehydrated || facts.kidney_disease()
-        }
+        When::KidneyOrDehydrated => profile.dehydrated || Facts::of(input, rules).kidney_disease(),
         When::With(class) => items.all().iter().any(|item| item.classes.has(class)),
         When::BreathPositive => {
             profile.breath_alcohol.is_some_and(|alcohol| alcohol > rules.thresholds.alcohol_positive_above)

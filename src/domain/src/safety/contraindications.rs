@@ -59,7 +59,7 @@ pub(super) fn check_contraindications(
 /// The severity of a contraindication for this worker: a block, a warning where only the degree is
 /// uncertain, unknown where nobody asked, `None` where it does not apply.
 pub(super) fn forbidden(condition: Condition, input: &SafetyInput, rules: &RuleSet) -> Option<Severity> {
-    let facts = Facts { on: input.on, profile: &input.profile, thresholds: &rules.thresholds };
+    let facts = Facts::of(input, rules);
     let outcome = |test: ProfileTest| test.outcome(&facts, || false);
     match outcome(ProfileTest::Has(condition)) {
         Outcome::Hit => return Some(Severity::Block),

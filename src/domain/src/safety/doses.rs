@@ -2,6 +2,7 @@
 //! duplicate therapy.
 
 use super::{
+    child_doses::{Dosing, check_child, child_limit},
     findings::Findings,
     input::{DraftLine, SafetyInput},
     items::{Item, Items, Origin, per_thousand},
@@ -10,59 +11,35 @@ use super::{
     rules::RuleSet,
 };
 use crate::{
-    formulary::{Condition, Form, Formulary, Product, ingredient_zh},
+    formulary::{Condition, Form, Product, Standing, ingredient_zh},
     words::Bilingual,
 };
 
 const CLINICAL_RULES: &str = "Waystation clinical rules, prescribing and drugs tables";
 
-/// Which dosing applies to this worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dosing {
-    Adult,
-    /// By weight in grams, if known.
-    Child(Option<i64>),
-    Unknown,
-}
-
-fn dosing(input: &SafetyInput, rules: &RuleSet) -> Dosing {
-    match input.profile.age_on(input.on) {
-        None => Dosing::Unknown,
-        Some(age) if age >= rules.thresholds.adult_dose_from_years => Dosing::Adult,
-        Some(_) => Dosing::Child(input.profile.weight_g.filter(|grams| *grams > 0)),
-    }
-}
-
 /// Runs all dose checks.
-pub(super) fn check_doses(
-    input: &SafetyInput,
-    items: &Items<'_>,
-    formulary: &Formulary,
-    rules: &RuleSet,
-    findings: &mut Findings,
-) {
-    let dosing = dosing(input, rules);
+pub(super) fn check_doses(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, findings: &mut Findings) {
+    let dosing = Dosing::of(input, rules);
     for (at, (line, product)) in input.lines.iter().zip(&items.products).enumerate() {
         if line.dose_units_thousandths <= 0 || line.times_per_day == 0 || line.days == 0 {
             let message =
                 Bilingual::fixed("剂量、次数和天数须大于零。", "Dose, times and days must be above zero.");
             findings.fixed("line_invalid", Severity::Block, &[at], message, CLINICAL_RULES);
         }
-        if let Some(product) = product {
-            check_prescribable(at, product, formulary, findings);
+        if let (Some(product), Some(standing)) = (product, items.standings[at]) {
+            check_prescribable(at, product, standing, findings);
             check_age(at, product, input, rules, findings);
             check_label(at, line, product, findings);
-            check_whole(at, line, product, findings);
-            check_single(at, line, product, dosing, rules, findings);
-            check_child(at, line, product, dosing, findings);
+            check_whole(at, line, product, standing, findings);
+            check_single(at, line, product, (items, standing.slow), rules, findings);
+            check_child(at, line, product, &dosing, input, rules, findings);
         }
     }
     check_sums(input, items, dosing, rules, findings);
     check_duplicates(input, items, rules, findings);
 }
 
-fn check_prescribable(at: usize, product: &Product, formulary: &Formulary, findings: &mut Findings) {
-    let Some(standing) = formulary.standing(&product.code) else { return };
+fn check_prescribable(at: usize, product: &Product, standing: &Standing, findings: &mut Findings) {
     if product.form == Form::Injection {
         let message = Bilingual::fixed("此处不得开具注射剂。", "Injections are never prescribed here.");
         findings.fixed("never_injection", Severity::Block, &[at], message, CLINICAL_RULES);
@@ -153,8 +130,8 @@ fn check_label(at: usize, line: &DraftLine, product: &Product, findings: &mut Fi
 }
 
 /// Capsules and tablets with a release of their own are not divided.
-fn check_whole(at: usize, line: &DraftLine, product: &Product, findings: &mut Findings) {
-    if line.dose_units_thousandths % 1000 != 0 && product.swallowed_whole() {
+fn check_whole(at: usize, line: &DraftLine, product: &Product, standing: &Standing, findings: &mut Findings) {
+    if line.dose_units_thousandths % 1000 != 0 && standing.whole {
         let message = Bilingual::made(
             format!("{}须整粒（片）吞服，不得掰开。", product.generic_zh),
             format!("{} is swallowed whole and never divided.", product.generic_en),
@@ -169,19 +146,19 @@ fn check_single(
     at: usize,
     line: &DraftLine,
     product: &Product,
-    dosing: Dosing,
+    (items, slow): (&Items<'_>, bool),
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
-    if product.form.is_local() || matches!(dosing, Dosing::Child(_)) {
+    if product.form.is_local() {
         return;
     }
-    let slow = product.released_slowly();
     let single = product.ingredients.len() == 1;
     let label_states =
         product.adult_max.dose_ug.is_some() || product.adult_max.dose_units_thousandths.is_some();
-    for one in &product.ingredients {
-        let limit = rules.limit_of(one.code.as_str());
+    // The items of a line are its ingredients, in their order.
+    for (one, item) in product.ingredients.iter().zip(items.of_line(at)) {
+        let limit = item.ingredient.and_then(|number| rules.limit(number));
         let stated = limit.and_then(|limit| if slow { limit.sustained_dose_ug } else { limit.dose_ug });
         let label_day = product.adult_max.day_ug.filter(|_| single);
         let day = limit.map(|limit| limit.day_ug).into_iter().chain(label_day).min();
@@ -208,44 +185,6 @@ fn check_single(
     }
 }
 
-/// Below the age of adult dosing a line needs a child's dose and a weight.
-fn check_child(at: usize, line: &DraftLine, product: &Product, dosing: Dosing, findings: &mut Findings) {
-    let Dosing::Child(weight) = dosing else { return };
-    if product.form.is_local() {
-        return;
-    }
-    let unknown = |rule: &'static str, zh: &str, en: &str, findings: &mut Findings| {
-        let message = Bilingual::made(
-            format!("{}：{zh}。", product.generic_zh),
-            format!("{}: {en}.", product.generic_en),
-        );
-        findings.made(rule, Severity::Unknown, &[at], message, &product.source);
-    };
-    let (Some(child), [only]) = (product.child_dose, product.ingredients.as_slice()) else {
-        return unknown("child_dose_unknown", "没有儿童剂量资料", "no child's dose is known", findings);
-    };
-    let Some(grams) = weight else {
-        return unknown(
-            "child_weight_unknown",
-            "儿童剂量需要体重",
-            "a child's dose needs the weight",
-            findings,
-        );
-    };
-    if per_thousand(only.amount_ug, line.dose_units_thousandths) > per_kilogram(child.ug_per_kg_dose, grams) {
-        let message = Bilingual::made(
-            format!("{}：单次剂量超过按体重计算的上限。", product.generic_zh),
-            format!("{}: the single dose is above the maximum for this weight.", product.generic_en),
-        );
-        findings.made("max_dose", Severity::Block, &[at], message, &product.source);
-    }
-}
-
-/// `ug` per kilogram for this weight, rounded down.
-fn per_kilogram(ug: i64, grams: i64) -> i64 {
-    i64::try_from(i128::from(ug) * i128::from(grams) / 1000).unwrap_or(i64::MAX)
-}
-
 /// Checks each ingredient, summed over everything that is taken.
 fn check_sums(
     input: &SafetyInput,
@@ -262,9 +201,9 @@ fn check_sums(
             continue;
         }
         let same: Vec<&Item<'_>> =
-            items.all().iter().filter(|item| item.ingredient == Some(ingredient) && !item.local).collect();
+            items.all().iter().filter(|item| item.ingredient == Some(ingredient) && item.counts()).collect();
         let limit = rules.limit(ingredient);
-        check_sum(&same, limit, dosing, rules, findings);
+        check_sum(&same, limit, &dosing, input, rules, findings);
         if let Some(limit) = limit {
             check_course(input, &same, limit, rules, findings);
             if limit.only_one_product && sources(&same) > 1 {
@@ -299,27 +238,28 @@ fn sources(items: &[&Item<'_>]) -> usize {
 }
 
 /// The label's daily maximum of a product that contains this ingredient alone.
-fn label_limit(item: &Item<'_>, dosing: Dosing) -> Option<i64> {
+fn label_limit(item: &Item<'_>, dosing: &Dosing, input: &SafetyInput, rules: &RuleSet) -> Option<i64> {
     let product = item.product.filter(|product| product.ingredients.len() == 1)?;
     let adult = product.adult_max.day_ug;
-    match (dosing, product.child_dose) {
-        (Dosing::Child(Some(grams)), Some(child)) => {
-            let by_weight = per_kilogram(child.ug_per_kg_day, grams);
-            Some(adult.map_or(by_weight, |adult| adult.min(by_weight)))
+    match dosing {
+        Dosing::Child(_) => {
+            let child = child_limit(product, dosing, input, rules).ok().and_then(|limit| limit.day_ug);
+            adult.into_iter().chain(child).min()
         }
-        (Dosing::Adult | Dosing::Unknown | Dosing::Child(_), _) => adult,
+        Dosing::Adult | Dosing::Unknown => adult,
     }
 }
 
 fn check_sum(
     same: &[&Item<'_>],
     limit: Option<&IngredientLimit>,
-    dosing: Dosing,
+    dosing: &Dosing,
+    input: &SafetyInput,
     rules: &RuleSet,
     findings: &mut Findings,
 ) {
     let total = same.iter().filter_map(|item| item.day_ug).fold(0i64, i64::saturating_add);
-    let by_label = same.iter().filter_map(|item| label_limit(item, dosing)).min();
+    let by_label = same.iter().filter_map(|item| label_limit(item, dosing, input, rules)).min();
     let by_rule = limit.map(|limit| limit.day_ug);
     let most = match (by_label, by_rule) {
         (Some(label), Some(rule)) => Some(label.min(rule)),
@@ -397,7 +337,7 @@ fn check_duplicates(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, fin
     for (at, one) in items.all().iter().enumerate() {
         for other in &items.all()[..at] {
             let both: Vec<usize> = one.line().into_iter().chain(other.line()).collect();
-            if one.origin == other.origin || both.is_empty() || one.local || other.local {
+            if one.origin == other.origin || both.is_empty() || !one.counts() || !other.counts() {
                 continue;
             }
             let alcohol = one.ingredient == rules.tables().ethanol;

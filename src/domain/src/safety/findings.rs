@@ -16,21 +16,7 @@ pub(super) struct Findings(Vec<Finding>);
 impl Findings {
     /// Adds what a row of the tables says, with this severity.
     pub(super) fn of_row(&mut self, says: &Says, severity: Severity, lines: &[usize], rules: &RuleSet) {
-        let mut lines = lines.to_vec();
-        lines.sort_unstable();
-        lines.dedup();
-        let same =
-            |old: &&mut Finding| old.rule == says.id && old.lines == lines && old.message == says.sentence;
-        match self.0.iter_mut().find(same) {
-            Some(old) => old.severity = old.severity.max(severity),
-            None => self.0.push(Finding {
-                rule: Cow::Owned(says.id.clone()),
-                severity,
-                lines,
-                message: says.sentence.clone(),
-                source: Cow::Owned(rules.cite(says.source).to_owned()),
-            }),
-        }
+        self.add(says.id, severity, lines, says.sentence.clone(), Cow::Borrowed(rules.cite(says.source)));
     }
 
     /// Adds a finding with a fixed sentence.
@@ -65,14 +51,26 @@ impl Findings {
         message: Bilingual,
         source: Cow<'static, str>,
     ) {
-        let mut lines = lines.to_vec();
-        lines.sort_unstable();
-        lines.dedup();
-        let same = |old: &&mut Finding| old.rule == rule && old.lines == lines && old.message == message;
-        match self.0.iter_mut().find(same) {
-            Some(old) => old.severity = old.severity.max(severity),
-            None => self.0.push(Finding { rule: Cow::Borrowed(rule), severity, lines, message, source }),
+        let sorted = lines.is_sorted_by(|one, other| one < other);
+        let same = |old: &&mut Finding| {
+            let lines_same = if sorted {
+                old.lines == lines
+            } else {
+                lines.iter().all(|line| old.lines.contains(line))
+                    && old.lines.iter().all(|line| lines.contains(line))
+            };
+            old.rule == rule && lines_same && old.message == message
+        };
+        if let Some(old) = self.0.iter_mut().find(same) {
+            old.severity = old.severity.max(severity);
+            return;
         }
+        let mut lines = lines.to_vec();
+        if !sorted {
+            lines.sort_unstable();
+            lines.dedup();
+        }
+        self.0.push(Finding { rule: Cow::Borrowed(rule), severity, lines, message, source });
     }
 
     /// The report: the most severe first, then by rule and lines, so that the order of input does

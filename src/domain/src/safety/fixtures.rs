@@ -2,7 +2,10 @@
 
 use chrono::NaiveDate;
 
-use super::{DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, Taken, check};
+use super::{
+    DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, SkinTest, SkinTestResult, Taken,
+    check,
+};
 use crate::{
     formulary::{
         AdultMaximum, Excipient, Form, Formulary, Ingredient, IngredientCode, Product, ProductCode, SaleClass,
@@ -76,6 +79,7 @@ pub(super) fn formulary() -> Formulary {
     let mut tincture = product("x-tincture", Form::Tincture, &[("huoxiang_zhengqi", 0)]);
     tincture.contains_alcohol = true;
     formulary.put(tincture);
+    formulary.put(product("x-penicillin-cream", Form::Cream, &[("benzylpenicillin", 1)]));
     formulary.put(product("x-gel", Form::Gel, &[("diclofenac", 10)]));
     formulary.put(product("x-spray", Form::NasalSpray, &[("naphazoline", 1)]));
     formulary.put(product("x-inhaler", Form::Inhaler, &[("salbutamol", 1)]));
@@ -102,6 +106,7 @@ pub(super) fn healthy() -> Profile {
         systolic: Some(120),
         diastolic: Some(75),
         job: Some(Job::Courier),
+        skin_test: Some(SkinTest { result: SkinTestResult::Negative, minutes_ago: 60 }),
         ..Profile::default()
     }
 }

@@ -54,6 +54,33 @@ pub enum Taken {
     },
 }
 
+crate::text_enum! {
+    /// The result of a skin test for penicillins.
+    pub enum SkinTestResult {
+        Negative = "negative",
+        Positive = "positive",
+    }
+}
+
+/// A skin test for penicillins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkinTest {
+    pub result: SkinTestResult,
+    /// Minutes between the test and the check.
+    pub minutes_ago: i64,
+}
+
+/// What is treated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Diagnosed {
+    /// ICD-10 code, where the doctor gave one.
+    #[serde(default)]
+    pub code: Option<String>,
+    pub text: String,
+}
+
 /// The person who takes it. Every `None` means unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -92,6 +119,10 @@ pub struct Profile {
     pub temperature_tenths: Option<i64>,
     /// Dehydrated, or treated for heat illness now?
     pub dehydrated: bool,
+    /// The newest skin test for penicillins.
+    pub skin_test: Option<SkinTest>,
+    /// What the prescription treats; empty at a sale.
+    pub diagnoses: Vec<Diagnosed>,
 }
 
 impl Profile {

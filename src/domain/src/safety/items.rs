@@ -6,14 +6,14 @@ use super::{
     classes::Classes,
     findings::Findings,
     input::{SafetyInput, Taken},
-    named_drug::{ingredients_of_text, parts},
+    named::{Asked, Named, did_you_mean, named, parts},
     negation::means_none,
     report::Severity,
-    rows::Side,
+    rows::{Alias, Side},
     rules::RuleSet,
 };
 use crate::{
-    formulary::{Formulary, Product, ProductCode},
+    formulary::{Formulary, Product, ProductCode, Standing},
     words::Bilingual,
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Item<'a> {
     pub(super) local: bool,
     /// Is swallowed and absorbed.
     pub(super) swallowed: bool,
+    /// Only one of several that a named kind of drugs could be.
+    pub(super) possible: bool,
     /// Micrograms a day; `None` where unknown.
     pub(super) day_ug: Option<i64>,
     /// The product, where there is one.
@@ -60,6 +62,11 @@ impl Item<'_> {
             || (!self.local && self.ingredient.is_some_and(named))
     }
 
+    /// Whether it counts for sums and duplicates: it certainly reaches the blood.
+    pub(super) fn counts(&self) -> bool {
+        !self.local && !self.possible
+    }
+
     pub(super) fn line(&self) -> Option<usize> {
         match self.origin {
             Origin::Line(at) => Some(at),
@@ -73,6 +80,8 @@ pub(super) struct Items<'a> {
     all: Vec<Item<'a>>,
     /// The product of each line; `None` where the formulary does not contain it.
     pub(super) products: Vec<Option<&'a Product>>,
+    /// What stands against each of these products.
+    pub(super) standings: Vec<Option<&'a Standing>>,
 }
 
 impl<'a> Items<'a> {
@@ -82,11 +91,15 @@ impl<'a> Items<'a> {
         rules: &RuleSet,
         findings: &mut Findings,
     ) -> Self {
-        let mut items =
-            Items { all: Vec::with_capacity(16), products: Vec::with_capacity(input.lines.len()) };
+        let mut items = Items {
+            all: Vec::with_capacity(16),
+            products: Vec::with_capacity(input.lines.len()),
+            standings: Vec::with_capacity(input.lines.len()),
+        };
         for (at, line) in input.lines.iter().enumerate() {
-            let product = formulary.get(&line.product);
+            let (product, standing) = formulary.with_standing(&line.product).unzip();
             items.products.push(product);
+            items.standings.push(standing);
             items.add_product(
                 Origin::Line(at),
                 &line.product,
@@ -110,6 +123,11 @@ impl<'a> Items<'a> {
         &self.all
     }
 
+    /// The items of one line.
+    pub(super) fn of_line(&self, line: usize) -> impl Iterator<Item = &Item<'a>> {
+        self.all.iter().filter(move |item| item.origin == Origin::Line(line))
+    }
+
     /// The items of the prescription itself.
     pub(super) fn prescribed(&self) -> impl Iterator<Item = &Item<'a>> {
         self.all.iter().filter(|item| item.line().is_some())
@@ -118,7 +136,7 @@ impl<'a> Items<'a> {
     /// Whether the ingredient of `item` is taken already.
     pub(super) fn takes(&self, item: &Item<'_>) -> bool {
         let same = |other: &Item<'_>| {
-            matches!(other.origin, Origin::Taken(_)) && other.ingredient == item.ingredient
+            matches!(other.origin, Origin::Taken(_)) && other.ingredient == item.ingredient && !other.possible
         };
         item.ingredient.is_some() && self.all.iter().any(same)
     }
@@ -126,7 +144,9 @@ impl<'a> Items<'a> {
     /// Micrograms a day of the ingredient of `item` over everything that is taken; `None` where an
     /// amount is unknown.
     pub(super) fn day_ug(&self, item: &Item<'_>) -> Option<i64> {
-        let same = self.all.iter().filter(|other| other.ingredient == item.ingredient && !other.local);
+        let of_it =
+            |other: &&Item<'_>| other.ingredient == item.ingredient && !other.local && !other.possible;
+        let same = self.all.iter().filter(of_it);
         same.map(|other| other.day_ug).try_fold(0i64, |sum, day| day.map(|day| sum.saturating_add(day)))
     }
 
@@ -147,22 +167,56 @@ impl<'a> Items<'a> {
                 self.add_product(origin, product, known, *units_per_day_thousandths, rules, findings);
             }
             Taken::Reported { medicine, .. } if means_none(medicine) => {}
-            Taken::Reported { medicine, day_ug } => {
-                let whole = ingredients_of_text(medicine, formulary, rules);
-                if let [only] = whole.as_slice() {
-                    self.add_reported(origin, *only, *day_ug, rules);
-                    return;
+            Taken::Reported { medicine, day_ug } => match named(medicine, formulary, rules) {
+                Some(Named::Drug(numbers)) => {
+                    // Of a compound remedy nobody states the amount of each ingredient.
+                    let day_ug = day_ug.filter(|_| numbers.len() == 1);
+                    numbers.iter().for_each(|number| self.add_reported(origin, *number, day_ug, rules));
                 }
-                let several = if whole.is_empty() { parts(medicine).collect() } else { vec![&**medicine] };
-                for part in several {
-                    let numbers = ingredients_of_text(part, formulary, rules);
-                    for number in &numbers {
-                        self.add_reported(origin, *number, None, rules);
-                    }
-                    if numbers.is_empty() && !means_none(part) {
-                        unknown_medicine(part, findings);
+                Some(Named::Group(alias)) => self.add_group(origin, medicine, alias, rules, findings),
+                None => {
+                    for part in parts(medicine).filter(|part| !means_none(part)) {
+                        match named(part, formulary, rules) {
+                            Some(Named::Drug(numbers)) => {
+                                numbers
+                                    .iter()
+                                    .for_each(|number| self.add_reported(origin, *number, None, rules));
+                            }
+                            Some(Named::Group(alias)) => {
+                                self.add_group(origin, part, alias, rules, findings);
+                            }
+                            None => unknown_medicine(part, formulary, rules, findings),
+                        }
                     }
                 }
+            },
+        }
+    }
+
+    /// A kind of drugs: what is true of all of its drugs is certain, what is true of one is possible.
+    fn add_group(
+        &mut self,
+        origin: Origin,
+        text: &str,
+        alias: &Alias,
+        rules: &RuleSet,
+        findings: &mut Findings,
+    ) {
+        let shown: String = text.chars().take(60).collect();
+        let message = Bilingual::made(
+            format!("“{shown}”只是一类药：{}。请问清具体是哪一种。", alias.shown.zh),
+            format!("\"{shown}\" is only a kind of drugs: {}. Ask which one it is.", alias.shown.en),
+        );
+        findings.made("class_named", Severity::Unknown, &[], message, rules.cite(alias.source));
+        let mut kinds = alias.classes.iter();
+        if let (Some(_), None, true) = (kinds.next(), kinds.next(), alias.ingredients.is_empty()) {
+            let (classes, item) = (alias.classes, plain(origin, None, None, rules));
+            self.all.push(Item { classes, allergy_classes: classes, ..item });
+        }
+        for (number, facts) in (0u16..).zip(rules.ingredients()) {
+            if facts.classes.meets(alias.classes) || alias.ingredients.contains(&number) {
+                let item = plain(origin, Some(number), None, rules);
+                self.all.push(Item { possible: true, ..item });
             }
         }
     }
@@ -209,7 +263,7 @@ impl<'a> Items<'a> {
                 Item { product: Some(product), local, ..plain(origin, number, Some(day_ug), rules) };
             item.swallowed &= product.form.is_swallowed();
             for excipient in &product.excipients {
-                item.allergy_classes = item.allergy_classes.or(rules.class_named(excipient.as_str()));
+                item.allergy_classes = item.allergy_classes.or(rules.excipient(*excipient));
             }
             if local {
                 item.classes = rules.applied(item.classes);
@@ -227,24 +281,23 @@ impl<'a> Items<'a> {
             self.all.push(alcohol);
         }
         // A label may warn of sleepiness where no drug in it is known for it.
-        let sedating = rules.tables().flagged.sedating;
-        let mut own = self.all.iter_mut().filter(|item| item.origin == origin).peekable();
-        if product.sedating && !local && own.peek().is_some() {
-            let mut own: Vec<&mut Item<'a>> = own.collect();
-            if !own.iter().any(|item| item.classes.meets(sedating))
-                && let Some(first) = own.first_mut()
-            {
-                first.classes = first.classes.or(rules.class_named("labelled_sedating"));
+        if product.sedating && !local {
+            let sedating = rules.tables().flagged.sedating;
+            let own = |item: &Item<'a>| item.origin == origin;
+            let known = self.all.iter().any(|item| own(item) && item.classes.meets(sedating));
+            if !known && let Some(first) = self.all.iter_mut().find(|item| own(item)) {
+                first.classes = first.classes.or(rules.tables().labelled_sedating);
             }
         }
     }
 }
 
-fn unknown_medicine(medicine: &str, findings: &mut Findings) {
+fn unknown_medicine(medicine: &str, formulary: &Formulary, rules: &RuleSet, findings: &mut Findings) {
     let shown: String = medicine.chars().take(60).collect();
+    let (zh, en) = did_you_mean(medicine, Asked::Medicine, formulary, rules);
     let message = Bilingual::made(
-        format!("规则库不认识“{shown}”，无法判断其相互作用。"),
-        format!("The rules do not know \"{shown}\"; nothing can be said of it."),
+        format!("规则库不认识“{shown}”，无法判断其相互作用。{zh}"),
+        format!("The rules do not know \"{shown}\"; nothing can be said of it.{en}"),
     );
     findings.made("unknown_medicine", Severity::Unknown, &[], message, GAP);
 }
@@ -266,6 +319,7 @@ fn plain<'a>(origin: Origin, ingredient: Option<u16>, day_ug: Option<i64>, rules
         allergy_classes: classes,
         local: false,
         swallowed,
+        possible: false,
         day_ug,
         product: None,
     }
@@ -285,9 +339,4 @@ fn lower_dose(item: &mut Item<'_>, rules: &RuleSet) {
     {
         item.classes = classes;
     }
-}
-
-/// The ingredient that `text` names, if the rules contain it.
-pub(super) fn number_of_text(text: &str, rules: &RuleSet) -> Option<u16> {
-    rules.number(text.trim())
 }

@@ -8,6 +8,7 @@
 
 mod allergies;
 mod check;
+mod child_doses;
 mod classes;
 mod contraindications;
 mod doses;
@@ -28,7 +29,8 @@ mod thresholds;
 mod cases;
 #[cfg(test)]
 mod fixtures;
-mod named_drug;
+mod name_index;
+mod named;
 mod negation;
 #[cfg(test)]
 mod properties;
@@ -42,10 +44,13 @@ mod tests_pairs;
 mod tests_people;
 #[cfg(test)]
 mod tests_perturbed;
+#[cfg(test)]
+mod tests_perturbed_names;
 
 pub use check::check;
 pub use edition::{RuleEditionState, RuleEditions, check_approval};
-pub use input::{DraftLine, Profile, SafetyInput, Sex, Taken};
+pub use input::{Diagnosed, DraftLine, Profile, SafetyInput, Sex, SkinTest, SkinTestResult, Taken};
+pub use named::{Asked, NameStanding, NamedPart, Suggestion, recognise};
 pub(crate) use needs::Needs;
 pub use needs::needs;
 pub use negation::means_none;

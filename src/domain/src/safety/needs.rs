@@ -77,9 +77,15 @@ impl Needs {
 
     fn of_test(&mut self, test: ProfileTest) {
         match test {
-            ProfileTest::Has(Condition::Pregnancy) => self.pregnancy = true,
-            ProfileTest::Has(Condition::BreastFeeding) => self.breastfeeding = true,
-            ProfileTest::Has(condition) | ProfileTest::HasUnmeasured(condition) => {
+            ProfileTest::Has(Condition::Pregnancy) | ProfileTest::OfWomen(Condition::Pregnancy) => {
+                self.pregnancy = true;
+            }
+            ProfileTest::Has(Condition::BreastFeeding) | ProfileTest::OfWomen(Condition::BreastFeeding) => {
+                self.breastfeeding = true;
+            }
+            ProfileTest::Has(condition)
+            | ProfileTest::OfWomen(condition)
+            | ProfileTest::HasUnmeasured(condition) => {
                 self.conditions.push(condition);
             }
             ProfileTest::KidneyDisease | ProfileTest::ClearanceBelow(_) | ProfileTest::RenalBelow(_) => {
@@ -92,7 +98,11 @@ impl Needs {
             | ProfileTest::PressureFrom(..)
             | ProfileTest::AgeBelow(_)
             | ProfileTest::AgeFrom(_)
-            | ProfileTest::Dehydrated => {}
+            | ProfileTest::Dehydrated
+            | ProfileTest::NoSkinTest
+            | ProfileTest::SkinTestPositive
+            | ProfileTest::SkinTestOlder(_)
+            | ProfileTest::Treats(_) => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     input::{Profile, SafetyInput},
     items::{Item, Items},
     profile_test::{Facts, Outcome, ProfileTest},
-    report::Severity,
+    report::{SafetyReport, Severity},
     rows::PeopleRule,
     rules::RuleSet,
     thresholds::Thresholds,
@@ -29,9 +29,23 @@ pub(crate) fn raises_severe_pressure(product: &Product, profile: &Profile, rules
         && product.ingredients.iter().any(|one| raises(one.code.as_str()))
 }
 
+impl SafetyReport {
+    /// Whether a finding of this line, by the table of people or by the product's own row, is about
+    /// this condition of the worker.
+    pub(crate) fn speaks_of(&self, fact: Condition, line: usize, product: &Product, rules: &RuleSet) -> bool {
+        let tests = [ProfileTest::Has(fact), ProfileTest::OfWomen(fact)];
+        let about = |rule: &PeopleRule| tests.contains(&rule.test);
+        self.findings.iter().filter(|finding| finding.lines.contains(&line)).any(|finding| {
+            let of_row = |rule: &&PeopleRule| rule.says.id == finding.rule;
+            let by_label = finding.rule == "contraindication" && product.contraindications.contains(&fact);
+            by_label || rules.tables().people.iter().find(of_row).is_some_and(about)
+        })
+    }
+}
+
 /// Applies the table to every prescribed item.
 pub(super) fn check_people(input: &SafetyInput, items: &Items<'_>, rules: &RuleSet, findings: &mut Findings) {
-    let facts = Facts { on: input.on, profile: &input.profile, thresholds: &rules.thresholds };
+    let facts = Facts::of(input, rules);
     for item in items.prescribed() {
         for row in rules.tables().people_concerns.rules_of(item) {
             let rule = &rules.tables().people[row];
@@ -62,7 +76,7 @@ fn label_says(
     rules: &RuleSet,
 ) -> bool {
     let condition = match rule.test {
-        ProfileTest::Has(condition) => condition,
+        ProfileTest::Has(condition) | ProfileTest::OfWomen(condition) => condition,
         ProfileTest::KidneyDisease | ProfileTest::RenalBelow(_) => Condition::SevereKidneyDisease,
         _ => return false,
     };

@@ -3,7 +3,9 @@
 use chrono::NaiveDate;
 
 use super::{
-    input::{Profile, Sex},
+    input::{Profile, SafetyInput, Sex, SkinTestResult},
+    rows::DiagnosisKind,
+    rules::RuleSet,
     thresholds::Thresholds,
 };
 use crate::formulary::Condition;
@@ -13,6 +15,8 @@ use crate::formulary::Condition;
 pub(super) enum ProfileTest {
     /// On file, or as answered (pregnancy, breast feeding).
     Has(Condition),
+    /// As `Has`; without an answer it is missing for a woman of the age, and clear where the sex is not known.
+    OfWomen(Condition),
     /// On file, and no eGFR tells how severe it is.
     HasUnmeasured(Condition),
     /// Kidney disease on file, or by eGFR.
@@ -38,6 +42,13 @@ pub(super) enum ProfileTest {
     AgeFrom(u32),
     /// Dehydrated, or treated for heat illness.
     Dehydrated,
+    /// No skin test for penicillins is known.
+    NoSkinTest,
+    SkinTestPositive,
+    /// The skin test is older than this many hours.
+    SkinTestOlder(i64),
+    /// A diagnosis of this kind is treated, by its row in the table of diagnoses.
+    Treats(usize),
 }
 
 /// The result of a test.
@@ -55,11 +66,19 @@ pub(super) struct Facts<'a> {
     pub(super) on: NaiveDate,
     pub(super) profile: &'a Profile,
     pub(super) thresholds: &'a Thresholds,
+    pub(super) diagnoses: &'a [DiagnosisKind],
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(input: &'a SafetyInput, rules: &'a RuleSet) -> Self {
+        let (thresholds, diagnoses) = (&rules.thresholds, rules.tables().diagnoses.as_slice());
+        Self { on: input.on, profile: &input.profile, thresholds, diagnoses }
+    }
 }
 
 impl ProfileTest {
-    /// The test that `text` writes.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// The test that `text` writes. `diagnosis` finds the row of a kind of diagnoses.
+    pub(super) fn parse(text: &str, diagnosis: impl Fn(&str) -> Option<usize>) -> Option<Self> {
         let (name, value) = text.split_once(':').unwrap_or((text, ""));
         let number = || value.parse::<i64>().ok();
         let range = |separator| {
@@ -69,6 +88,7 @@ impl ProfileTest {
         let plain = |test: Self| value.is_empty().then_some(test);
         match name {
             "has" => Condition::parse(value).map(Self::Has),
+            "asked_of_women" => Condition::parse(value).map(Self::OfWomen),
             "has_unmeasured" => Condition::parse(value).map(Self::HasUnmeasured),
             "egfr_below" => number().map(Self::EgfrBelow),
             "egfr_new" => range('-').map(|(from, to)| Self::EgfrNew(from, to)),
@@ -82,6 +102,10 @@ impl ProfileTest {
             "at_height" => plain(Self::AtHeight),
             "drives_or_machines" => plain(Self::DrivesOrMachines),
             "dehydrated" => plain(Self::Dehydrated),
+            "no_skin_test" => plain(Self::NoSkinTest),
+            "skin_test_positive" => plain(Self::SkinTestPositive),
+            "skin_test_older" => number().filter(|hours| *hours > 0).map(Self::SkinTestOlder),
+            "treats" => diagnosis(value).map(Self::Treats),
             _ => None,
         }
     }
@@ -94,12 +118,17 @@ impl ProfileTest {
             Self::EgfrNew(from, to) | Self::EgfrOngoing(from, to) => from > to || to <= 0,
             Self::PressureFrom(high, low) => low >= high || low <= 0,
             Self::Has(_)
+            | Self::OfWomen(_)
             | Self::HasUnmeasured(_)
             | Self::KidneyDisease
             | Self::AtHeight
             | Self::DrivesOrMachines
             | Self::AgeFrom(_)
-            | Self::Dehydrated => false,
+            | Self::Dehydrated
+            | Self::NoSkinTest
+            | Self::SkinTestPositive
+            | Self::SkinTestOlder(_)
+            | Self::Treats(_) => false,
         }
     }
 
@@ -126,6 +155,10 @@ impl ProfileTest {
         let within = |from: i64, to: i64| profile.egfr.is_some_and(|egfr| (from..=to).contains(&egfr));
         match self {
             Self::Has(condition) => has(condition, facts),
+            Self::OfWomen(condition) => match has(condition, facts) {
+                Outcome::Missing if profile.sex.is_none() => Outcome::Clear,
+                outcome => outcome,
+            },
             Self::HasUnmeasured(condition) => hit_if(profile.has(condition) && profile.egfr.is_none()),
             Self::KidneyDisease => hit_if(facts.kidney_disease()),
             Self::EgfrBelow(most) => profile.egfr.map_or(Outcome::Missing, |egfr| hit_if(egfr < most)),
@@ -161,6 +194,20 @@ impl ProfileTest {
             Self::DrivesOrMachines if profile.at_height() => Outcome::Clear,
             Self::DrivesOrMachines => profile.job.map_or(Outcome::Missing, |_| Outcome::Hit),
             Self::Dehydrated => hit_if(profile.dehydrated),
+            Self::NoSkinTest => hit_if(profile.skin_test.is_none()),
+            Self::SkinTestPositive => {
+                hit_if(profile.skin_test.is_some_and(|test| test.result == SkinTestResult::Positive))
+            }
+            // A test of the future was not done.
+            Self::SkinTestOlder(hours) => hit_if(
+                profile
+                    .skin_test
+                    .is_some_and(|test| !(0..=hours.saturating_mul(60)).contains(&test.minutes_ago)),
+            ),
+            Self::Treats(kind) => {
+                let kind = facts.diagnoses.get(kind);
+                hit_if(kind.is_some_and(|kind| profile.diagnoses.iter().any(|one| kind.covers(one))))
+            }
         }
     }
 }

@@ -31,6 +31,13 @@ impl Severity {
     }
 }
 
+impl Severity {
+    /// Whether it must be asked if it only may apply.
+    pub(crate) const fn needs_asking(self) -> bool {
+        !matches!(self, Severity::Note)
+    }
+}
+
 crate::text_enum! {
     /// The result of the whole check, in rising order.
     pub enum Verdict {

@@ -2,10 +2,14 @@
 
 use super::{
     classes::{ClassId, Classes},
+    input::Diagnosed,
     profile_test::ProfileTest,
     report::Severity,
 };
-use crate::{formulary::Condition, words::Bilingual};
+use crate::{
+    formulary::{Condition, name_key},
+    words::Bilingual,
+};
 
 /// The number of a source in `sources.csv`.
 pub(super) type SourceId = u16;
@@ -16,7 +20,7 @@ pub(super) struct Source {
     pub(super) id: String,
     pub(super) standing: Standing,
     /// What a finding cites: title, section, publisher, year.
-    pub(super) cite: String,
+    pub(super) cite: &'static str,
 }
 
 crate::text_enum! {
@@ -35,6 +39,8 @@ crate::text_enum! {
 #[derive(Debug, Clone)]
 pub(super) struct Class {
     pub(super) id: String,
+    /// Its name.
+    pub(super) shown: Bilingual,
     /// The class that a product for skin, eyes or nose still has.
     pub(super) applied_as: Option<ClassId>,
     /// Classes of which an allergy to a drug of this class warns.
@@ -112,7 +118,7 @@ pub(super) enum When {
 #[derive(Debug, Clone)]
 pub(super) struct Says {
     /// The stable code of the finding.
-    pub(super) id: String,
+    pub(super) id: &'static str,
     pub(super) severity: Severity,
     pub(super) sentence: Bilingual,
     pub(super) source: SourceId,
@@ -148,6 +154,61 @@ pub(super) struct ConditionRule {
     pub(super) fact: ProfileTest,
     pub(super) severity: Severity,
     pub(super) line: u64,
+}
+
+crate::text_enum! {
+    /// What an alias stands for.
+    pub enum AliasKind {
+        /// A product that contains all of its ingredients.
+        Drug = "drug",
+        /// One of its ingredients and classes; nobody knows which.
+        Class = "class",
+    }
+}
+
+/// What people call a drug or a kind of drugs.
+#[derive(Debug, Clone)]
+pub(super) struct Alias {
+    pub(super) id: String,
+    pub(super) kind: AliasKind,
+    pub(super) ingredients: Vec<u16>,
+    pub(super) classes: Classes,
+    /// What is shown to who typed it.
+    pub(super) shown: Bilingual,
+    pub(super) source: SourceId,
+}
+
+/// A kind of diagnoses that rules name.
+#[derive(Debug, Clone)]
+pub(super) struct DiagnosisKind {
+    /// Beginnings of ICD-10 codes.
+    pub(super) codes: Vec<String>,
+    /// Words that such a diagnosis holds, in the form of `name_key`.
+    pub(super) words: Vec<String>,
+}
+
+impl DiagnosisKind {
+    /// Whether a diagnosis is of this kind.
+    pub(super) fn covers(&self, diagnosis: &Diagnosed) -> bool {
+        let code = diagnosis.code.as_deref().map(str::to_ascii_uppercase);
+        let by_code = code.is_some_and(|code| self.codes.iter().any(|start| code.starts_with(start)));
+        let text = name_key(&diagnosis.text);
+        by_code || self.words.iter().any(|word| text.contains(word))
+    }
+}
+
+/// What a child may take of an ingredient, besides what an adult may.
+#[derive(Debug, Clone)]
+pub(super) struct ChildDoseRule {
+    pub(super) from_years: u32,
+    /// Grams: heavier than the first, and not heavier than the second.
+    pub(super) above_g: Option<i64>,
+    pub(super) up_to_g: Option<i64>,
+    /// Micrograms at a time and a day.
+    pub(super) most: (Option<i64>, Option<i64>),
+    /// Micrograms per kilogram at a time and a day.
+    pub(super) most_per_kg: (Option<i64>, Option<i64>),
+    pub(super) source: SourceId,
 }
 
 /// An allergy that names a class; it concerns no drug if both sets are empty.

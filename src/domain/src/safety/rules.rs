@@ -3,20 +3,21 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use super::{
     classes::{ClassId, Classes},
     items::Item,
+    name_index::NameIndex,
     rows::{
-        AllergyRule, Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairRule, PeopleRule,
-        Side, Source, SourceId,
+        Alias, AllergyRule, ChildDoseRule, Class, ConditionRule, DiagnosisKind, Flagged, IngredientFacts,
+        IngredientLimit, PairRule, PeopleRule, Side, Source, SourceId,
     },
     tables::RuleTables,
     thresholds::Thresholds,
 };
-use crate::formulary::canonical_ingredient;
+use crate::formulary::{Excipient, canonical_ingredient};
 
 /// Which rules concern an ingredient or a class, so that a check does not look at every rule.
 #[derive(Debug, Clone, Default)]
@@ -69,10 +70,22 @@ pub(super) struct Compiled {
     pub(super) conditions: Vec<ConditionRule>,
     pub(super) allergies: Vec<AllergyRule>,
     pub(super) allergy_names: HashMap<String, usize>,
+    pub(super) diagnoses: Vec<DiagnosisKind>,
+    /// By ingredient.
+    pub(super) child_doses: HashMap<u16, Vec<ChildDoseRule>>,
+    pub(super) aliases: Vec<Alias>,
+    /// The aliases by name.
+    pub(super) alias_names: HashMap<String, usize>,
+    /// All names that people could have meant; built when the first unknown name is met.
+    pub(super) name_index: Arc<OnceLock<NameIndex>>,
     pub(super) pair_concerns: Concerns,
     pub(super) people_concerns: Concerns,
     /// The pair rules about any drug that is swallowed.
     pub(super) pairs_of_any: Vec<u16>,
+    /// The class of products whose label warns of sleepiness.
+    pub(super) labelled_sedating: Classes,
+    /// The classes of excipients, in the order of [`Excipient::ALL`].
+    pub(super) excipients: Vec<Classes>,
     /// The number of ethanol, which the breath test and tinctures count as.
     pub(super) ethanol: Option<u16>,
 }
@@ -109,6 +122,14 @@ impl RuleSet {
         compiled.pair_concerns = Concerns::of(sides, ingredients, classes);
         let sides = (0u16..).zip(compiled.people.iter().map(|rule| &rule.who));
         compiled.people_concerns = Concerns::of(sides, ingredients, classes);
+        let named = |id: &str| {
+            let at = compiled.classes.iter().position(|class| class.id == id).and_then(ClassId::of_row);
+            let mut classes = Classes::NONE;
+            at.into_iter().for_each(|class| classes.add(class));
+            classes
+        };
+        compiled.labelled_sedating = named("labelled_sedating");
+        compiled.excipients = Excipient::ALL.iter().map(|one| named(one.as_str())).collect();
         compiled.ethanol = compiled.index.get("ethanol").copied();
         Self { edition, thresholds, compiled: Arc::new(compiled) }
     }
@@ -147,19 +168,14 @@ impl RuleSet {
     }
 
     /// What a finding cites.
-    pub(super) fn cite(&self, source: SourceId) -> &str {
-        self.compiled.sources.get(usize::from(source)).map_or("", |source| &source.cite)
+    pub(super) fn cite(&self, source: SourceId) -> &'static str {
+        self.compiled.sources.get(usize::from(source)).map_or("", |source| source.cite)
     }
 
-    /// The class with this id, as a set; empty if there is none.
-    pub(super) fn class_named(&self, id: &str) -> Classes {
-        let mut classes = Classes::NONE;
-        if let Some(class) =
-            self.compiled.classes.iter().position(|class| class.id == id).and_then(ClassId::of_row)
-        {
-            classes.add(class);
-        }
-        classes
+    /// The class of an excipient, as a set.
+    pub(super) fn excipient(&self, excipient: Excipient) -> Classes {
+        let at = Excipient::ALL.iter().position(|one| *one == excipient);
+        at.and_then(|at| self.compiled.excipients.get(at)).copied().unwrap_or(Classes::NONE)
     }
 
     /// The classes that a product with drugs of `classes` has where it is applied.

@@ -65,10 +65,10 @@ fn age_has_a_minimum_and_must_be_known() {
     assert_eq!(found(&run_at(Some(17)), "age_minimum"), Some(Severity::Block));
     assert_eq!(run_at(Some(18)).verdict, Verdict::Ok);
     assert_eq!(found(&run_at(None), "age_unknown"), Some(Severity::Unknown));
-    let report = run(lines(&["loratadine"]), vec![], aged(Some(5)));
+    let report = run(lines(&["cetirizine"]), vec![], aged(Some(5)));
     assert_eq!(found(&report, "child_under_six"), Some(Severity::Warn));
     assert_eq!(found(&report, "child_dose_unknown"), Some(Severity::Unknown));
-    assert_eq!(found(&run(lines(&["loratadine"]), vec![], aged(Some(6))), "child_under_six"), None);
+    assert_eq!(found(&run(lines(&["cetirizine"]), vec![], aged(Some(6))), "child_under_six"), None);
 }
 
 #[test]

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::formulary::{Condition, Formulary};
 
-struct Bench {
-    rules: RuleSet,
+pub(super) struct Bench {
+    pub(super) rules: RuleSet,
     formulary: Formulary,
     cases: Vec<Case>,
     /// The cases that mention a word.
@@ -26,7 +26,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let cases = cases::all();
         let mut by_word: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, case) in cases.iter().enumerate() {
@@ -45,7 +45,12 @@ impl Bench {
     }
 
     /// Changes the tables, and asks the cases that mention one of `words`; all if there is none.
-    fn change(&self, what: impl Fn() -> String, words: &[&str], change: impl FnOnce(&mut Compiled)) {
+    pub(super) fn change(
+        &self,
+        what: impl Fn() -> String,
+        words: &[&str],
+        change: impl FnOnce(&mut Compiled),
+    ) {
         let mut compiled = self.rules.tables().clone();
         change(&mut compiled);
         let rules = RuleSet::compiled(self.rules.edition.clone(), self.rules.thresholds.clone(), compiled);
@@ -67,13 +72,13 @@ impl Bench {
     }
 
     #[track_caller]
-    fn finish(&self, at_least: usize) {
+    pub(super) fn finish(&self, at_least: usize) {
         let missed = self.missed.borrow();
         assert!(self.tried.get() >= at_least, "{} changes", self.tried.get());
         assert!(missed.is_empty(), "{} of {} unnoticed: {missed:#?}", missed.len(), self.tried.get());
     }
 
-    fn class_id(&self, class: ClassId) -> &str {
+    pub(super) fn class_id(&self, class: ClassId) -> &str {
         &self.rules.tables().classes[class.row()].id
     }
 
@@ -82,12 +87,12 @@ impl Bench {
         at.and_then(ClassId::of_row).expect("a class")
     }
 
-    fn code(&self, number: u16) -> &str {
+    pub(super) fn code(&self, number: u16) -> &str {
         &self.rules.ingredient(number).code
     }
 }
 
-fn without(classes: Classes, gone: ClassId) -> Classes {
+pub(super) fn without(classes: Classes, gone: ClassId) -> Classes {
     let mut rest = Classes::NONE;
     for class in classes.iter().filter(|class| *class != gone) {
         rest.add(class);
@@ -119,7 +124,7 @@ fn other(severity: Severity) -> Severity {
 }
 
 fn severity(bench: &Bench, says: &Says, change: impl Fn(&mut Compiled) -> &mut Says) {
-    let id = says.id.as_str();
+    let id = says.id;
     bench.change(
         || format!("{id}: severity"),
         &[id],
@@ -135,7 +140,7 @@ fn a_case_notices_every_change_of_a_pair() {
     let bench = Bench::new();
     let pairs = bench.rules.tables().pairs.clone();
     for (at, rule) in pairs.iter().enumerate() {
-        let id = rule.says.id.as_str();
+        let id = rule.says.id;
         for (name, side) in smaller(&bench, &rule.left) {
             bench.change(
                 || format!("{id}: left without {name}"),
@@ -169,6 +174,7 @@ fn nearly(test: ProfileTest) -> Vec<ProfileTest> {
     match test {
         T::Has(Condition::Gout) => vec![T::Has(Condition::Phenylketonuria)],
         T::Has(_) => vec![T::Has(Condition::Gout)],
+        T::OfWomen(condition) => vec![T::Has(Condition::Gout), T::Has(condition)],
         T::HasUnmeasured(condition) => vec![T::Has(condition)],
         T::KidneyDisease => vec![T::EgfrBelow(30)],
         T::EgfrBelow(n) => vec![T::EgfrBelow(n - 1), T::EgfrBelow(n + 1)],
@@ -196,6 +202,10 @@ fn nearly(test: ProfileTest) -> Vec<ProfileTest> {
         T::AtHeight => vec![T::Dehydrated, T::DrivesOrMachines],
         T::DrivesOrMachines => vec![T::AtHeight],
         T::Dehydrated => vec![T::AtHeight],
+        T::NoSkinTest => vec![T::SkinTestPositive],
+        T::SkinTestPositive => vec![T::NoSkinTest],
+        T::SkinTestOlder(n) => vec![T::SkinTestOlder(n - 1), T::SkinTestOlder(n + 1)],
+        T::Treats(kind) => vec![T::Treats(1 - kind), T::Treats(9)],
     }
 }
 
@@ -204,7 +214,7 @@ fn a_case_notices_every_change_of_a_person() {
     let bench = Bench::new();
     let people = bench.rules.tables().people.clone();
     for (at, rule) in people.iter().enumerate() {
-        let id = rule.says.id.as_str();
+        let id = rule.says.id;
         for (name, who) in smaller(&bench, &rule.who) {
             bench.change(|| format!("{id}: without {name}"), &[id], |tables| tables.people[at].who = who);
         }
@@ -230,6 +240,10 @@ fn a_case_notices_every_change_of_a_person() {
                 | ProfileTest::EgfrNew(..)
                 | ProfileTest::EgfrOngoing(..)
                 | ProfileTest::Dehydrated
+                | ProfileTest::NoSkinTest
+                | ProfileTest::SkinTestPositive
+                | ProfileTest::SkinTestOlder(_)
+                | ProfileTest::Treats(_)
         ) && match rule.test {
             ProfileTest::Has(condition) => {
                 matches!(condition, Condition::Pregnancy | Condition::BreastFeeding)

@@ -85,6 +85,8 @@ fn title(table: &str) -> String {
         "conditions" => ("禁忌情形", "conditions"),
         "allergies" => ("过敏", "allergies"),
         "aliases" => ("别名", "aliases"),
+        "diagnoses" => ("诊断", "diagnoses"),
+        "child_doses" => ("儿童剂量", "doses of children"),
         other => return other.to_owned(),
     };
     format!("{zh} {en}")

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{body::Body, view::PrescribedDiagnosis};
 use crate::{
     Failure, Tx,
-    safety::facts::{self, LineInput},
+    safety::facts::{self, LineInput, SkinTestInput},
 };
 use domain::{
     ids::PrescriptionId,
@@ -37,6 +37,8 @@ pub struct PrescriptionInput {
     /// For a young child: a paediatrician takes part.
     #[serde(default)]
     pub paediatrician_attested: bool,
+    /// For a penicillin, whatever its route: the skin test of the last 72 hours.
+    pub skin_test: Option<SkinTestInput>,
 }
 
 /// The body of a draft that breaks no rule, with the findings of the safety check.
@@ -48,7 +50,12 @@ pub(crate) fn body_of(
     input: &PrescriptionInput,
 ) -> Result<Body, Failure> {
     let draft = draft_of(facts, input)?;
-    let gathered = facts::gather(tx.conn, tx.app, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
+    if let Some(test) = &input.skin_test {
+        test.check(tx.now)?;
+    }
+    let mut gathered =
+        facts::gather(tx.conn, tx.app, facts.worker_id, draft.lines.clone(), Some(id), tx.now)?;
+    draft.add_to(&mut gathered.input, tx.now);
     let age = gathered.input.profile.age_on(gathered.input.on);
     let formulary = tx.app.formulary();
     let problems = rules::check_draft(&draft, age, &formulary, &tx.app.policy.prescribing);
@@ -74,6 +81,7 @@ fn draft_of(facts: &ConsultationFacts, input: &PrescriptionInput) -> Result<Pres
             guardian: input.guardian_attested,
             paediatrician: input.paediatrician_attested,
         }),
+        skin_test: input.skin_test.map(SkinTestInput::stated),
     })
 }
 

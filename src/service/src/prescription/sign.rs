@@ -83,7 +83,8 @@ pub fn sign(
     }
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let lines = before.body.draft.lines.clone();
-    let checked = facts::gather(tx.conn, tx.app, facts.worker_id, lines, Some(id), tx.now)?.input;
+    let mut checked = facts::gather(tx.conn, tx.app, facts.worker_id, lines, Some(id), tx.now)?.input;
+    before.body.draft.add_to(&mut checked, tx.now);
     let body = signed_body(tx, &before.body, &checked, &input.overrides);
     let policy = &tx.app.policy.prescribing;
     let signed_row = PrescriptionRow {

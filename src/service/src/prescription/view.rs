@@ -8,8 +8,10 @@ use utoipa::ToSchema;
 
 use super::body::{Body, Names};
 use crate::{
-    AppState, Failure, HealthAccess, Part, formulary::TwoLanguages, page::page,
-    safety::facts::SafetyReportView,
+    AppState, Failure, HealthAccess, Part,
+    formulary::TwoLanguages,
+    page::page,
+    safety::facts::{SafetyReportView, SkinTestInput},
 };
 use domain::{
     ids::{ConsultationId, HospitalId, PrescriptionId, StaffId, WorkerId},
@@ -92,6 +94,9 @@ pub struct PrescriptionView {
     pub diagnoses: Vec<PrescribedDiagnosis>,
     /// How long a supply.
     pub kind: SupplyKind,
+    /// The skin test for penicillins; not for the worker.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skin_test: Option<SkinTestInput>,
     /// When it was signed.
     pub signed_at: Option<DateTime<Utc>>,
     /// The last instant at which it may be used.
@@ -162,6 +167,7 @@ pub(crate) fn view(
         reviewed_by: row.reviewed_by,
         reviewed_at: row.reviewed_at,
         reason,
+        skin_test: body.draft.skin_test.filter(|_| colleague).map(SkinTestInput::from),
         long_supply_reason: body.draft.longer_reason.clone().filter(|_| colleague),
         safety: colleague.then(|| SafetyReportView::from(&body.report)),
         overrides: (reader == Reader::Pharmacist).then(|| overrides.collect()),

@@ -107,7 +107,8 @@ pub fn approve(
     }
     let mut body = before.body.clone();
     let lines = body.draft.lines.clone();
-    let checked = facts::gather(tx.conn, tx.app, before.row.worker_id, lines, Some(id), tx.now)?.input;
+    let mut checked = facts::gather(tx.conn, tx.app, before.row.worker_id, lines, Some(id), tx.now)?.input;
+    body.draft.add_to(&mut checked, tx.now);
     body.report = facts::run(tx.app, &checked);
     rules::check_findings(&body.draft, &body.report, &tx.app.policy.prescribing)?;
     before.replace_body(tx.app, body)?;

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::names::DrugNamesView;
 use crate::{
     AppState, Failure,
     formulary::TwoLanguages,
@@ -17,9 +18,11 @@ use domain::{
     ids::{OrderId, PrescriptionId, WorkerId},
     network::Job,
     order::UnitState,
-    prescription::PrescribingPolicy,
+    prescription::{PrescribingPolicy, StatedSkinTest},
     refusal::{Code, FieldProblem, Refusal},
-    safety::{DraftLine, Profile, SafetyInput, SafetyReport, Severity, Taken, Verdict, check},
+    safety::{
+        DraftLine, Profile, SafetyInput, SafetyReport, Severity, SkinTestResult, Taken, Verdict, check,
+    },
     spelling,
     time::{Timestamp, civil_day},
     vitals::{Beyond, ReadingKind},
@@ -52,6 +55,34 @@ pub struct LineInput {
     pub days: u32,
 }
 
+/// A skin test for penicillins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SkinTestInput {
+    pub result: SkinTestResult,
+    /// When the result was read; not later than now.
+    pub at: DateTime<Utc>,
+}
+
+impl SkinTestInput {
+    /// # Errors
+    /// A problem of `skin_test.at` for a time in the future.
+    pub(crate) fn check(&self, now: Timestamp) -> Result<(), Refusal> {
+        let words = Bilingual::fixed("皮试时间不得晚于现在", "the skin test cannot be later than now");
+        if self.at > now { Err(Refusal::field("skin_test.at", "out_of_range", words)) } else { Ok(()) }
+    }
+
+    pub(crate) const fn stated(self) -> StatedSkinTest {
+        StatedSkinTest { result: self.result, at: self.at }
+    }
+}
+
+impl From<StatedSkinTest> for SkinTestInput {
+    fn from(test: StatedSkinTest) -> Self {
+        Self { result: test.result, at: test.at }
+    }
+}
+
 /// One thing that a rule found.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FindingView {
@@ -76,6 +107,9 @@ pub struct SafetyReportView {
     pub findings: Vec<FindingView>,
     /// The version of the rules.
     pub ruleset_version: String,
+    /// How the names of medicines and allergies were understood; in the answer to a check only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<DrugNamesView>,
 }
 
 impl From<&SafetyReport> for SafetyReportView {
@@ -91,6 +125,7 @@ impl From<&SafetyReport> for SafetyReportView {
             verdict: report.verdict,
             findings: findings.collect(),
             ruleset_version: report.ruleset_version.clone(),
+            names: None,
         }
     }
 }
@@ -219,6 +254,8 @@ pub(crate) fn gather_for(
         job: who.job,
         temperature_tenths: value_of(ReadingKind::Temperature).map(|(tenths, _)| tenths),
         dehydrated: false,
+        skin_test: None,
+        diagnoses: Vec::new(),
     };
     let temperature = newest.get(&ReadingKind::Temperature).copied();
     let input = SafetyInput { on: civil_day(now), lines, taking, profile };

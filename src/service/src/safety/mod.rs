@@ -3,24 +3,28 @@
 
 pub mod edition;
 pub mod facts;
+pub mod names;
 
 use chrono::NaiveDate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{AppState, Failure, HealthAccess, Part, caller::StaffCaller, consultation::in_care};
+use super::{
+    AppState, Failure, HealthAccess, Part, caller::StaffCaller, consultation::in_care,
+    prescription::view::PrescribedDiagnosis,
+};
 use domain::{
     formulary::{Condition, ProductCode},
     ids::ConsultationId,
     network::{Job, Sex},
     refusal::{Code, Refusal},
-    safety::{DraftLine, Profile, SafetyInput, Taken},
+    safety::{Diagnosed, DraftLine, Profile, SafetyInput, Taken},
     spelling,
     staff::role::Role,
     time::civil_day,
     words::Bilingual,
 };
-use facts::{LineInput, SafetyReportView, gather, lines_of, run};
+use facts::{LineInput, SafetyReportView, SkinTestInput, gather, lines_of, run};
 use storage::Conn;
 
 /// An example worker for trying the rules. Absent means unknown.
@@ -115,6 +119,12 @@ pub struct CheckInput {
     pub taking: Vec<TakenInput>,
     #[schema(min_items = 1, max_items = 20)]
     pub lines: Vec<LineInput>,
+    /// For a penicillin, whatever its route: the skin test of the last 72 hours.
+    pub skin_test: Option<SkinTestInput>,
+    /// What is treated.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    pub diagnoses: Vec<PrescribedDiagnosis>,
 }
 
 /// Checks lines against the rules and stores nothing.
@@ -131,7 +141,13 @@ pub fn check_only(
     input: CheckInput,
 ) -> Result<SafetyReportView, Failure> {
     let lines = lines_of(&input.lines)?;
-    let input = match (input.consultation_id, input.profile) {
+    if let Some(test) = &input.skin_test {
+        test.check(app.now())?;
+    }
+    let skin_test = input.skin_test.map(|test| test.stated().seen(app.now()));
+    let diagnosed = |one: PrescribedDiagnosis| Diagnosed { code: one.code, text: one.name };
+    let diagnoses = input.diagnoses.into_iter().map(diagnosed).collect();
+    let mut input = match (input.consultation_id, input.profile) {
         (Some(consultation), None) if input.taking.is_empty() => {
             let found = storage::prescription::consultation_and_consent(conn, consultation)?;
             let (facts, consents) = found.ok_or(Code::NotFound)?;
@@ -161,7 +177,15 @@ pub fn check_only(
             return Err(Refusal::field("profile", "one_of_two", words).into());
         }
     };
-    Ok(SafetyReportView::from(&run(app, &input)))
+    (input.profile.skin_test, input.profile.diagnoses) = (skin_test, diagnoses);
+    let mut view = SafetyReportView::from(&run(app, &input));
+    let reported = input.taking.iter().filter_map(|taken| match taken {
+        Taken::Reported { medicine, .. } => Some(medicine.clone()),
+        Taken::Vended { .. } => None,
+    });
+    let medicines: Vec<String> = reported.collect();
+    view.names = Some(names::understood(app, &medicines, &input.profile.allergies));
+    Ok(view)
 }
 
 fn example_input(
@@ -207,6 +231,8 @@ fn example_input(
         job: profile.job,
         temperature_tenths: profile.temperature_tenths,
         dehydrated: profile.dehydrated,
+        skin_test: None,
+        diagnoses: Vec::new(),
     };
     Ok(SafetyInput { on, lines, taking: taken, profile })
 }

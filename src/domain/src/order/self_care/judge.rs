@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::questions::Question;
 use crate::{
-    formulary::{Formulary, Product},
+    formulary::{Condition, Formulary, Product},
     refusal::{Code, Refusal},
     safety::{Finding, RuleSet, SafetyInput, SafetyReport, Severity, Verdict, raises_severe_pressure},
     words::Bilingual,
@@ -24,9 +24,11 @@ pub struct Buyer {
     pub from_years: u32,
 }
 
-/// Additional findings that apply because no staff is present; added to the engine's findings.
+/// Additional findings that apply because no staff is present; added to the engine's findings in `report`. A
+/// fact of which the engine speaks already is not found a second time.
 pub fn self_care_findings(
     input: &SafetyInput,
+    report: &SafetyReport,
     buyer: Buyer,
     formulary: &Formulary,
     rules: &RuleSet,
@@ -47,7 +49,13 @@ pub fn self_care_findings(
     }
     for (at, line) in input.lines.iter().enumerate() {
         let Some(product) = formulary.get(&line.product) else { continue };
-        if is_systemic(product) && (profile.pregnant == Some(true) || profile.breastfeeding == Some(true)) {
+        let open = |answer: Option<bool>, fact: Condition| {
+            answer == Some(true) && !report.speaks_of(fact, at, product, rules)
+        };
+        if is_systemic(product)
+            && (open(profile.pregnant, Condition::Pregnancy)
+                || open(profile.breastfeeding, Condition::BreastFeeding))
+        {
             let texts = (
                 "孕妇及哺乳期妇女用药前应咨询医师或药师。",
                 "When pregnant or breast feeding, ask a doctor or pharmacist before taking this.",

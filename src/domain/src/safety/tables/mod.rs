@@ -9,6 +9,7 @@ mod listing;
 mod names;
 mod parse;
 mod reader;
+mod spoken;
 
 use std::collections::{HashMap, HashSet};
 
@@ -88,7 +89,11 @@ impl RuleSet {
         let index: HashMap<String, u16> =
             (0u16..).zip(&codes).map(|(at, code)| ((*code).to_owned(), at)).collect();
         let words: HashSet<&str> = codes.iter().copied().collect();
-        let names = Names { sources: &sources, classes: &class_ids, ingredients: &index, words };
+        let kinds = spoken::diagnosis_ids(tables.diagnoses);
+        let names =
+            Names { sources: &sources, classes: &class_ids, ingredients: &index, diagnoses: &kinds, words };
+        let diagnoses = spoken::diagnoses(tables.diagnoses, &names, &mut faults);
+        let child_doses = parse::child_doses(tables.child_doses, &names, &mut faults);
         let (classes, flagged) = parse::classes(tables.classes, &names, &mut faults);
         let ingredients = parse::ingredients(tables.ingredients, &names, &mut faults);
         let thresholds = parse::thresholds(tables.thresholds, &names, &mut faults);
@@ -96,7 +101,9 @@ impl RuleSet {
         let pairs = parse::pairs(tables.pairs, &names, &mut faults);
         let people = parse::people(tables.people, &names, &mut faults);
         let conditions = parse::conditions(tables.conditions, &names, &mut faults);
-        let (allergies, allergy_names) = parse::allergies(tables.allergies, &names, &mut faults);
+        let (aliases, alias_names) = spoken::aliases(tables.aliases, &names, &mut faults);
+        let (allergies, allergy_names) =
+            spoken::allergies(tables.allergies, (&aliases, &alias_names), &names, &mut faults);
         if faults.0.is_empty() {
             let read = consistency::Read {
                 classes: &classes,
@@ -132,6 +139,10 @@ impl RuleSet {
                 conditions,
                 allergies,
                 allergy_names,
+                diagnoses,
+                child_doses,
+                aliases,
+                alias_names,
                 ..Compiled::default()
             },
         ))

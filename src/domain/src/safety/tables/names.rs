@@ -8,6 +8,7 @@ use super::{
 };
 use crate::safety::{
     classes::{ClassId, Classes},
+    profile_test::ProfileTest,
     rows::{Side, Source, SourceId, Standing},
 };
 
@@ -17,11 +18,18 @@ pub(super) struct Names<'a> {
     pub(super) sources: &'a [Source],
     pub(super) classes: &'a HashMap<String, ClassId>,
     pub(super) ingredients: &'a HashMap<String, u16>,
+    /// The kinds of diagnoses, in the order of their table.
+    pub(super) diagnoses: &'a [String],
     /// Codes of ingredients, which no Chinese sentence holds.
     pub(super) words: HashSet<&'a str>,
 }
 
 impl Names<'_> {
+    /// The test of a person that `text` writes.
+    pub(super) fn test(&self, text: &str) -> Option<ProfileTest> {
+        ProfileTest::parse(text, |kind| self.diagnoses.iter().position(|known| known == kind))
+    }
+
     pub(super) fn class_named(&self, text: &str) -> Option<ClassId> {
         self.classes.get(text).copied()
     }

@@ -3,22 +3,22 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    fault::RuleFaultCode::{Duplicate, Invalid, Missing, NoSource, UnknownName},
+    fault::RuleFaultCode::{Invalid, Missing, NoSource, UnknownName},
     names::Names,
     reader::{Faults, Row, read},
 };
 use crate::{
-    formulary::{Condition, is_our_own, known_ingredient, names_a_source, simplified, thousandths},
+    formulary::{Condition, is_our_own, known_ingredient, names_a_source, thousandths},
     safety::{
-        classes::{ClassId, Classes},
-        profile_test::ProfileTest,
+        classes::ClassId,
         report::Severity,
         rows::{
-            AllergyRule, Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairKnowledge,
+            ChildDoseRule, Class, ConditionRule, Flagged, IngredientFacts, IngredientLimit, PairKnowledge,
             PairRule, PeopleRule, Says, Source, Standing, When,
         },
         thresholds::Thresholds,
     },
+    words::kept,
 };
 
 /// The longest excerpt of a document, in characters.
@@ -43,7 +43,7 @@ fn yes_no(text: &str) -> Option<bool> {
 }
 
 /// A stable id: lower-case letters, digits and `_`.
-fn id(row: &Row, field: &'static str, faults: &mut Faults) -> String {
+pub(super) fn id(row: &Row, field: &'static str, faults: &mut Faults) -> String {
     let valid = |text: &str| {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         (text.len() <= 60 && text.bytes().all(plain)).then(|| text.to_owned())
@@ -115,7 +115,7 @@ pub(super) fn sources(text: &str, faults: &mut Faults) -> Vec<Source> {
             Some(Standing::Unconfirmed) => format!("{title}; not confirmed against a label"),
             Some(Standing::Default) | None => title.to_owned(),
         };
-        sources.push(Source { id, standing: standing.unwrap_or(Standing::Default), cite });
+        sources.push(Source { id, standing: standing.unwrap_or(Standing::Default), cite: kept(&cite) });
     }
     sources
 }
@@ -166,8 +166,7 @@ const CLASS_COLUMNS: &[&str] = &["id", "zh", "en", "flags", "applied_as", "cross
 pub(super) fn classes(text: &str, names: &Names<'_>, faults: &mut Faults) -> (Vec<Class>, Flagged) {
     let (mut classes, mut flagged) = (Vec::new(), Flagged::default());
     for (at, row) in read("classes", text, CLASS_COLUMNS, faults).into_iter().enumerate() {
-        let id = id(&row, "id", faults);
-        row.sentence(&names.words, faults);
+        let (id, shown) = (id(&row, "id", faults), row.sentence(&names.words, faults));
         names.sources(&row, faults);
         let Some(number) = ClassId::of_row(at) else {
             faults.cell(&row, "id", Invalid, "药物分类过多", "there are too many classes");
@@ -195,6 +194,7 @@ pub(super) fn classes(text: &str, names: &Names<'_>, faults: &mut Faults) -> (Ve
             .flatten();
         classes.push(Class {
             id,
+            shown,
             applied_as,
             cross_reacts: names.classes(&row, "cross_reacts", faults),
             line: row.line,
@@ -306,7 +306,7 @@ fn says(row: &Row, names: &Names<'_>, faults: &mut Faults) -> Option<Says> {
     let severity = row.parsed("severity", Severity::parse, faults);
     let (id, sentence) = (id(row, "id", faults), row.sentence(&names.words, faults));
     let source = names.sources(row, faults);
-    Some(Says { id, severity: severity?, sentence, source, line: row.line })
+    Some(Says { id: kept(&id), severity: severity?, sentence, source, line: row.line })
 }
 
 pub(super) fn pairs(text: &str, names: &Names<'_>, faults: &mut Faults) -> Vec<PairRule> {
@@ -343,7 +343,7 @@ pub(super) fn people(text: &str, names: &Names<'_>, faults: &mut Faults) -> Vec<
     let mut people = Vec::new();
     for row in read("people", text, COLUMNS, faults) {
         let who = names.side(&row, "who", faults);
-        let test = row.parsed("test", ProfileTest::parse, faults);
+        let test = row.parsed("test", |text| names.test(text), faults);
         let above_day_ug = row.optional("above_day_mg", milligrams, faults);
         let missing = row.optional("missing", Severity::parse, faults);
         if let (Some(who), Some(test), Some(says)) = (who, test, says(&row, names, faults)) {
@@ -359,7 +359,7 @@ pub(super) fn conditions(text: &str, names: &Names<'_>, faults: &mut Faults) -> 
         id(&row, "id", faults);
         names.sources(&row, faults);
         let condition = row.parsed("condition", Condition::parse, faults);
-        let fact = row.parsed("fact", ProfileTest::parse, faults);
+        let fact = row.parsed("fact", |text| names.test(text), faults);
         let severity = row.parsed("severity", Severity::parse, faults);
         if let (Some(condition), Some(fact), Some(severity)) = (condition, fact, severity) {
             rules.push(ConditionRule { condition, fact, severity, line: row.line });
@@ -368,30 +368,57 @@ pub(super) fn conditions(text: &str, names: &Names<'_>, faults: &mut Faults) -> 
     rules
 }
 
-/// The allergies, and their rows by name.
-pub(super) fn allergies(
+/// What children may take, by ingredient number.
+pub(super) fn child_doses(
     text: &str,
     names: &Names<'_>,
     faults: &mut Faults,
-) -> (Vec<AllergyRule>, HashMap<String, usize>) {
-    let (mut rules, mut by_name) = (Vec::new(), HashMap::new());
-    for row in read("allergies", text, &["id", "names", "blocks", "warns", "source"], faults) {
+) -> HashMap<u16, Vec<ChildDoseRule>> {
+    const COLUMNS: &[&str] = &[
+        "id",
+        "ingredient",
+        "from_years",
+        "above_kg",
+        "up_to_kg",
+        "dose_mg",
+        "day_mg",
+        "kg_dose_mg",
+        "kg_day_mg",
+        "source",
+    ];
+    let mut rules: HashMap<u16, Vec<ChildDoseRule>> = HashMap::new();
+    for row in read("child_doses", text, COLUMNS, faults) {
         id(&row, "id", faults);
-        row.required("names", faults);
-        for name in row.list("names") {
-            if simplified(name).replace([' ', '-'], "_") != name {
-                let (zh, en) =
-                    ("须为简体、小写，词间用 _", "simplified characters, lower case, words joined by _");
-                faults.cell(&row, "names", Invalid, zh, en);
-            }
-            if by_name.insert(name.to_owned(), rules.len()).is_some() {
-                let message = (format!("“{name}”重复"), format!("\"{name}\" stands twice"));
-                faults.at(row.place(), "names", Duplicate, message.0, message.1);
-            }
+        let number = names.ingredient(&row, "ingredient", row.cell("ingredient"), faults);
+        let source = names.sources(&row, faults);
+        if !names.all_read(&row) {
+            let (zh, en) = ("最大剂量须有读过的来源", "a maximum needs a source that somebody read");
+            faults.cell(&row, "source", NoSource, zh, en);
         }
-        let (blocks, warns): (Classes, Classes) =
-            (names.classes(&row, "blocks", faults), names.classes(&row, "warns", faults));
-        rules.push(AllergyRule { blocks, warns, source: names.sources(&row, faults), line: row.line });
+        let years = |text: &str| text.parse::<u32>().ok().filter(|years| *years < 18);
+        let rule = ChildDoseRule {
+            from_years: row.parsed("from_years", years, faults).unwrap_or(18),
+            // Grams are thousandths of a kilogram, as micrograms are of a milligram.
+            above_g: row.optional("above_kg", milligrams, faults),
+            up_to_g: row.optional("up_to_kg", milligrams, faults),
+            most: (row.optional("dose_mg", milligrams, faults), row.optional("day_mg", milligrams, faults)),
+            most_per_kg: (
+                row.optional("kg_dose_mg", milligrams, faults),
+                row.optional("kg_day_mg", milligrams, faults),
+            ),
+            source,
+        };
+        if rule.most.1.or(rule.most_per_kg.1).is_none() {
+            faults.cell(&row, "day_mg", Missing, "须有每日上限", "a maximum of a day is needed");
+        }
+        if let (Some(above), Some(up_to)) = (rule.above_g, rule.up_to_g)
+            && above >= up_to
+        {
+            faults.cell(&row, "up_to_kg", Invalid, "体重区间为空", "no weight is within the bounds");
+        }
+        if let Some(number) = number {
+            rules.entry(number).or_default().push(rule);
+        }
     }
-    (rules, by_name)
+    rules
 }

@@ -16,6 +16,9 @@ fn faults(table: &str, from: &str, to: &str) -> Vec<(String, String)> {
         "people" => &mut tables.people,
         "conditions" => &mut tables.conditions,
         "allergies" => &mut tables.allergies,
+        "aliases" => &mut tables.aliases,
+        "diagnoses" => &mut tables.diagnoses,
+        "child_doses" => &mut tables.child_doses,
         other => panic!("{other}"),
     };
     assert!(text.contains(from), "{table}: {from}");
@@ -90,7 +93,12 @@ fn names_must_exist_and_ids_be_unique() {
     only("limits", ("smectite,", "smectitt,"), "ingredient", UnknownName);
     only("ingredients", ("smectite,not_absorbed", "smectite,not_absorbing"), "classes", UnknownName);
     only("ingredients", ("rebamipide,", "rebamipidum,"), "code", UnknownName);
-    only("allergies", (",quinolone,", ",quinoline,"), "blocks", UnknownName);
+    only(
+        "allergies",
+        (",penicillin;side_chain_amino,", ",penicilin;side_chain_amino,"),
+        "blocks",
+        UnknownName,
+    );
     only("classes", ("one_at_a_time,,,atc\narb", "one_at_once,,,atc\narb"), "flags", UnknownName);
     only("pairs", ("with:diuretic", "with:diuretics"), "when", Invalid);
     more("pairs", SHIPPED.pairs, "two_nsaids,ibuprofen,lithium,always,warn,default,布,x", "id", Duplicate);
@@ -111,7 +119,35 @@ fn cells_have_a_form() {
     only("thresholds", ("severe_systolic,180", "severe_systolic,high"), "value", Invalid);
     let seen = faults("thresholds", "small_child_below_years", "small_child_years");
     assert_eq!(seen, [("id".into(), "unknown_name".into()), ("id".into(), "missing".into())]);
-    only("allergies", ("penicillins;penicillin;", "Penicillins;penicillin;"), "names", Invalid);
+    only("allergies", ("penicillin;benzylpenicillin;", "Penicillin;benzylpenicillin;"), "names", Invalid);
+    only("diagnoses", ("commoncold", "common cold"), "words", Invalid);
+    only("people", ("treats:influenza", "treats:flu"), "test", Invalid);
+    only("people", ("skin_test_older:72", "skin_test_older:0"), "test", Invalid);
+    only(
+        "child_doses",
+        ("loratadine_heavy,loratadine,2,", "loratadine_heavy,loratadine,two,"),
+        "from_years",
+        Invalid,
+    );
+    only("child_doses", ("paracetamol,6,,,250,1000,", "paracetamol,6,,,250,,"), "day_mg", Missing);
+    only("child_doses", ("loratadine,2,,30,", "loratadine,2,30,30,"), "up_to_kg", Invalid);
+    only("child_doses", ("0.8,1.6,cn_ambroxol_child", "0.8,1.6,default"), "source", NoSource);
+    only("aliases", ("tylenol_cold,drug,", "tylenol_cold,brand,"), "kind", Invalid);
+    only("aliases", (";bayaspirin;", ";Bayaspirin;"), "names", Invalid);
+    only(
+        "aliases",
+        ("bayaspirin;小阿司匹林,aspirin,", "bayaspirin;小阿司匹林,class:nsaid,"),
+        "means",
+        Invalid,
+    );
+    only(
+        "aliases",
+        ("bayaspirin;小阿司匹林,aspirin,", "bayaspirin;小阿司匹林,asprin,"),
+        "means",
+        UnknownName,
+    );
+    only("aliases", ("小阿司匹林,aspirin", "泰诺,aspirin"), "names", Duplicate);
+    only("aliases", ("拜阿司匹灵（阿司匹林）", ""), "zh", Missing);
     only(
         "conditions",
         ("has:severe_liver_disease,block", "has:severe_liver_disease,note"),

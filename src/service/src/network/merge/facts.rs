@@ -130,6 +130,7 @@ pub(super) fn merged_profile(
         birth_date: who.birth_date,
         sex: who.sex,
         job: who.job,
+        names: None,
     })
 }
 
@@ -155,6 +156,7 @@ fn undone_profile(before: &HealthProfile, merged: &HealthProfile, now: HealthPro
         birth_date: undone_value(before.birth_date, &merged.birth_date, now.birth_date),
         sex: undone_value(before.sex, &merged.sex, now.sex),
         job: undone_value(before.job, &merged.job, now.job),
+        names: None,
     }
 }
 

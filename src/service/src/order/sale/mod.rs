@@ -144,11 +144,12 @@ pub(crate) fn counter_sale(
         job: job.is_some(),
     };
     let buyer = Buyer { from_years: tx.app.policy.vending.counter_from_years };
-    let mut more = self_care_findings(&input, buyer, &formulary, &rules);
+    let report = crate::safety::facts::run(tx.app, &input);
+    let mut more = self_care_findings(&input, &report, buyer, &formulary, &rules);
     more.extend(amounts(tx, person, lines, &uses, except)?);
     more.extend(triage::findings(tx, person)?);
     more.extend(anonymous::findings(tx, person, lines, except)?);
-    let report = crate::safety::facts::run(tx.app, &input).with(more);
+    let report = report.with(more);
     let questions = unanswered(&needs(&input.lines, &formulary, &rules), &input, answered, &rules);
     let accepted = judge(&report, &questions, accepted)?;
     Ok(OrderSafety {
@@ -215,8 +216,9 @@ pub(crate) fn prescribed(
 ) -> Result<(), Failure> {
     let whose =
         Whose { worker: person.worker, person: &[person.worker], prescription: Some(id), order: None };
-    let input =
+    let mut input =
         crate::safety::facts::gather_for(tx.conn, tx.app, &whose, body.draft.lines.clone(), tx.now)?.input;
+    body.draft.add_to(&mut input, tx.now);
     let report = crate::safety::facts::run(tx.app, &input);
     rules::check_findings(&body.draft, &report, &tx.app.policy.prescribing).map_err(|mut refusal| {
         if refusal.code == Code::SafetyWarningsUnanswered {

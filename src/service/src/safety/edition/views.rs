@@ -40,6 +40,12 @@ pub struct RuleTablesInput {
     pub conditions: Option<String>,
     #[schema(max_length = 200_000)]
     pub allergies: Option<String>,
+    #[schema(max_length = 200_000)]
+    pub aliases: Option<String>,
+    #[schema(max_length = 200_000)]
+    pub diagnoses: Option<String>,
+    #[schema(max_length = 200_000)]
+    pub child_doses: Option<String>,
 }
 
 /// A new edition of the rules.
