@@ -11,7 +11,7 @@ use super::{TestApp, places};
 use crypto::{blind::BlindField, device::DeviceKey, pin::PinSalt};
 use domain::{
     ids::{CabinetId, DeviceId, EmployerId, HospitalId, StationId, WorkerId},
-    network::Job,
+    network::{Job, Sex},
     prescription::CabinetLane,
     staff::role::{Kind, Part, Role},
     words::Language,
@@ -173,7 +173,7 @@ fn add_worker(tx: &mut Tx<'_>, worker: WorkerId, employer: EmployerId) -> Result
         pin_mac: Some(app.keys.worker_pins.mac(&salt, PIN).to_vec()),
         pin_failures: 0,
         birth_date: NaiveDate::from_ymd_opt(1990, 5, 1),
-        sex: None,
+        sex: Some(Sex::Male),
         job: Some(Job::Courier),
         employer_id: Some(employer),
         language: Language::Chinese,

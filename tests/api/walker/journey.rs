@@ -310,6 +310,9 @@ async fn prescribe(walk: &mut Walk<'_>, consultation: &str, worker: &str, other_
     walk.take("signPrescription", sign()).await;
     walk.take("approvePrescription", of(pharmacist, &id)).await;
     walk.take("getPrescription", Good { stranger: Some(other_worker), ..of(worker, &id) }).await;
+    for paper in ["getSignedDocument", "getPrescriptionPage", "getPackLabelsPage"] {
+        walk.take(paper, Good { stranger: Some(other_worker), ..of(worker, &id) }).await;
+    }
     walk.take("voidPrescription", own()).await;
 }
 

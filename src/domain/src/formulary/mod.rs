@@ -15,7 +15,7 @@ mod source;
 
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
 pub use lookup::{Formulary, Standing};
-pub(crate) use names::{canonical_ingredient, ingredient_zh, known_ingredient};
+pub(crate) use names::{canonical_ingredient, ingredient_zh, known_ingredient, known_ingredient_zh};
 pub(crate) use never::never_ingredient;
 pub use never::{Never, never};
 pub(crate) use parse::thousandths;

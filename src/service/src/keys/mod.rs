@@ -5,6 +5,7 @@
 //! instance reloads them every few seconds ([`reload`]), and a new key is used only after all
 //! instances have had time to load it.
 
+pub mod doctor;
 pub(crate) mod reseal;
 
 use std::{collections::BTreeSet, sync::Arc};

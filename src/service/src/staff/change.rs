@@ -13,13 +13,14 @@ use super::{
     prepare_staff, session, staff_summary,
 };
 use crate::{
-    Failure, Recipients, Tx,
+    Failure, Recipients, Tx, keys,
     network::{import::PreparedStaff, unknown},
 };
 use coordination::Topic;
 use domain::{
     event::staff::{OffDutyReason, StaffEvent},
     ids::{EmployerId, HospitalId, StaffId},
+    keys::KeyEnd,
     matching::presence::Presence,
     precondition::Expected,
     refusal::{Code, Refusal},
@@ -197,6 +198,9 @@ pub(crate) fn write(
         // A doctor who may no longer practise is set off duty at once; the licence for other acts
         // is checked where they are done.
         let may_serve = verified && details.licence_valid_until >= civil_day(tx.now);
+        if !may_serve {
+            keys::doctor::end_live(tx, row.id, KeyEnd::LicenceEnded)?;
+        }
         if !may_serve && store::doctor_off(tx.conn, row.id)? {
             let reason = Some(OffDutyReason::Licence);
             let event =
