@@ -92,7 +92,7 @@ async fn anybody_with_the_paper_learns_whether_it_is_valid_and_nothing_about_hea
     for secret in ["样例工人甲", "对乙酰氨基酚", "普通感冒", "PCM", id.as_str()] {
         assert!(!shown.contains(secret), "{secret}: {shown}");
     }
-    scene.doctor().withdraw(&id, "样例").await.expect_ok();
+    scene.doctor().withdraw(&id, "样例：重新开具").await.expect_ok();
     assert!(check(&scene.app, &path).await.1.contains("已作废"));
     // Another one runs out.
     let id = scene.approved(&["PCM-T500"]).await;

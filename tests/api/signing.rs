@@ -131,7 +131,7 @@ async fn the_signed_document_is_the_whole_form_and_its_certificate_names_the_doc
     })
     .expect("it fits");
     // The key signs again, and is not made anew.
-    scene.doctor().withdraw(&id, "样例").await.expect_ok();
+    scene.doctor().withdraw(&id, "样例：重新开具").await.expect_ok();
     scene.signed(&["PCM-T500"]).await;
     let keys = keys_of(&scene.app, scene.seed.doctor.id).await;
     assert_eq!(keys.len(), 1);
@@ -251,7 +251,7 @@ async fn a_compromised_key_signs_nothing_that_counts_and_a_replaced_one_did() {
     end_key(&scene.app, key.id, KeyEnd::Superseded).await;
     assert!(may_start(&scene.app, &first).await, "rotated between sign and START");
     scene.app.pass(1);
-    scene.doctor().withdraw(&first, "样例").await.expect_ok();
+    scene.doctor().withdraw(&first, "样例：重新开具").await.expect_ok();
     let second = scene.signed(&["PCM-T500"]).await;
     let keys = keys_of(&scene.app, scene.seed.doctor.id).await;
     assert_eq!(keys.len(), 2);
@@ -322,36 +322,60 @@ async fn a_disabled_doctor_signs_nothing_more_and_what_they_signed_stays() {
 
 #[actix_web::test]
 async fn a_licence_that_ends_between_draft_and_signature_refuses_it_and_ends_the_key() {
-    let mut scene = Scene::open().await;
+    let scene = Scene::open().await;
     let first = scene.signed(&["PCM-T500"]).await;
-    scene.doctor().withdraw(&first, "样例").await.expect_ok();
+    scene.doctor().withdraw(&first, "样例：重新开具").await.expect_ok();
     let id = scene.draft(&["PCM-T500"]).await;
     let (doctor_id, today) = (scene.seed.doctor.id, domain::time::civil_day(scene.app.now()));
-    let end = scene.app.state.write(Actor::System, move |tx| -> Result<(), Failure> {
-        on_backend!(tx.conn, c => diesel::update(doctor::table.find(doctor_id))
-            .set(doctor::licence_valid_until.eq(today))
-            .execute(c))?;
-        Ok(())
-    });
-    end.await.expect("set");
+    licence_until(&scene, today).await;
     // Today is its last day: a certificate ends with the licence, so there is another key.
     scene.doctor().sign(&id).await.expect_ok();
     let keys = keys_of(&scene.app, doctor_id).await;
     assert_eq!(keys.len(), 2);
     assert_eq!(domain::time::civil_day(keys[1].valid_until), today);
-    scene.doctor().withdraw(&id, "样例").await.expect_ok();
+    scene.doctor().withdraw(&id, "样例：重新开具").await.expect_ok();
     let id = scene.draft(&["PCM-T500"]).await;
-    // Fourteen hours later it is another day in Shanghai.
-    for _ in 0..2 {
-        scene.pass(7 * 3600).await;
-    }
-    let refused = scene.doctor().sign(&id).await;
-    assert!(matches!(refused.status.as_u16(), 401 | 422), "{}", refused.body);
+    licence_until(&scene, today - TimeDelta::days(1)).await;
+    scene.doctor().sign(&id).await.expect_refused(Code::DoctorNotEligible);
+    assert_eq!(scene.doctor().prescription(&id).await.expect_ok()["state"], "draft");
     assert_eq!(keys_of(&scene.app, doctor_id).await.len(), 2);
-    service::housekeeping::forget(&scene.app.state).await.expect("forgotten");
+    assert_eq!(document(&scene, &first).await["signature_valid"], true, "what was signed stays");
+    // An operator who records it so ends the key at once.
+    let path = format!("/api/v1/staff/{doctor_id}");
+    let operator = scene.app.operator().await;
+    let read = operator.get(&path).await;
+    let etag = read.headers["etag"].to_str().expect("a version").to_owned();
+    let staff = read.expect_ok();
+    let change = json!({"name_zh": staff["name_zh"], "name_en": staff["name_en"], "hospital_id": staff["hospital_id"],
+        "doctor": staff["doctor"]});
+    operator.put(&path, &etag, change).await.expect_ok();
     let keys = keys_of(&scene.app, doctor_id).await;
-    assert!(keys.iter().all(|key| key.private_sealed.is_none()), "an expired key is destroyed");
-    assert_eq!(document(&scene, &first).await["signature_valid"], true, "and verifies");
+    assert_eq!(keys[1].end_reason, Some(KeyEnd::LicenceEnded));
+    assert!(keys.iter().all(|key| key.private_sealed.is_none()));
+}
+
+#[actix_web::test]
+async fn the_private_part_of_an_expired_key_is_destroyed() {
+    let scene = Scene::open().await;
+    scene.signed(&["PCM-T500"]).await;
+    let doctor = scene.seed.doctor.id;
+    let until = keys_of(&scene.app, doctor).await[0].valid_until;
+    for (at, kept) in [(until, true), (until + TimeDelta::seconds(1), false)] {
+        scene.app.clock.advance(at - scene.app.now());
+        service::housekeeping::forget(&scene.app.state).await.expect("forgotten");
+        assert_eq!(keys_of(&scene.app, doctor).await[0].private_sealed.is_some(), kept);
+    }
+}
+
+async fn licence_until(scene: &Scene, day: chrono::NaiveDate) {
+    let doctor_id = scene.seed.doctor.id;
+    let end = scene.app.state.write(Actor::System, move |tx| -> Result<(), Failure> {
+        on_backend!(tx.conn, c => diesel::update(doctor::table.find(doctor_id))
+            .set(doctor::licence_valid_until.eq(day))
+            .execute(c))?;
+        Ok(())
+    });
+    end.await.expect("set");
 }
 
 #[actix_web::test]
@@ -367,7 +391,7 @@ async fn a_new_name_or_network_key_makes_a_new_doctors_key() {
     });
     rename.await.expect("renamed");
     assert_eq!(document(&scene, &first).await["signature_valid"], true, "as it was signed");
-    scene.doctor().withdraw(&first, "样例").await.expect_ok();
+    scene.doctor().withdraw(&first, "样例：重新开具").await.expect_ok();
     let second = scene.signed(&["PCM-T500"]).await;
     assert_eq!(keys_of(&scene.app, doctor_id).await.len(), 2);
     let app = Arc::clone(&scene.app.state);
@@ -379,7 +403,7 @@ async fn a_new_name_or_network_key_makes_a_new_doctors_key() {
     scene.pass(121).await;
     scene.pharmacist().approve(&second).await.expect_ok();
     assert!(may_start(&scene.app, &second).await, "rotated between sign and START");
-    scene.doctor().withdraw(&second, "样例").await.expect_ok();
+    scene.doctor().withdraw(&second, "样例：重新开具").await.expect_ok();
     scene.signed(&["PCM-T500"]).await;
     let keys = keys_of(&scene.app, doctor_id).await;
     assert_eq!(keys.len(), 3);
@@ -430,38 +454,34 @@ async fn an_edited_prescription_keeps_no_document_of_before() {
 async fn what_earlier_versions_signed_still_verifies() {
     for version in ["0.1.0", "0.2.0-one-crate", "0.3.0"] {
         let app = TestApp::open_released(version).await;
-        let rows = app.state.read(
-            Actor::System,
-            |conn, _| -> Result<Vec<(PrescriptionId, Option<Timestamp>)>, Failure> {
-                Ok(on_backend!(conn, c => prescription::table
-                .filter(prescription::state.eq(PrescriptionState::Approved))
-                .select((prescription::id, prescription::signed_at))
-                .load(c))?)
-            },
-        );
+        // Those that were dispensed, as they were before: approved.
+        let rows = app.state.write(Actor::System, |tx| -> Result<Vec<(PrescriptionId, Option<Timestamp>)>, Failure> {
+            let fulfilled = prescription::table.filter(prescription::state.eq(PrescriptionState::Fulfilled));
+            let rows = on_backend!(tx.conn, c => fulfilled.select((prescription::id, prescription::signed_at)).load(c))?;
+            on_backend!(tx.conn, c => diesel::update(fulfilled)
+                .set(prescription::state.eq(PrescriptionState::Approved))
+                .execute(c))?;
+            Ok(rows)
+        });
         let rows = rows.await.expect("read");
-        assert!(!rows.is_empty(), "{version} has none in effect");
-        for (id, signed_at) in rows {
-            let at = signed_at.expect("signed");
-            let fits = app.state.read(Actor::System, move |conn, app| {
-                service::prescription::dispense::verify_for_start(conn, app, id, at)
-            });
-            assert!(fits.await.expect("looked"), "{version}: {id}");
-        }
-        // A changed term is noticed in them, too.
-        let change = app.state.write(Actor::System, |tx| -> Result<usize, Failure> {
-            let until = tx.now + TimeDelta::days(900);
-            Ok(on_backend!(tx.conn, c => diesel::update(prescription::table.filter(prescription::state.eq(PrescriptionState::Approved)))
-                .set(prescription::valid_until.eq(Some(At(until))))
-                .execute(c))?)
-        });
-        assert!(change.await.expect("changed") > 0);
-        let id = app.state.read(Actor::System, |conn, _| -> Result<PrescriptionId, Failure> {
-            Ok(on_backend!(conn, c => prescription::table
-                .filter(prescription::state.eq(PrescriptionState::Approved))
-                .select(prescription::id)
-                .first(c))?)
-        });
-        assert!(!may_start(&app, &id.await.expect("read").to_string()).await, "{version}");
+        assert!(rows.len() > 10, "{version}");
+        let fits = async |longer: i64| {
+            let mut fits = 0;
+            for (id, signed_at) in &rows {
+                let (id, at) = (*id, signed_at.expect("signed"));
+                let changed = app.state.write(Actor::System, move |tx| -> Result<bool, Failure> {
+                    let row = prescription::table.find(id);
+                    let until: Option<Timestamp> =
+                        on_backend!(tx.conn, c => row.select(prescription::valid_until).first(c))?;
+                    let until = until.map(|until| At(until + TimeDelta::days(longer)));
+                    on_backend!(tx.conn, c => diesel::update(row).set(prescription::valid_until.eq(until)).execute(c))?;
+                    service::prescription::dispense::verify_for_start(tx.conn, tx.app, id, at)
+                });
+                fits += usize::from(changed.await.expect("looked"));
+            }
+            fits
+        };
+        assert_eq!(fits(0).await, rows.len(), "{version}");
+        assert_eq!(fits(1).await, 0, "{version}: a changed term is noticed in them, too");
     }
 }

@@ -115,7 +115,7 @@ async fn a_new_certificate_is_a_new_key_and_what_the_old_one_signed_stays_valid(
     let authority = Authority::open().await;
     let scene = authority.scene().await;
     let first = scene.signed(&["PCM-T500"]).await;
-    scene.doctor().withdraw(&first, "样例").await.expect_ok();
+    scene.doctor().withdraw(&first, "样例：重新开具").await.expect_ok();
     authority.renew();
     authority.asked();
     let second = scene.signed(&["PCM-T500"]).await;

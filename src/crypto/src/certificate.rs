@@ -196,6 +196,11 @@ impl Certificate {
         authorities.iter().find(issued).map(|_| ()).ok_or(CryptoError::KeyUnknown)
     }
 
+    /// Whether it is the certificate of this key.
+    pub fn certifies(&self, key: &Ed25519PublicKey) -> bool {
+        matches!(&self.key, PublicKey::Ed25519(own) if own == key)
+    }
+
     /// The key that it certifies.
     pub fn verifier(&self) -> Box<dyn Verifier> {
         match &self.key {

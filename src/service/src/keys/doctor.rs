@@ -43,11 +43,8 @@ pub(crate) fn signing_key(
 ) -> Result<Ed25519Signer, Failure> {
     let issuer = tx.app.keys.prescriptions.signing(at)?;
     if let Some(live) = live {
-        if may_go_on(live, signer, issuer.key_id(), at)
-            && let Some(sealed) = &live.private_sealed
-        {
-            let private = tx.app.keys.sealer.open(&place(tx.app, live.id), sealed)?;
-            return Ok(Ed25519Signer::from_pkcs8(&private)?.named(live.id.to_string()));
+        if let Some(key) = usable(tx.app, live, signer, issuer.key_id(), at)? {
+            return Ok(key);
         }
         end(tx, live, KeyEnd::Superseded)?;
     }
@@ -233,14 +230,23 @@ pub(crate) fn is_of_authority(
     certificate.names(licence_no) && certificate.check_authority(&app.signing.authorities, at).is_ok()
 }
 
-/// Whether a live key signs at `at`.
-fn may_go_on(live: &DoctorKeyRow, signer: &SignerRow, issuer: &str, at: Timestamp) -> bool {
-    let Ok(certificate) = Certificate::parse(&live.certificate) else { return false };
-    live.algorithm == SigningAlgorithm::EdDsa
-        && live.issued_by == issuer
+/// The live key, if it still signs at `at`: its certificate is that of this key, names what is true now,
+/// and comes from the network's present key.
+fn usable(
+    app: &AppState,
+    live: &DoctorKeyRow,
+    signer: &SignerRow,
+    issuer: &str,
+    at: Timestamp,
+) -> Result<Option<Ed25519Signer>, Failure> {
+    let Ok(certificate) = Certificate::parse(&live.certificate) else { return Ok(None) };
+    let may_sign = live.issued_by == issuer
         && certificate.holder == holder(signer)
         && certificate.may_sign_at(at)
-        && live.valid_until <= end_of_licence(signer, at)
+        && certificate.validity.until <= end_of_licence(signer, at);
+    let Some(sealed) = live.private_sealed.as_ref().filter(|_| may_sign) else { return Ok(None) };
+    let key = Ed25519Signer::from_pkcs8(&app.keys.sealer.open(&place(app, live.id), sealed)?)?;
+    Ok(certificate.certifies(&key.public_key()).then(|| key.named(live.id.to_string())))
 }
 
 fn holder(signer: &SignerRow) -> Holder {

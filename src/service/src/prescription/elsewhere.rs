@@ -25,7 +25,7 @@ use signing::{Asked, Signed, SigningError, SigningService};
 
 /// For how long a signature may be taken into a prescription. Our default: longer than all tries of the
 /// service together.
-const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
+const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(90);
 /// By how much the service's clock may differ from ours. Our default.
 const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(5);
 

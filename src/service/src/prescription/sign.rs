@@ -10,9 +10,7 @@ use super::{
     draft::in_wire_terms,
     elsewhere::SignedElsewhere,
     machine::Loaded,
-    own, own_consultation,
-    signature::{self, Trust},
-    standing,
+    own, own_consultation, standing,
     view::{PrescriptionView, Reader, view},
     without_consent,
 };
@@ -128,9 +126,6 @@ pub fn sign(
     let after = commit(tx, &before, &events)?;
     if lines != old_lines {
         store::lines_replace(tx.conn, id, &lines)?;
-    }
-    if !signature::fits(tx.conn, tx.app, &after.row, &after.body, &lines, Trust::Now)? {
-        return Err(Failure::inconsistent("a signature that does not verify"));
     }
     let mut view = view(tx.app, &mut tx.shown, &after.row, &after.body, Reader::Doctor, tx.now)?;
     view.signature_valid = Some(true);

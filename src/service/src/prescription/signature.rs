@@ -5,6 +5,7 @@
 use super::body::Body;
 use crate::{AppState, Failure, keys::doctor};
 use crypto::signer::{DetachedKind, verify_detached};
+use domain::prescription::PrescriptionState;
 use storage::{
     Conn,
     prescription::{self as store, LineRow, PrescriptionRow},
@@ -67,7 +68,8 @@ pub(crate) fn fits(
     Ok(body.rows(row.id)? == lines)
 }
 
-/// As [`fits`], for somebody who reads it; `None` before it is signed.
+/// As [`fits`], for somebody who reads it; `None` before it is signed. One that may still be dispensed is
+/// valid only if it would be dispensed.
 ///
 /// # Errors
 /// As there.
@@ -80,6 +82,13 @@ pub(crate) fn shown(
     if row.signature.is_none() {
         return Ok(None);
     }
+    let trust = match row.state {
+        PrescriptionState::Draft | PrescriptionState::Signed | PrescriptionState::Approved => Trust::Now,
+        PrescriptionState::Returned
+        | PrescriptionState::Fulfilled
+        | PrescriptionState::Void
+        | PrescriptionState::Expired => Trust::WhenSigned,
+    };
     let lines = store::lines_of(conn, row.id)?;
-    fits(conn, app, row, body, &lines, Trust::WhenSigned).map(Some)
+    fits(conn, app, row, body, &lines, trust).map(Some)
 }
