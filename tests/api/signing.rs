@@ -29,7 +29,7 @@ use service::{Actor, Failure, keys::KeyError};
 use storage::{
     keys::doctor::{DoctorKeyRow, doctor_keys_of},
     on_backend,
-    schema::{doctor, event, prescription, staff, worker},
+    schema::{doctor, event, prescription, staff},
     sql_types::At,
 };
 
@@ -142,14 +142,8 @@ async fn the_signed_document_is_the_whole_form_and_its_certificate_names_the_doc
 async fn a_patient_without_sex_or_age_gets_no_prescription_until_they_state_it() {
     let scene = Scene::open().await;
     let id = scene.draft(&["PCM-T500"]).await;
-    let patient = scene.seed.worker;
-    let forget = scene.app.state.write(Actor::System, move |tx| -> Result<(), Failure> {
-        on_backend!(tx.conn, c => diesel::update(worker::table.find(patient))
-            .set((worker::sex.eq(None::<&str>), worker::birth_date.eq(None::<chrono::NaiveDate>)))
-            .execute(c))?;
-        Ok(())
-    });
-    forget.await.expect("forgotten");
+    scene.app.forget_who(&scene.seed, "sex").await;
+    scene.app.forget_who(&scene.seed, "birth_date").await;
     let refused = scene.doctor().sign(&id).await.expect_refused(Code::PrescribingRule);
     let fields: Vec<&Value> =
         refused["errors"].as_array().expect("fields").iter().map(|one| &one["field"]).collect();
@@ -345,9 +339,10 @@ async fn a_licence_that_ends_between_draft_and_signature_refuses_it_and_ends_the
     let operator = scene.app.operator().await;
     let read = operator.get(&path).await;
     let etag = read.headers["etag"].to_str().expect("a version").to_owned();
-    let staff = read.expect_ok();
-    let change = json!({"name_zh": staff["name_zh"], "name_en": staff["name_en"], "hospital_id": staff["hospital_id"],
-        "doctor": staff["doctor"]});
+    let mut details = read.expect_ok()["doctor"].clone();
+    details["licence_no"] = json!("110370600000001");
+    let change = json!({"name_zh": "样例医生", "name_en": "Sample", "hospital_id": scene.seed.hospital,
+        "doctor": details});
     operator.put(&path, &etag, change).await.expect_ok();
     let keys = keys_of(&scene.app, doctor_id).await;
     assert_eq!(keys[1].end_reason, Some(KeyEnd::LicenceEnded));

@@ -7,7 +7,7 @@ crate::text_enum! {
         Token = "token",
         /// Seals fields.
         Seal = "seal",
-        /// Signs prescriptions.
+        /// Certifies the keys with which doctors sign; until version 0.3 it signed prescriptions itself.
         Prescription = "prescription",
         /// Signs the head of the audit chain.
         Audit = "audit",

@@ -197,7 +197,7 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     walk.take("leaveCheckIn", of(station, &visit)).await;
     let query = format!("into={}", seed.worker);
     walk.take("previewMerge", Good { query: &query, ..of(operator, &unknown) }).await;
-    let merge = json!({"into": seed.worker, "accept": ["birth_date"]});
+    let merge = json!({"into": seed.worker, "accept": ["birth_date", "sex"]});
     walk.take("mergeWorker", Good { id: &unknown, ..with(operator, merge.clone()) }).await;
     walk.take("unmergeWorker", of(operator, &unknown)).await;
     walk.take("mergeWorker", Good { id: &unknown, ..with(operator, merge) }).await;
