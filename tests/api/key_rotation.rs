@@ -296,18 +296,7 @@ fn every_sealed_column_can_be_resealed() {
 #[actix_web::test]
 async fn the_command_shows_and_rotates_keys() {
     let app = TestApp::open().await;
-    let run = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_waystation"))
-            .arg("keys")
-            .args(arguments)
-            .env("WAYSTATION_DATABASE_URL", app.url())
-            .env("WAYSTATION_MASTER_SECRET", "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=")
-            .stdin(std::process::Stdio::null())
-            .output()
-            .expect("it runs");
-        let output_text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        (output.status.success(), output_text.into_owned())
-    };
+    let run = |arguments: &[&str]| keys_command(&app, arguments);
     let (good, output_text) = run(&["rotate", "--kind", "seal"]);
     assert!(good, "{output_text}");
     let (good, output_text) = run(&["list"]);
@@ -319,4 +308,37 @@ async fn the_command_shows_and_rotates_keys() {
     assert!(good, "{output_text}");
     let (good, output_text) = run(&["retire", "--kind", "seal", "1"]);
     assert!(!good && output_text.contains("in use"), "{output_text}");
+}
+
+fn keys_command(app: &TestApp, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_waystation"))
+        .arg("keys")
+        .args(arguments)
+        .env("WAYSTATION_DATABASE_URL", app.url())
+        .env("WAYSTATION_MASTER_SECRET", "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("it runs");
+    let output_text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), output_text.into_owned())
+}
+
+#[actix_web::test]
+async fn the_command_shows_and_ends_a_doctors_key() {
+    let scene = Scene::open().await;
+    let id = scene.signed(&["PCM-T500"]).await;
+    let key = key_of(&scene, &id).await;
+    let doctor = scene.seed.doctor.id.to_string();
+    let run = |arguments: &[&str]| keys_command(&scene.app, arguments);
+    let (good, output_text) = run(&["doctor", &doctor]);
+    assert!(good && output_text.contains(&key) && output_text.contains("EdDSA"), "{output_text}");
+    let (good, output_text) = run(&["end-doctor-key", &key]);
+    assert!(good, "{output_text}");
+    let (good, output_text) = run(&["end-doctor-key", &key]);
+    assert!(!good && output_text.contains("no such live key"), "{output_text}");
+    let (good, output_text) = run(&["end-doctor-key", &key, "--compromised"]);
+    assert!(good, "{output_text}");
+    let (_, output_text) = run(&["doctor", &doctor]);
+    assert!(output_text.contains("compromised"), "{output_text}");
+    approve(&scene, &id).await.problem(409, "prescription_signature_invalid");
 }

@@ -67,6 +67,7 @@ async fn a_merge_into_an_empty_card_keeps_allergies_conditions_and_medicines() {
 async fn a_merge_keeps_the_more_careful_fact_and_the_preview_names_what_differs() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
+    app.forget_who(&seed, "sex").await;
     let (_, _, token) = my_profile(&app, &seed).await;
     let own = json!({"weight_kg_tenths": 600, "pregnant": false, "breastfeeding": false, "egfr": 90,
         "allergies": ["NSAIDs"], "conditions": ["asthma"], "medicines": ["aspirin"]});
@@ -160,6 +161,7 @@ async fn an_undone_merge_restores_both_records_and_keeps_later_changes() {
 async fn what_the_worker_confirmed_after_a_merge_survives_its_undoing() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
+    app.forget_who(&seed, "sex").await;
     let theirs = json!({"allergies": ["penicillins"], "conditions": ["asthma"], "medicines": ["warfarin"],
         "pregnant": true, "breastfeeding": true, "weight_kg_tenths": 480, "egfr": 40,
         "creatinine_clearance": 35});
@@ -208,6 +210,7 @@ async fn nothing_is_merged_during_a_live_consultation_of_either() {
 async fn contradictions_must_be_accepted_by_name() {
     let app = TestApp::open().await;
     let seed = app.seed().await;
+    app.forget_who(&seed, "sex").await;
     let body = json!({"name": "样例甲", "consent": true, "birth_date": "1991-05-01", "sex": "male"});
     let opened = app.walk_in(&seed, body).await.expect(201);
     leave(&app, &seed, &opened).await;

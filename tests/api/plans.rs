@@ -42,6 +42,7 @@ const GROWING: &[&str] = &[
     "consent",
     "consultation",
     "consultation_transfer",
+    "doctor_key",
     "event",
     "health_profile",
     "health_read",
@@ -201,6 +202,9 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::prescription::consultation_lock_with_consent(conn, ConsultationId::generate(), doctor)?;
     storage::prescription::prescription_lock_with_consultation(conn, PrescriptionId::generate())?;
     storage::prescription::prescription_lock_for_review(conn, PrescriptionId::generate(), doctor)?;
+    storage::keys::doctor::signer_fetch(conn, doctor, domain::ids::HospitalId::generate())?;
+    storage::keys::doctor::doctor_key_fetch(conn, domain::ids::DoctorKeyId::generate())?;
+    storage::keys::doctor::doctor_keys_forget(conn, now)?;
     storage::prescription::prescriptions_due(conn, now, PrescriptionId::from_uuid(uuid::Uuid::nil()), 100)?;
     storage::prescription::reviews_waiting(conn, live, now, 50)?;
     Ok(())

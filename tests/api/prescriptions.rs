@@ -137,7 +137,8 @@ async fn a_block_holds_and_a_warning_needs_a_reason() {
     assert!(
         refused["data"].as_array().is_some_and(|found| found.iter().any(|one| one["severity"] == "block"))
     );
-    assert_eq!(doctor.edit(&blocked, 1, &["IBU-T200"]).await.expect_ok()["version"], 2);
+    // A courier who rides, and a drug that makes drowsy.
+    assert_eq!(doctor.edit(&blocked, 1, &["CPM-T4"]).await.expect_ok()["version"], 2);
     let unanswered = doctor.sign(&blocked).await.expect_refused(Code::SafetyWarningsUnanswered);
     let findings = unanswered["data"].as_array().expect("findings");
     let rules: Vec<&str> = findings.iter().map(|one| one["rule"].as_str().expect("a rule")).collect();

@@ -47,7 +47,7 @@ const NOTHING: &str = "
     POST /api/v1/staff/{id}/authenticator-reset/withdraw, POST /api/v1/staff/{id}/email,
     POST /api/v1/staff/{id}/enable, GET /links.css, GET /links.js, GET /staff/email,
     GET /staff/password, POST /cabinet/v1/hello, GET /cabinet/v1/work, GET /, GET /.well-known/jwks.json, GET /docs,
-    GET /problems/{code}, GET /front.css, GET /front.js, GET /healthz, GET /readyz,
+    GET /problems/{code}, GET /verify/{code}, GET /verify.css, GET /front.css, GET /front.js, GET /healthz, GET /readyz,
     POST /api/v1/check-ins/pin, POST /api/v1/phone-codes, GET /api/v1/worker-changes,
     POST /api/v1/worker-changes/{id}/approve, POST /api/v1/worker-changes/{id}/refuse,
     POST /api/v1/workers/{id}/changes, GET /api/v1/safety-rules/{table}, GET /api/v1/safety-rules.html, GET /api/v1/rule-editions,
@@ -81,6 +81,9 @@ const RECORDED: &[(&str, &str)] = &[
     ("GET /api/v1/prescriptions", "prescription"),
     ("POST /api/v1/prescriptions/check", "safety_check"),
     ("GET /api/v1/prescriptions/{id}", "prescription"),
+    ("GET /api/v1/prescriptions/{id}/document", "prescription"),
+    ("GET /api/v1/prescriptions/{id}/labels.html", "prescription"),
+    ("GET /api/v1/prescriptions/{id}/print.html", "prescription"),
     ("PUT /api/v1/prescriptions/{id}", "prescription"),
     ("POST /api/v1/prescriptions/{id}/approve", "prescription"),
     ("POST /api/v1/prescriptions/{id}/return", "prescription"),
@@ -257,6 +260,15 @@ async fn each_kind_of_access_by_a_doctor_or_a_pharmacist_is_recorded() {
         pharmacist,
         "POST /api/v1/prescriptions/{id}/approve",
         post!(pharmacist, &format!("{one}/approve"), pin.clone()),
+        200
+    );
+    let paper = |page: &str| format!("{one}/{page}");
+    read!(pharmacist, "GET /api/v1/prescriptions/{id}/document", get!(pharmacist, &paper("document")), 200);
+    read!(doctor, "GET /api/v1/prescriptions/{id}/print.html", get!(doctor, &paper("print.html")), 200);
+    read!(
+        pharmacist,
+        "GET /api/v1/prescriptions/{id}/labels.html",
+        get!(pharmacist, &paper("labels.html")),
         200
     );
     read!(

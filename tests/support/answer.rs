@@ -138,6 +138,7 @@ fn status_of(code: Code) -> u16 {
         | Code::HealthQuestionsUnanswered
         | Code::PrescribingRule
         | Code::PrescriptionExpired
+        | Code::SigningRefused
         | Code::LaneNotVendable
         | Code::BalanceTooLow
         | Code::PickupCodeWrong
@@ -145,6 +146,6 @@ fn status_of(code: Code) -> u16 {
         Code::PreconditionMissing => 428,
         Code::PinLocked | Code::TooManyRequests | Code::PickupCodeLocked => 429,
         Code::Internal => 500,
-        Code::Overloaded => 503,
+        Code::SigningUnavailable | Code::Overloaded => 503,
     }
 }

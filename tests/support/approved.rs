@@ -13,7 +13,7 @@ use crypto::{
 use domain::{
     consultation::{ConsultationEvent, Medium},
     ids::{CheckInId, ConsultationId, PrescriptionId, StaffId, WorkerId},
-    prescription::{EncounterLane, Event, SupplyKind, canonical_bytes},
+    prescription::{EncounterLane, Event, FirstDocument, SupplyKind},
     time::{Timestamp, civil_day},
     triage::TriageLevel,
 };
@@ -34,7 +34,8 @@ impl TestApp {
     ) -> PrescriptionId {
         let (id, talk) = (PrescriptionId::generate(), ConsultationId::generate());
         let document = self.document(seed, worker, (id, talk), packs);
-        let canonical = canonical_bytes(&serde_json::from_value(document.clone()).expect("a document"));
+        let first: FirstDocument = serde_json::from_value(document.clone()).expect("a document");
+        let canonical = first.canonical_bytes();
         let digest = digest::hex(&digest::sha256(&canonical));
         let body = json!({
             "revision": 1,

@@ -16,6 +16,7 @@
 
 mod answer;
 mod approved;
+pub mod authority;
 mod caller;
 pub mod care;
 pub mod counter;

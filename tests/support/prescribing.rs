@@ -35,7 +35,11 @@ impl Scene {
     }
 
     pub async fn in_lane(lane: EncounterLane) -> Self {
-        let app = TestApp::open().await;
+        Self::on(TestApp::open().await, lane).await
+    }
+
+    /// On a server with other settings.
+    pub async fn on(app: TestApp, lane: EncounterLane) -> Self {
         let seed = app.seed().await;
         let checked_in = app.station().await.check_in(Worker::adult()).await;
         let (worker_token, check_in) = (checked_in.token(), checked_in.check_in);

@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use diesel::prelude::*;
 
 pub use super::people::{PASSWORD, Person, SIGNING_PIN, pharmacist_licence};
 use super::{TestApp, places};
 use crypto::{blind::BlindField, device::DeviceKey, pin::PinSalt};
 use domain::{
     ids::{CabinetId, DeviceId, EmployerId, HospitalId, StationId, WorkerId},
-    network::Job,
+    network::{Job, Sex},
     prescription::CabinetLane,
     staff::role::{Kind, Part, Role},
     words::Language,
@@ -19,6 +20,8 @@ use domain::{
 use service::{Actor, Failure, Tx};
 use storage::{
     network::{self as store, worker as workers},
+    on_backend,
+    schema::worker,
     sql_types::At,
 };
 
@@ -160,7 +163,24 @@ fn add_organisations(tx: &mut Tx<'_>, hospital: HospitalId, employer: EmployerId
     Ok(store::employers_add(tx.conn, &[employer])?)
 }
 
-/// A courier born in 1990, who has consented to care.
+impl TestApp {
+    /// The seeded worker's `sex` or `birth_date` is not known.
+    pub async fn forget_who(&self, seed: &Seed, fact: &'static str) {
+        let row = worker::table.find(seed.worker);
+        let forgotten = self.state.write(Actor::System, move |tx| -> Result<(), Failure> {
+            if fact == "sex" {
+                on_backend!(tx.conn, c => diesel::update(row).set(worker::sex.eq(None::<Sex>)).execute(c))?;
+            } else {
+                let none = worker::birth_date.eq(None::<NaiveDate>);
+                on_backend!(tx.conn, c => diesel::update(row).set(none).execute(c))?;
+            }
+            Ok(())
+        });
+        forgotten.await.expect("forgotten");
+    }
+}
+
+/// A man born in 1990, a courier, who has consented to care.
 fn add_worker(tx: &mut Tx<'_>, worker: WorkerId, employer: EmployerId) -> Result<(), Failure> {
     let (app, salt) = (tx.app, PinSalt::generate());
     let row = workers::NewWorker {
@@ -173,7 +193,7 @@ fn add_worker(tx: &mut Tx<'_>, worker: WorkerId, employer: EmployerId) -> Result
         pin_mac: Some(app.keys.worker_pins.mac(&salt, PIN).to_vec()),
         pin_failures: 0,
         birth_date: NaiveDate::from_ymd_opt(1990, 5, 1),
-        sex: None,
+        sex: Some(Sex::Male),
         job: Some(Job::Courier),
         employer_id: Some(employer),
         language: Language::Chinese,

@@ -27,6 +27,8 @@ domain::text_enum! {
         Email = "email",
         /// A code that was typed at a cabinet's hatch.
         PickupCode = "pickup_code",
+        /// A signed prescription, by which anybody who holds its paper may ask whether it is valid.
+        PrescriptionCheck = "prescription_check",
         /// A device that a member of staff has signed in from.
         KnownDevice = "known_device",
     }
@@ -47,7 +49,9 @@ impl BlindField {
                 None => half_width.filter(char::is_ascii_digit).collect(),
             },
             // Built from parts that are normalised already.
-            Self::PhoneAndName | Self::DocumentAndName | Self::KnownDevice => typed.to_owned(),
+            Self::PhoneAndName | Self::DocumentAndName | Self::KnownDevice | Self::PrescriptionCheck => {
+                typed.to_owned()
+            }
             Self::PickupCode => half_width.filter(char::is_ascii_digit).collect(),
             Self::Email => half_width.filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect(),
         }

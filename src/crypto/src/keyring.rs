@@ -27,7 +27,7 @@ pub struct Keyring {
     pub staff_pins: PinHasher,
     /// Issues and verifies access tokens and vend authorizations.
     pub tokens: TokenKeys,
-    /// Signs prescriptions.
+    /// Issues doctors' certificates, and verifies what it signed itself until version 0.3.
     pub prescriptions: SignerRing,
     /// Signs the head of the audit chain.
     pub audit: SignerRing,

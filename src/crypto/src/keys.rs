@@ -75,7 +75,7 @@ pub enum Purpose {
     Seal(SealKeyId),
     /// Signing the head of the audit chain, one key per number.
     Audit(u32),
-    /// Signing prescriptions on behalf of the network, one key per number.
+    /// Certifying the keys with which doctors sign, one key per number.
     Prescriptions(u32),
 }
 

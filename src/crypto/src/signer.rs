@@ -1,8 +1,8 @@
 //! Signatures over bytes that are stored elsewhere: a detached JWS (RFC 7515,
 //! appendix F) contains the header and the signature, not the bytes themselves.
 //!
-//! The algorithm is a trait on both sides, so that SM2 can be added through a
-//! certified module without changing the callers. The required algorithm is
+//! The algorithm is a trait on both sides: Ed25519 inside, and SM2 by the service of
+//! a certificate authority (`sm2.rs`). The required algorithm is
 //! defined by the key that is found, never by the signature's header.
 
 use std::fmt;
@@ -175,15 +175,30 @@ struct DetachedHeader {
 /// # Errors
 /// As [`Signer::sign`].
 pub fn sign_detached(signer: &dyn Signer, kind: DetachedKind, bytes: &[u8]) -> Result<String, CryptoError> {
-    let header = DetachedHeader {
-        alg: signer.algorithm().to_owned(),
-        kid: signer.key_id().to_owned(),
-        typ: kind.typ().to_owned(),
-    };
-    let header = serde_json::to_vec(&header).map_err(|_| CryptoError::OperationFailed)?;
-    let header = BASE64URL_NOPAD.encode(&header);
-    let signature = signer.sign(&signing_input(&header, bytes))?;
+    let header = encoded_header(signer.algorithm(), signer.key_id(), kind)?;
+    let signature = signer.sign(&input_under(&header, bytes))?;
     Ok(format!("{header}..{}", BASE64URL_NOPAD.encode(&signature)))
+}
+
+/// The bytes that a [`Signer`] with this algorithm and key id is given by [`sign_detached`]; for one
+/// that signs elsewhere.
+///
+/// # Errors
+/// [`CryptoError::OperationFailed`] if the header cannot be written.
+pub fn signing_input(
+    algorithm: &str,
+    key_id: &str,
+    kind: DetachedKind,
+    bytes: &[u8],
+) -> Result<Vec<u8>, CryptoError> {
+    Ok(input_under(&encoded_header(algorithm, key_id, kind)?, bytes))
+}
+
+fn encoded_header(algorithm: &str, key_id: &str, kind: DetachedKind) -> Result<String, CryptoError> {
+    let header =
+        DetachedHeader { alg: algorithm.to_owned(), kid: key_id.to_owned(), typ: kind.typ().to_owned() };
+    let header = serde_json::to_vec(&header).map_err(|_| CryptoError::OperationFailed)?;
+    Ok(BASE64URL_NOPAD.encode(&header))
 }
 
 /// Checks `header..signature` over `bytes` and returns the id of the signing key.
@@ -214,11 +229,25 @@ pub fn verify_detached(
     if header.alg != key.algorithm() {
         return Err(CryptoError::WrongKind);
     }
-    key.verify(&signing_input(encoded, bytes), &signature)?;
+    key.verify(&input_under(encoded, bytes), &signature)?;
     Ok(header.kid)
 }
 
-fn signing_input(encoded_header: &str, bytes: &[u8]) -> Vec<u8> {
+/// The key id in the header of `header..signature`, unverified: only to look the key up.
+///
+/// # Errors
+/// [`CryptoError::Malformed`].
+pub fn claimed_key_id(jws: &str) -> Result<String, CryptoError> {
+    if jws.len() > LONGEST_JWS {
+        return Err(CryptoError::Malformed);
+    }
+    let (encoded, _) = jws.split_once("..").ok_or(CryptoError::Malformed)?;
+    let header = BASE64URL_NOPAD.decode(encoded.as_bytes()).map_err(|_| CryptoError::Malformed)?;
+    let header: DetachedHeader = serde_json::from_slice(&header).map_err(|_| CryptoError::Malformed)?;
+    Ok(header.kid)
+}
+
+fn input_under(encoded_header: &str, bytes: &[u8]) -> Vec<u8> {
     format!("{encoded_header}.{}", BASE64URL_NOPAD.encode(bytes)).into_bytes()
 }
 
@@ -244,7 +273,7 @@ mod tests {
 
     fn with_header(signer: &Ed25519Signer, header: &serde_json::Value) -> String {
         let header = BASE64URL_NOPAD.encode(header.to_string().as_bytes());
-        let signature = signer.sign(&signing_input(&header, BYTES)).unwrap();
+        let signature = signer.sign(&input_under(&header, BYTES)).unwrap();
         format!("{header}..{}", BASE64URL_NOPAD.encode(&signature))
     }
 

@@ -75,6 +75,13 @@ impl SignerRing {
         due.map(|(_, signer)| signer.clone()).ok_or(CryptoError::KeyUnknown)
     }
 
+    /// The key with this id, retired or not, and since when it signs.
+    pub fn find(&self, key_id: &str) -> Option<(Timestamp, Ed25519Signer)> {
+        let ring = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (key, signer) = ring.iter().find(|(_, signer)| signer.key_id() == key_id)?;
+        Some((key.signs_from, signer.clone()))
+    }
+
     /// The key with this id, if it may verify a signature dated `at`.
     pub fn verifier(&self, key_id: &str, at: Timestamp) -> Option<Box<dyn Verifier>> {
         let ring = self.0.read().unwrap_or_else(PoisonError::into_inner);

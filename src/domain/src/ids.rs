@@ -125,6 +125,8 @@ kinds! {
     RuleEdition => RuleEditionId,
     /// A signed order for drugs.
     Prescription => PrescriptionId,
+    /// A key with which one doctor signs.
+    DoctorKey => DoctorKeyId,
     /// What is paid for.
     Order => OrderId,
     /// One physical pack of an order.

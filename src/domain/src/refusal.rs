@@ -226,6 +226,8 @@ codes! {
     PrescribingRule = "prescribing_rule", Rule, "违反处方规则。", "A prescribing rule is broken.";
     OwnReview = "own_review", Forbidden, "不能审核自己开具的处方。", "Nobody reviews their own prescription.";
     PrescriptionSignatureInvalid = "prescription_signature_invalid", Conflict, "处方签名与内容不符。", "The signature does not fit the prescription.";
+    SigningRefused = "signing_refused", Rule, "签名服务拒绝为该医生签名。", "The signing service refused to sign for this doctor.";
+    SigningUnavailable = "signing_unavailable", Unavailable, "签名服务暂不可用，处方未签署，请稍后再试。", "The signing service cannot be used now; nothing was signed. Try again shortly.";
     PrescriptionExpired = "prescription_expired", Rule, "处方已过有效期。", "The prescription has expired.";
     // Orders and vending
     OutOfStock = "out_of_stock", Conflict, "药柜库存不足。", "The cabinet does not hold enough.";

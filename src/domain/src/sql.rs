@@ -166,6 +166,8 @@ macro_rules! stored_as_text {
     )+};
 }
 stored_as_text!(
+    crate::keys::KeyEnd,
+    crate::keys::SigningAlgorithm,
     crate::ledger::AccountKind,
     crate::ledger::TransferReason,
     crate::order::OrderState,

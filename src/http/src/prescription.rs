@@ -9,6 +9,8 @@ use super::page::ListQuery;
 use crate::{
     auth::{Checker, Doctor, PrescriptionReader},
     body::{Body, IdempotencyKey, IfMatch, Path, Query},
+    pages,
+    problem::Problem,
     reply::{self, Reply},
     routes::Routes,
 };
@@ -18,7 +20,9 @@ use service::{
     prescription::{
         VoidInput,
         draft::PrescriptionInput,
-        sign::SignInput,
+        elsewhere,
+        paper::{self, Paper, SignedDocument},
+        sign::{self, SignInput},
         view::{PrescriptionPage, PrescriptionView},
     },
     safety::{CheckInput, facts::SafetyReportView},
@@ -31,12 +35,15 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/prescriptions", list)
         .get("/api/v1/prescriptions/{id}", fetch)
         .put("/api/v1/prescriptions/{id}", edit)
-        .post("/api/v1/prescriptions/{id}/sign", sign)
-        .post("/api/v1/prescriptions/{id}/void", void);
+        .post("/api/v1/prescriptions/{id}/sign", sign_draft)
+        .post("/api/v1/prescriptions/{id}/void", void)
+        .get("/api/v1/prescriptions/{id}/document", document)
+        .get("/api/v1/prescriptions/{id}/print.html", print)
+        .get("/api/v1/prescriptions/{id}/labels.html", labels);
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(check, draft, list, fetch, edit, sign, void))]
+#[openapi(paths(check, draft, list, fetch, edit, sign_draft, void, document, print, labels))]
 pub(crate) struct Doc;
 
 /// Check drugs against the safety rules; nothing is stored
@@ -138,7 +145,7 @@ async fn edit(
     tag = "prescription",
     params(("id" = PrescriptionId, Path)), request_body = SignInput,
     responses((status = 200, body = PrescriptionView)))]
-async fn sign(
+async fn sign_draft(
     caller: Doctor,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
@@ -146,10 +153,21 @@ async fn sign(
     id: Path<PrescriptionId>,
     body: Body<SignInput>,
 ) -> Reply {
-    reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
-        service::prescription::sign::sign(tx, caller.0, id.0, &body.0)
-    })
-    .await
+    let (actor, caller, id, input) = (caller.actor(), caller.0, id.0, Arc::new(body.0));
+    if !app.signs_elsewhere() {
+        return reply::idempotent(&request, &app, actor, key, StatusCode::OK, move |tx| {
+            sign::sign(tx, caller, id, &input, None)
+        })
+        .await;
+    }
+    // The service is asked before the transaction, and not again for a repeated request.
+    let preparation = elsewhere::prepare(&app, caller, id, Arc::clone(&input));
+    let (_, outcome) =
+        reply::idempotent_prepared(&request, &app, actor, key, preparation, move |tx, signed| {
+            sign::sign(tx, caller, id, &input, Some(signed))
+        })
+        .await;
+    reply::answer_idempotent(&request, StatusCode::OK, outcome)
 }
 
 /// Withdraw a prescription
@@ -169,4 +187,59 @@ async fn void(
         service::prescription::void(tx, caller.0, id.0, &body.0)
     })
     .await
+}
+
+/// The document as its doctor signed it, with the signature and the certificates to verify it
+#[utoipa::path(get, path = "/api/v1/prescriptions/{id}/document", operation_id = "getSignedDocument",
+    tag = "prescription",
+    params(("id" = PrescriptionId, Path)), responses((status = 200, body = SignedDocument)))]
+async fn document(
+    caller: PrescriptionReader,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    id: Path<PrescriptionId>,
+) -> Reply {
+    let outcome = app
+        .read_health(caller.0, move |conn, app, shown| {
+            paper::signed_document(conn, app, shown, caller.0, id.0)
+        })
+        .await;
+    reply::json(&request, outcome)
+}
+
+/// The prescription form, as a page to print
+#[utoipa::path(get, path = "/api/v1/prescriptions/{id}/print.html", operation_id = "getPrescriptionPage",
+    tag = "prescription", params(("id" = PrescriptionId, Path)),
+    responses((status = 200, content_type = "text/html", body = String)))]
+async fn print(
+    caller: PrescriptionReader,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    id: Path<PrescriptionId>,
+) -> Reply {
+    on_paper(caller, &request, &app, id.0).await.map(|paper| pages::prescription::form(&paper))
+}
+
+/// A label for each pack, as a page to print
+#[utoipa::path(get, path = "/api/v1/prescriptions/{id}/labels.html", operation_id = "getPackLabelsPage",
+    tag = "prescription", params(("id" = PrescriptionId, Path)),
+    responses((status = 200, content_type = "text/html", body = String)))]
+async fn labels(
+    caller: PrescriptionReader,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    id: Path<PrescriptionId>,
+) -> Reply {
+    on_paper(caller, &request, &app, id.0).await.map(|paper| pages::prescription::labels(&paper))
+}
+
+async fn on_paper(
+    caller: PrescriptionReader,
+    request: &HttpRequest,
+    app: &Arc<AppState>,
+    id: PrescriptionId,
+) -> Result<Paper, Problem> {
+    let outcome =
+        app.read_health(caller.0, move |conn, app, shown| paper::paper(conn, app, shown, caller.0, id)).await;
+    outcome.map_err(|failure| Problem::new(request, failure))
 }

@@ -14,7 +14,8 @@ use storage::housekeeping as store;
 /// For how long a repeated request gets the first one's saved answer.
 const ANSWERS_KEPT: TimeDelta = TimeDelta::hours(24);
 
-/// Deletes expired saved answers, and used one-time proofs that have expired. Each kind has its own
+/// Deletes expired saved answers, used one-time proofs that have expired, and the private parts of
+/// doctors' keys whose certificates have. Each kind has its own
 /// transaction: a row that another transaction has locked does not delay the other kinds.
 ///
 /// # Errors
@@ -33,5 +34,8 @@ pub async fn forget(app: &Arc<AppState>) -> Result<usize, Failure> {
         let grace = TimeDelta::seconds(tx.app.policy.sessions.refresh_grace_seconds.into());
         Ok(storage::staff::session::refresh_answers_forget(tx.conn, tx.now - grace)?)
     });
-    answers.await.and(proofs.await).and(reads.await).and(tokens.await).outcome()
+    let keys = rounds::one(app, Job::new("forget-doctor-keys"), |tx| {
+        Ok(storage::keys::doctor::doctor_keys_forget(tx.conn, tx.now)?)
+    });
+    answers.await.and(proofs.await).and(reads.await).and(tokens.await).and(keys.await).outcome()
 }

@@ -58,6 +58,7 @@ use base::{clock::Clock, telemetry::metrics::Metrics};
 use coordination::Coordination;
 use crypto::{keyring::Keyring, seal::FieldPlace};
 use domain::{ids::Id, policy::Policy, time::Timestamp};
+use signing::Signing;
 use storage::Store;
 
 /// The state that all operations share, built once at startup.
@@ -67,6 +68,8 @@ pub struct AppState {
     pub policy: Policy,
     /// Keys and secrets.
     pub keys: Keyring,
+    /// Doctors' signatures that are made, and certificates that are issued, elsewhere.
+    pub(crate) signing: Signing,
     /// Counters and wake-ups (Redis at scale); their loss changes no durable answer.
     pub coordination: Arc<dyn Coordination>,
     /// Live figures behind the estimates of waiting time.
@@ -115,6 +118,7 @@ impl AppState {
             clock,
             policy,
             keys,
+            signing: Signing::default(),
             coordination,
             estimates,
             silent_doctors: matching::heard::SilentDoctors::default(),
@@ -137,6 +141,12 @@ impl AppState {
     /// device assertions are made from it.
     pub fn with_public_url(mut self, public_url: &str) -> Self {
         public_url.trim_end_matches('/').clone_into(&mut self.public_url);
+        self
+    }
+
+    /// Sets where doctors' signatures are made and whose certificates are trusted.
+    pub fn with_signing(mut self, signing: Signing) -> Self {
+        self.signing = signing;
         self
     }
 

@@ -35,8 +35,12 @@ impl PackedColumn {
         row: Id<K>,
         document: &impl Serialize,
     ) -> Result<Vec<u8>, Failure> {
-        let packed = self.pack(&serde_json::to_vec(document)?)?;
-        Ok(app.keys.sealer.seal(&self.place(app, row), &packed)?)
+        self.seal_bytes(app, row, &serde_json::to_vec(document)?)
+    }
+
+    /// As [`PackedColumn::seal`], for a document whose bytes must come back as they are.
+    pub(crate) fn seal_bytes<K>(&self, app: &AppState, row: Id<K>, plain: &[u8]) -> Result<Vec<u8>, Failure> {
+        Ok(app.keys.sealer.seal(&self.place(app, row), &self.pack(plain)?)?)
     }
 
     /// Decrypts a document that [`PackedColumn::seal`], or an earlier version uncompressed, wrote.
@@ -46,10 +50,20 @@ impl PackedColumn {
         row: Id<K>,
         sealed: &[u8],
     ) -> Result<T, Failure> {
+        Ok(serde_json::from_slice(&self.open_bytes(app, row, sealed)?)?)
+    }
+
+    /// As [`PackedColumn::open`], for the bytes themselves.
+    pub(crate) fn open_bytes<K>(
+        &self,
+        app: &AppState,
+        row: Id<K>,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, Failure> {
         let packed = app.keys.sealer.open(&self.place(app, row), sealed)?;
         match packed.split_first() {
-            Some((&DEFLATED, deflated)) => Ok(serde_json::from_slice(&self.unpack(deflated)?)?),
-            _ => Ok(serde_json::from_slice(&packed)?),
+            Some((&DEFLATED, deflated)) => self.unpack(deflated),
+            _ => Ok(packed),
         }
     }
 

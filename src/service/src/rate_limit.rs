@@ -62,6 +62,9 @@ pub(crate) const RESET_ADDRESS: RateLimit = RateLimit { name: "reset-address", m
 /// Letters with a new link to one account. Our default.
 pub(crate) const RESET_ACCOUNT: RateLimit = RateLimit { name: "reset-account", most: 3, seconds: 3600 };
 
+/// Papers of prescriptions that are not known, from one address. Our default.
+pub(crate) const PAPER_ADDRESS: RateLimit = RateLimit { name: "paper-address", most: 60, seconds: 900 };
+
 /// Codes to one phone from one screen: each costs a message and allows a few tries. Our default.
 pub(crate) const PHONE_CODE_SOURCE: RateLimit =
     RateLimit { name: "phone-code-source", most: 5, seconds: 3600 };

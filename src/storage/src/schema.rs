@@ -867,6 +867,23 @@ diesel::table! {
 
 diesel::table! {
     use crate::sql_types::*;
+    doctor_key (id) {
+        id -> Uuid,
+        staff_id -> Uuid,
+        algorithm -> Text,
+        private_sealed -> Nullable<Bytea>,
+        certificate -> Bytea,
+        issued_by -> Text,
+        valid_from -> Timestamptz,
+        valid_until -> Timestamptz,
+        created_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        end_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
     seal_key (id) {
         id -> Int8,
         seals_from -> Timestamptz,
@@ -1075,6 +1092,7 @@ diesel::joinable!(worker_merge_row -> worker_merge (merge_id));
 diesel::joinable!(worker_change -> worker (worker_id));
 diesel::joinable!(posting -> transfer (transfer_id));
 diesel::joinable!(posting -> account (account_id));
+diesel::joinable!(doctor_key -> staff (staff_id));
 diesel::joinable!(letter -> staff (staff_id));
 diesel::allow_tables_to_appear_in_same_query!(
     hospital,
@@ -1135,6 +1153,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     server_key,
     seal_key,
     signing_key,
+    doctor_key,
     reset_request,
     health_read,
     audit_seal,

@@ -18,6 +18,7 @@ use http::{
 };
 use mail::{Mailer, SmsSender};
 use service::{AppState, Failure};
+use signing::Signing;
 use storage::{DatabaseUrl, Store, Waits};
 
 /// The assembled server, before it listens.
@@ -44,7 +45,8 @@ pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Bui
     let keys = keyring(config, secret, &store, clock.as_ref(), &policy.network).await?;
     let coordination = coordination(config, &url, &policy.network)?;
     let app = AppState::new(store, clock, policy, keys, coordination);
-    let app = Arc::new(app.with_public_url(&config.public_url).with_witness_dir(&config.data_dir));
+    let app = app.with_public_url(&config.public_url).with_witness_dir(&config.data_dir);
+    let app = Arc::new(app.with_signing(Signing::new(&config.signing)?));
     let bodies =
         Bodies::new(Duration::from_millis(config.body_ms), Duration::from_millis(config.body_pause_ms));
     let schemas = Schemas::under(&app.policy);

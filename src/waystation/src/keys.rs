@@ -15,7 +15,11 @@ use base::{
     config::{Config, ConfigError},
 };
 use crypto::{keyring::Keyring, keys::MasterSecret, seal::SealKeyId};
-use domain::{keys::KeyKind, policy::Policy};
+use domain::{
+    ids::{DoctorKeyId, StaffId},
+    keys::{KeyEnd, KeyKind},
+    policy::Policy,
+};
 use service::{Failure, keys::KeyError};
 use storage::{Conn, conn::Purpose, keys::reseal::COLUMNS};
 
@@ -51,6 +55,25 @@ pub(super) enum Command {
         #[arg(long)]
         at_once: bool,
     },
+    /// Show the keys with which a doctor signs, without themselves
+    Doctor {
+        #[command(flatten)]
+        settings: Settings,
+        /// The doctor's id
+        #[arg(value_name = "STAFF")]
+        staff: StaffId,
+    },
+    /// End a key with which a doctor signs; the next signature makes another
+    EndDoctorKey {
+        #[command(flatten)]
+        settings: Settings,
+        /// As `keys doctor` shows it
+        #[arg(value_name = "ID")]
+        id: DoctorKeyId,
+        /// Somebody else may have used it: void at once whatever it signed
+        #[arg(long)]
+        compromised: bool,
+    },
     /// Seal every field with the newest key; may be ended and begun again
     Reseal {
         #[command(flatten)]
@@ -67,6 +90,11 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List { settings } => list(&settings.load_safe()?),
         Command::Rotate { settings, kind } => rotate(&settings.load_safe()?, kind),
         Command::Retire { settings, kind, id, at_once } => retire(&settings.load_safe()?, kind, &id, at_once),
+        Command::Doctor { settings, staff } => doctor(&settings.load_safe()?, staff),
+        Command::EndDoctorKey { settings, id, compromised } => {
+            let reason = if compromised { KeyEnd::Compromised } else { KeyEnd::Superseded };
+            end_doctor_key(&settings.load_safe()?, id, reason)
+        }
         Command::Reseal { settings } => reseal(&settings.load_safe()?),
     })
     .await??;
@@ -123,6 +151,28 @@ fn retire(config: &Config, kind: KeyKind, id: &str, at_once: bool) -> anyhow::Re
         service::keys::retire(conn, (kind, id), life, at_once, SystemClock.now())
     })?;
     println!("{kind} {id}: 已停用 / retired");
+    Ok(())
+}
+
+fn doctor(config: &Config, staff: StaffId) -> anyhow::Result<()> {
+    let mut admin = open(config)?;
+    for key in service::keys::doctor::list(&mut admin.conn, staff)? {
+        let state = match (key.ended_at, key.end_reason) {
+            (Some(at), Some(reason)) => format!("ended {at}: {reason}"),
+            _ if key.valid_until < SystemClock.now() => format!("expired {}", key.valid_until),
+            _ => format!("signs until {}", key.valid_until),
+        };
+        println!("{}  {}  {state}", key.id, key.algorithm);
+    }
+    Ok(())
+}
+
+fn end_doctor_key(config: &Config, id: DoctorKeyId, reason: KeyEnd) -> anyhow::Result<()> {
+    let KeyAdmin { mut conn, .. } = open(config)?;
+    storage::write_in_own_transaction::<_, KeyError>(&mut conn, |conn| {
+        service::keys::doctor::revoke(conn, id, reason, SystemClock.now())
+    })?;
+    println!("{id}: 已停用 / ended");
     Ok(())
 }
 

@@ -206,7 +206,7 @@ async fn arrive(walk: &mut Walk<'_>, other_station: &str) -> (String, String, St
     walk.take("leaveCheckIn", of(station, &visit)).await;
     let query = format!("into={}", seed.worker);
     walk.take("previewMerge", Good { query: &query, ..of(operator, &unknown) }).await;
-    let merge = json!({"into": seed.worker, "accept": ["birth_date"]});
+    let merge = json!({"into": seed.worker, "accept": ["birth_date", "sex"]});
     walk.take("mergeWorker", Good { id: &unknown, ..with(operator, merge.clone()) }).await;
     walk.take("unmergeWorker", of(operator, &unknown)).await;
     walk.take("mergeWorker", Good { id: &unknown, ..with(operator, merge) }).await;
@@ -320,6 +320,9 @@ async fn prescribe(walk: &mut Walk<'_>, consultation: &str, worker: &str, other_
     walk.take("signPrescription", sign()).await;
     walk.take("approvePrescription", of(pharmacist, &id)).await;
     walk.take("getPrescription", Good { stranger: Some(other_worker), ..of(worker, &id) }).await;
+    for paper in ["getSignedDocument", "getPrescriptionPage", "getPackLabelsPage"] {
+        walk.take(paper, Good { stranger: Some(other_worker), ..of(worker, &id) }).await;
+    }
     walk.take("voidPrescription", own()).await;
 }
 

@@ -26,6 +26,7 @@ pub(super) fn defaults() -> Value {
         "shutdown_seconds": 30,
         "mail": {"transport": "files", "from": "Waystation <waystation@localhost>"},
         "sms": {"transport": "files"},
+        "signing": {"provider": "network", "timeout_ms": 5_000, "tries": 2},
         "log": "text",
         "policy": {},
     })
@@ -40,7 +41,7 @@ pub(super) fn placeholder(path: &[String]) -> Option<Value> {
     at(&defaults, path).or_else(item).cloned().or_else(|| at(&most_keys(), path).cloned())
 }
 
-/// The table `name` ("mail", "sms") with the transport that allows every key.
+/// The table `name` ("mail", "sms", "signing") with the transport that allows every key.
 pub(super) fn with_every_key_allowed(name: &str) -> Option<Value> {
     most_keys().get(name).cloned()
 }
@@ -49,5 +50,6 @@ fn most_keys() -> Value {
     json!({
         "mail": {"transport": "smtp", "from": "", "host": "", "port": 465, "tls": "wrapped"},
         "sms": {"transport": "gateway", "url": ""},
+        "signing": {"provider": "service", "url": "", "timeout_ms": 1, "tries": 1},
     })
 }

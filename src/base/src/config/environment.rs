@@ -35,11 +35,15 @@ const TEXTS: &[&str] = &[
     "sms.transport",
     "sms.url",
     "sms.token_env",
+    "signing.provider",
+    "signing.url",
+    "signing.token_env",
+    "signing.ca_file",
     "policy.network",
 ];
 
 /// The settings among the variables `all`. `below` are the merged lower layers,
-/// which name the variables of the mail server's password and the gateway's token.
+/// which name the variables of the mail server's password and the gateways' tokens.
 pub(super) fn settings(all: impl Iterator<Item = (String, String)>, below: &Value) -> Value {
     let all: BTreeMap<String, String> = all.filter(|(name, _)| name.starts_with(PREFIX)).collect();
     let named = |variable: &str, setting: &str| {
@@ -48,9 +52,10 @@ pub(super) fn settings(all: impl Iterator<Item = (String, String)>, below: &Valu
     };
     let password = named("WAYSTATION_MAIL__PASSWORD_ENV", "/mail/password_env");
     let token = named("WAYSTATION_SMS__TOKEN_ENV", "/sms/token_env");
+    let signing = named("WAYSTATION_SIGNING__TOKEN_ENV", "/signing/token_env");
     let mut settings = Value::Object(Map::new());
     for (name, text) in &all {
-        let is_named = [Some(MAIL_PASSWORD), password, token].contains(&Some(name.as_str()));
+        let is_named = [Some(MAIL_PASSWORD), password, token, signing].contains(&Some(name.as_str()));
         if !is_named && !is_injected(name) {
             merge(&mut settings, nested(&name[PREFIX.len()..], text));
         }

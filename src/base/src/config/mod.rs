@@ -84,6 +84,7 @@ pub struct Config {
     pub seal_keys: Vec<u32>,
     pub mail: MailConfig,
     pub sms: SmsConfig,
+    pub signing: SigningConfig,
     pub log: LogFormat,
     /// Overrides of the policy's values; what is left out keeps its default.
     pub policy: toml_value::Table,
@@ -134,6 +135,34 @@ pub enum SmsConfig {
         url: String,
         /// The environment variable with its bearer token.
         token_env: Option<String>,
+    },
+}
+
+/// Who holds the keys with which doctors sign.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "transports::SigningTable")]
+pub struct SigningConfig {
+    pub provider: SigningProvider,
+    /// PEM: the certificates of the authorities that issue doctors' certificates. What they signed is
+    /// verified with it, whoever signs now.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where a doctor's signature is made.
+#[derive(Debug, Clone)]
+pub enum SigningProvider {
+    /// Here: each doctor's key is sealed in the database, and its certificate is the network's.
+    Network,
+    /// By the signing service of a certificate authority, through a gateway on this machine.
+    Service {
+        /// `http://127.0.0.1:..`; the gateway connects to the authority over TLS.
+        url: String,
+        /// The environment variable with its bearer token.
+        token_env: Option<String>,
+        /// Milliseconds that one try may take.
+        timeout_ms: u64,
+        /// Tries for one signature.
+        tries: u32,
     },
 }
 
@@ -231,6 +260,19 @@ mod tests {
             ("metrics_listen = \"127.0.0.1:8080\"", "metrics_listen"),
             ("sms = {transport = \"log\"}\npublic_url = \"https://clinic.example\"", "sms.transport"),
             ("sms = {transport = \"gateway\", url = \"http://localhost.example/send\"}", "sms.url"),
+            (
+                "signing = {provider = \"service\", url = \"http://ca.example/\", ca_file = \"ca.pem\"}",
+                "signing.url",
+            ),
+            ("signing = {provider = \"service\", url = \"http://127.0.0.1:1/\"}", "signing.ca_file"),
+            (
+                "signing = {provider = \"service\", url = \"http://127.0.0.1:1/\", ca_file = \"ca.pem\", tries = 4}",
+                "signing.tries",
+            ),
+            (
+                "signing = {provider = \"service\", url = \"http://127.0.0.1:1/\", ca_file = \"ca.pem\", timeout_ms = 99}",
+                "signing.timeout_ms",
+            ),
             (
                 "mail = {transport = \"smtp\", from = \"a@b.cn\", host = \"mx.example\", port = 25, tls = \"none\"}",
                 "mail.tls",

@@ -124,11 +124,16 @@ mod tests {
             ["sms.token_env", "sms.transport"]
         );
         assert_eq!(keys(json!({"sms": {"lisen": 5}})), ["sms.lisen"]);
+        assert_eq!(keys(json!({"signing": {"provider": "service"}})), ["signing.url"]);
+        assert_eq!(
+            keys(json!({"signing": {"provider": "nobody", "tries": "x"}})),
+            ["signing.provider", "signing.tries"]
+        );
     }
 
     #[test]
     fn placeholders_can_be_read() {
-        for table in ["mail", "sms"] {
+        for table in ["mail", "sms", "signing"] {
             let mut layers = Layers::default();
             layers.add("the defaults", defaults::defaults());
             layers.add("all keys", json!({table: defaults::with_every_key_allowed(table)}));

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, MailConfig, SettingProblem, SmsConfig, SmtpTls, is_this_machine};
+use super::{
+    Config, ConfigError, MailConfig, SettingProblem, SigningProvider, SmsConfig, SmtpTls, is_this_machine,
+};
 
 /// Minimum length of a metrics token, in characters. Our default.
 const METRICS_TOKEN_LENGTH: usize = 24;
@@ -20,6 +22,19 @@ const WORKERS: RangeInclusive<u64> = 0..=512;
 const TIMEOUTS: RangeInclusive<u64> = 1..=3_600_000;
 /// Seconds of the shutdown phases. Our default.
 const SHUTDOWN: RangeInclusive<u64> = 0..=3_600;
+
+/// Milliseconds of one try at the signing service: a doctor waits for it. Our default.
+const SIGNING_TIMEOUT: RangeInclusive<u64> = 100..=10_000;
+/// Tries for one signature. Our default.
+const SIGNING_TRIES: RangeInclusive<u64> = 1..=3;
+
+/// Whether an address is `http://` on this machine.
+fn local(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        url.scheme() == "http"
+            && url.host_str().is_some_and(|host| is_this_machine(host.trim_matches(['[', ']'])))
+    })
+}
 
 impl Config {
     /// Refuses settings that are unsafe for health data or cannot work.
@@ -39,6 +54,7 @@ impl Config {
         self.secrets(&mut found);
         self.mail(&mut found);
         self.text_messages(&mut found);
+        self.signing(&mut found);
         self.numbers(&mut found);
         found
     }
@@ -131,12 +147,6 @@ impl Config {
     }
 
     fn text_messages(&self, found: &mut Vec<SettingProblem>) {
-        let local = |text: &str| {
-            url::Url::parse(text).is_ok_and(|url| {
-                url.scheme() == "http"
-                    && url.host_str().is_some_and(|host| is_this_machine(host.trim_matches(['[', ']'])))
-            })
-        };
         match &self.sms {
             SmsConfig::Log if !local(&self.public_url) => found.push(SettingProblem::new(
                 "sms.transport",
@@ -152,6 +162,34 @@ impl Config {
                 found.push(SettingProblem::new("sms.token_env", format!("{variable} is not set")));
             }
             SmsConfig::Files | SmsConfig::Log | SmsConfig::Gateway { .. } => {}
+        }
+    }
+
+    fn signing(&self, found: &mut Vec<SettingProblem>) {
+        let SigningProvider::Service { url, token_env, timeout_ms, tries } = &self.signing.provider else {
+            return;
+        };
+        if !local(url) {
+            let why = "it must be http:// on this machine's loopback address";
+            found.push(SettingProblem::new("signing.url", why));
+        }
+        if let Some(variable) = token_env
+            && std::env::var_os(variable).is_none_or(|token| token.is_empty())
+        {
+            found.push(SettingProblem::new("signing.token_env", format!("{variable} is not set")));
+        }
+        if self.signing.ca_file.is_none() {
+            let why = "without the authorities' certificates no signature of theirs can be verified";
+            found.push(SettingProblem::new("signing.ca_file", why));
+        }
+        for (key, value, allowed) in [
+            ("signing.timeout_ms", *timeout_ms, SIGNING_TIMEOUT),
+            ("signing.tries", u64::from(*tries), SIGNING_TRIES),
+        ] {
+            if !allowed.contains(&value) {
+                let why = format!("it must be {} to {}, and is {value}", allowed.start(), allowed.end());
+                found.push(SettingProblem::new(key, why));
+            }
         }
     }
 

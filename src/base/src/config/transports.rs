@@ -1,10 +1,13 @@
-//! The tables `mail` and `sms`: `transport` determines which other keys are allowed.
+//! The tables `mail`, `sms` and `signing`: `transport` or `provider` determines which other keys are
+//! needed.
 //!
 //! serde's tagged enums could read them too, but their errors do not name the key.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
-use super::{MailConfig, SmsConfig, SmtpTls};
+use super::{MailConfig, SigningConfig, SigningProvider, SmsConfig, SmtpTls};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
@@ -40,6 +43,24 @@ enum SmsTransport {
     Files,
     Log,
     Gateway,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct SigningTable {
+    provider: Provider,
+    url: Option<String>,
+    token_env: Option<String>,
+    ca_file: Option<PathBuf>,
+    timeout_ms: u64,
+    tries: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Provider {
+    Network,
+    Service,
 }
 
 /// serde's own wording, so that it is reported like serde's errors.
@@ -90,5 +111,23 @@ impl TryFrom<SmsTable> for SmsConfig {
             SmsTransport::Log => Ok(Self::Log),
             SmsTransport::Gateway => Ok(Self::Gateway { url: url.ok_or_else(|| missing("url"))?, token_env }),
         }
+    }
+}
+
+impl TryFrom<SigningTable> for SigningConfig {
+    type Error = String;
+
+    fn try_from(table: SigningTable) -> Result<Self, String> {
+        let SigningTable { provider, url, token_env, ca_file, timeout_ms, tries } = table;
+        let provider = match provider {
+            Provider::Network => SigningProvider::Network,
+            Provider::Service => SigningProvider::Service {
+                url: url.ok_or_else(|| missing("url"))?,
+                token_env,
+                timeout_ms,
+                tries,
+            },
+        };
+        Ok(Self { provider, ca_file })
     }
 }

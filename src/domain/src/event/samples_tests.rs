@@ -197,6 +197,12 @@ const STORED: &[(&str, &str, &str)] = &[
     ("staff", "staff.shift_rule_added", r##"{"rule":"#"}"##),
     ("staff", "staff.shift_rule_changed", r##"{"rule":"#","version":2}"##),
     ("staff", "staff.shift_rule_ended", r##"{"rule":"#"}"##),
+    (
+        "staff",
+        "staff.signing_key_added",
+        r##"{"algorithm":"EdDSA","key":"#","valid_until":"2027-11-29T15:18:01Z"}"##,
+    ),
+    ("staff", "staff.signing_key_ended", r##"{"key":"#","reason":"superseded"}"##),
     ("staff", "staff.shifts_planned", r##"{"added":14,"removed":0,"rule":"#"}"##),
     ("station", "station.added", r#"{"code":"S1"}"#),
     ("station", "station.enrolment_code_made", r#"{"kind":"station"}"#),

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{events, is_false};
 use crate::{
-    ids::{LeaveId, ShiftId, ShiftRuleId, StaffId},
+    ids::{DoctorKeyId, LeaveId, ShiftId, ShiftRuleId, StaffId},
+    keys::{KeyEnd, SigningAlgorithm},
     matching::presence::{AwayReason, Presence},
     staff::{LinkPurpose, SessionEnd, role::Role},
 };
@@ -78,6 +79,14 @@ events! {
             shifts_cut: usize,
         },
         LeaveEnded = "staff.leave_ended" to(staff) { leave: LeaveId, ends_at: DateTime<Utc> },
+        /// A key with which the doctor signs was made, or came from the signing service.
+        SigningKeyAdded = "staff.signing_key_added" to(staff) {
+            key: DoctorKeyId,
+            algorithm: SigningAlgorithm,
+            /// The end of its certificate.
+            valid_until: DateTime<Utc>,
+        },
+        SigningKeyEnded = "staff.signing_key_ended" to(staff) { key: DoctorKeyId, reason: KeyEnd },
         DutyChanged = "duty.changed" to(staff) {
             presence: Presence,
             #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,8 @@ mod source;
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
 pub use lookup::{Formulary, Standing};
 pub(crate) use names::{
-    canonical_ingredient, ingredient_zh, known_ingredient, known_ingredients, shorter_names,
+    canonical_ingredient, ingredient_zh, known_ingredient, known_ingredient_zh, known_ingredients,
+    shorter_names,
 };
 pub(crate) use never::never_ingredient;
 pub use never::{Never, never};

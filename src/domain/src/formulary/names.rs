@@ -66,8 +66,12 @@ pub(crate) fn known_ingredient(text: &str) -> Option<&'static KnownIngredient> {
 
 /// The Chinese name of the ingredient `code`, for texts that hold no English names.
 pub(crate) fn ingredient_zh(code: &str) -> &str {
-    let names = known_ingredient(code).map(|known| &known.names);
-    names.and_then(|names| names.iter().find(|name| !name.is_ascii())).map_or("该成分", |name| name)
+    known_ingredient_zh(code).unwrap_or("该成分")
+}
+
+/// The Chinese name of the ingredient `code`, if the table has one.
+pub(crate) fn known_ingredient_zh(code: &str) -> Option<&'static str> {
+    known_ingredient(code)?.names.iter().copied().find(|name| !name.is_ascii())
 }
 
 /// The code of the single ingredient that an ATC code stands for.

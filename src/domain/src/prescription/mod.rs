@@ -15,12 +15,15 @@ mod supply;
 mod validity;
 
 pub use decide::{Command, ReturnReason, Signing, VoidReason, decide, draft};
-pub use document::{DocumentLine, PrescriptionDocument, canonical_bytes};
+pub use document::{
+    AsSigned, DocumentDepartment, DocumentFormat, DocumentHospital, DocumentLine, DocumentPatient,
+    DocumentPrescriber, DocumentRules, FirstDocument, FirstLine, PrescriptionDocument,
+};
 pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, StatedSkinTest, SupplyKind};
 pub use event::{Event, EventKind};
 pub use lanes::{CabinetLane, EncounterLane, may_sell_without_prescription, may_vend};
 pub use policy::PrescribingPolicy;
 pub use rules::{DoctorStanding, PharmacistStanding};
 pub use state::{ENDED, EXPIRING, LIVE, Prescription, PrescriptionState};
-pub use supply::{label, packs_needed};
+pub use supply::{directions, label, packs_needed, specification};
 pub use validity::{propose_extension, valid_until};

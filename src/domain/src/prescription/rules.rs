@@ -14,9 +14,10 @@ use super::{
 use crate::{
     formulary::Formulary,
     ids::{ConsultationId, StaffId},
+    network::Sex,
     refusal::{Code, FieldProblem, Refusal},
     safety::{DraftLine, Finding, SafetyReport},
-    time::{Timestamp, civil_day},
+    time::{Timestamp, civil_day, months_since},
     words::Bilingual,
 };
 
@@ -185,6 +186,40 @@ pub fn refuse_broken(problems: Vec<FieldProblem>) -> Result<(), Refusal> {
 
 fn problem(field: impl Into<String>, code: &str, zh: &str, en: &str) -> FieldProblem {
     FieldProblem { field: field.into(), code: code.into(), message: Bilingual::made(zh, en) }
+}
+
+/// The form names the patient's sex and age, so both must be known before it is signed. Source: the
+/// project's clinical rules, "Found by a clinical audit", law; Measures for the Administration of
+/// Prescriptions (Ministry of Health, 2007), article 6.
+///
+/// # Errors
+/// `prescribing_rule` with one entry per missing fact.
+pub fn check_patient(
+    sex: Option<Sex>,
+    born: Option<NaiveDate>,
+    today: NaiveDate,
+) -> Result<(Sex, u32), Refusal> {
+    let months = born.and_then(|born| months_since(born, today));
+    let (Some(sex), Some(months)) = (sex, months) else {
+        let missing = |is_missing: bool, field, zh, en| is_missing.then(|| problem(field, "needed", zh, en));
+        let problems = [
+            missing(
+                sex.is_none(),
+                "patient.sex",
+                "处方须写明患者性别：请患者在屏幕上补填健康资料。",
+                "The form names the patient's sex: ask them to complete their profile at the screen.",
+            ),
+            missing(
+                months.is_none(),
+                "patient.birth_date",
+                "处方须写明患者年龄：请患者在屏幕上补填出生日期。",
+                "The form names the patient's age: ask them to add their day of birth at the screen.",
+            ),
+        ];
+        let fields = problems.into_iter().flatten().collect();
+        return Err(Refusal { fields, ..Refusal::new(Code::PrescribingRule) });
+    };
+    Ok((sex, months))
 }
 
 /// Checks all rules of a draft that need neither the doctor nor drug knowledge beyond the formulary

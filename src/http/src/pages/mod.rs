@@ -1,10 +1,12 @@
 //! Pages for browsers: the front page, the API documentation, and documents at
-//! well-known paths. Nothing on a page comes from another host, and no page contains
+//! well-known paths; and the forms of a prescription to print, which only those who may
+//! read it get. Nothing on a page comes from another host, and no public page contains
 //! personal data.
 
 pub(crate) mod front;
 pub mod headers;
 pub(crate) mod links;
+pub(crate) mod prescription;
 pub(crate) mod problems;
 pub(crate) mod ready;
 
@@ -33,6 +35,8 @@ pub fn add(routes: &mut Routes) {
         .get("/staff/email", links::email)
         .get("/links.css", links::style)
         .get("/links.js", links::script)
+        .get("/verify/{code}", prescription::verify)
+        .get("/verify.css", prescription::style)
         .get("/problems/{code}", problems::explain)
         .get("/docs", docs)
         .get("/healthz", health)

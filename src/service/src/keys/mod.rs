@@ -1,10 +1,11 @@
 //! Rotation and retirement of keys while the service runs: those that sign tokens and vend
-//! authorizations, prescriptions, and the audit chain, and those that seal fields. Only the
+//! authorizations, doctors' certificates, and the audit chain, and those that seal fields. Only the
 //! command line does this, which needs the master secret; no API route does: a stolen
 //! operator session cannot change keys. The live keys are stored in the database; every
 //! instance reloads them every few seconds ([`reload`]), and a new key is used only after all
 //! instances have had time to load it.
 
+pub mod doctor;
 pub(crate) mod reseal;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -38,8 +39,8 @@ pub(crate) const LEAD: TimeDelta = TimeDelta::minutes(2);
 /// life of a vend authorization. Our default: the life of a token and [`LEAD`].
 const TOKEN_KEY_RETIRE_AFTER: TimeDelta = TimeDelta::minutes(7);
 
-/// A prescription key may be retired this long after the next one began to sign: nothing that
-/// it signed can be dispensed any more. Source: the project's clinical rules, three days at
+/// A prescription key may be retired this long after the next one began to sign: nothing that was
+/// signed with a certificate of it can be dispensed any more. Source: the project's clinical rules, three days at
 /// most with an extension; plus one day for clock differences.
 const PRESCRIPTION_KEY_RETIRE_AFTER: TimeDelta = TimeDelta::days(4);
 

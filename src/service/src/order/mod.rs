@@ -273,7 +273,7 @@ fn check_again(
             let stored = prescription.ok_or(Code::NotFound)?;
             let prescription = dispense::Ordered::open(tx.app, stored)?;
             sale::prescribed(tx, person, id, &prescription.body)?;
-            match prescription.may_vend(tx.app, tx.now)? {
+            match prescription.may_vend(tx.conn, tx.app, tx.now)? {
                 true => Ok(()),
                 false => Err(Code::PrescriptionExpired.into()),
             }

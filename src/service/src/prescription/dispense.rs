@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::{
     body::{Body, product_of},
     machine::Loaded,
+    signature::{self, Trust},
 };
 use crate::{
     AppState, Failure, Tx,
     jobs::rounds::{self, Job},
     machine::commit,
 };
-use crypto::signer::{DetachedKind, verify_detached};
 use domain::{
     formulary::ProductCode,
     ids::{ConsultationId, HospitalId, PrescriptionId, StaffId, WorkerId},
@@ -79,7 +79,7 @@ pub fn usable_for_order(
     }
     let valid_until = row.valid_until.filter(|until| now <= *until).ok_or(Code::PrescriptionExpired)?;
     let (rows, taken): (Vec<LineRow>, Vec<i64>) = lines.into_iter().unzip();
-    let body = vendable(app, &row, &rows, now)?.ok_or(Code::PrescriptionExpired)?;
+    let body = vendable(conn, app, &row, &rows, now)?.ok_or(Code::PrescriptionExpired)?;
     let line = |(line, taken): (&LineRow, i64)| {
         Ok(UsableLine {
             line_no: line.line_no,
@@ -117,7 +117,7 @@ pub fn verify_for_start(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     match store::prescription_with_lines(conn, id)? {
-        Some((row, lines)) => Ok(vendable(app, &row, &lines, now)?.is_some()),
+        Some((row, lines)) => Ok(vendable(conn, app, &row, &lines, now)?.is_some()),
         None => Ok(false),
     }
 }
@@ -140,8 +140,9 @@ impl Ordered {
     ///
     /// # Errors
     /// A signature that cannot be checked.
-    pub fn may_vend(&self, app: &AppState, now: Timestamp) -> Result<bool, Failure> {
-        Ok(is_approved(&self.row, now) && signature_fits(app, &self.row, &self.body, &self.lines)?)
+    pub fn may_vend(&self, conn: &mut Conn, app: &AppState, now: Timestamp) -> Result<bool, Failure> {
+        Ok(is_approved(&self.row, now)
+            && signature::fits(conn, app, &self.row, &self.body, &self.lines, Trust::Now)?)
     }
 }
 
@@ -151,6 +152,7 @@ impl Ordered {
 /// # Errors
 /// A signature that cannot be checked.
 pub(crate) fn vendable(
+    conn: &mut Conn,
     app: &AppState,
     row: &PrescriptionRow,
     lines: &[LineRow],
@@ -164,33 +166,13 @@ pub(crate) fn vendable(
         tracing::warn!(prescription = %row.id, "the contents of a prescription do not open");
         return Ok(None);
     };
-    Ok(signature_fits(app, row, &body, lines)?.then_some(body))
+    Ok(signature::fits(conn, app, row, &body, lines, Trust::Now)?.then_some(body))
 }
 
 fn is_approved(row: &PrescriptionRow, now: Timestamp) -> bool {
     row.state == PrescriptionState::Approved
         && row.reviewed_by.is_some_and(|reviewer| reviewer != row.doctor_id)
         && row.valid_until.is_some_and(|until| now <= until)
-}
-
-/// Whether the doctor's signature is valid for the document that follows from the row and its
-/// contents, and the stored lines are those of the document.
-pub(crate) fn signature_fits(
-    app: &AppState,
-    row: &PrescriptionRow,
-    body: &Body,
-    lines: &[LineRow],
-) -> Result<bool, Failure> {
-    let (Some(canonical), Some(signature)) = (body.canonical(row), &row.signature) else {
-        return Ok(false);
-    };
-    let now = app.now();
-    let find = |kid: &str| app.keys.prescriptions.verifier(kid, now);
-    if verify_detached(signature, DetachedKind::Prescription, &canonical, find).is_err() {
-        tracing::warn!(prescription = %row.id, "a signature does not fit its prescription");
-        return Ok(false);
-    }
-    Ok(body.rows(row.id)? == lines)
 }
 
 /// Ends a prescription of which every pack was dispensed; `false` while packs remain, and when it

@@ -65,6 +65,11 @@ impl Loaded {
         Ok(())
     }
 
+    /// Decides as of an earlier moment than now: that of a signature which was made elsewhere.
+    pub(crate) fn as_of(&mut self, at: Timestamp) {
+        self.now = at;
+    }
+
     /// Sets the reason of the next decision.
     pub(crate) fn give_reason(&mut self, app: &AppState, reason: &str) -> Result<(), Failure> {
         let sealed = app.seal("prescription", "reason_sealed", self.row.id, reason)?;

@@ -5,8 +5,11 @@
 pub(crate) mod body;
 pub mod dispense;
 pub mod draft;
+pub mod elsewhere;
 pub(crate) mod machine;
+pub mod paper;
 pub mod sign;
+pub(crate) mod signature;
 pub mod view;
 
 use serde::Deserialize;
@@ -190,6 +193,18 @@ pub fn fetch(
     actor: Actor,
     id: PrescriptionId,
 ) -> Result<(i64, PrescriptionView), Failure> {
+    let (reader, row) = readable(conn, actor, id)?;
+    let body = Body::open(app, &row)?;
+    let mut view = view(app, shown, &row, &body, reader, app.now())?;
+    view.signature_valid = signature::shown(conn, app, &row, &body)?;
+    Ok((view.version, view))
+}
+
+/// A prescription that `actor` may read.
+///
+/// # Errors
+/// As [`fetch`].
+fn readable(conn: &mut Conn, actor: Actor, id: PrescriptionId) -> Result<(Reader, PrescriptionRow), Failure> {
     let row = store::prescription_fetch(conn, id)?.ok_or(Code::NotFound)?;
     let (reader, filter) = reader_of(actor)?;
     let theirs = match filter {
@@ -205,8 +220,7 @@ pub fn fetch(
     if reader == Reader::Doctor {
         me::need_care_consent(conn, row.worker_id)?;
     }
-    let view = view(app, shown, &row, &Body::open(app, &row)?, reader, app.now())?;
-    Ok((view.version, view))
+    Ok((reader, row))
 }
 
 /// The caller's prescriptions, the newest first: a worker's; a doctor's own, of

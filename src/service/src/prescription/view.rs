@@ -119,6 +119,9 @@ pub struct PrescriptionView {
     /// left; for the doctor of a draft.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub proposed_valid_days: Option<u32>,
+    /// Whether the doctor's signature is valid for what is stored; only where one prescription is read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signature_valid: Option<bool>,
 }
 
 page! {
@@ -173,6 +176,7 @@ pub(crate) fn view(
         overrides: (reader == Reader::Pharmacist).then(|| overrides.collect()),
         proposed_valid_days: proposed
             .filter(|_| reader == Reader::Doctor && row.state == PrescriptionState::Draft),
+        signature_valid: None,
     })
 }
 

@@ -11,8 +11,8 @@ use super::{AppState, Failure, HealthAccess, Part, Tx, caller::StaffCaller};
 use crate::{
     machine::commit,
     prescription::{
-        dispense::signature_fits,
         machine::Loaded,
+        signature::{self, Trust},
         view::{PrescriptionView, Reader, view, views},
     },
     safety::facts,
@@ -102,7 +102,7 @@ pub fn approve(
         // They were read before the doctor's signature replaced them, or differ indeed.
         lines = store::lines_of(tx.conn, id)?;
     }
-    if !signature_fits(tx.app, &before.row, &before.body, &lines)? {
+    if !signature::fits(tx.conn, tx.app, &before.row, &before.body, &lines, Trust::Now)? {
         return Err(Refusal::new(Code::PrescriptionSignatureInvalid).in_state(before.row.state).into());
     }
     let mut body = before.body.clone();

@@ -12,6 +12,7 @@ use crate::{
     network::me,
     prescription::{
         body::Body,
+        signature,
         view::{PrescriptionView, Reader, view},
     },
     profile,
@@ -118,7 +119,8 @@ pub fn read(
         return Err(Code::NotFound.into());
     }
     let body = Body::open(app, &row)?;
-    let prescription = view(app, shown, &row, &body, Reader::Pharmacist, app.now())?;
+    let mut prescription = view(app, shown, &row, &body, Reader::Pharmacist, app.now())?;
+    prescription.signature_valid = signature::shown(conn, app, &row, &body)?;
     let consents_to_care = me::consents_to_care(conn, row.worker_id)?;
     let patient = if consents_to_care { Some(patient(conn, app, &row)?) } else { None };
     let withheld = patient.is_none().then(|| Code::ConsentMissing.as_str().to_owned());

@@ -15,12 +15,14 @@ use super::{
 use crate::{
     AppState, Failure, Recipients, Tx,
     caller::StaffCaller,
+    keys,
     network::{import::PreparedStaff, roster::scope::Scope, unknown},
 };
 use coordination::Topic;
 use domain::{
     event::staff::{OffDutyReason, StaffEvent},
     ids::{EmployerId, HospitalId, StaffId},
+    keys::KeyEnd,
     matching::presence::Presence,
     precondition::Expected,
     refusal::{Code, FieldProblem, Refusal},
@@ -254,6 +256,9 @@ pub(crate) fn write(
         // A doctor who may no longer practise is set off duty at once; the licence for other acts
         // is checked where they are done.
         let may_serve = verified && details.licence_valid_until >= civil_day(tx.now);
+        if !may_serve {
+            keys::doctor::end_live(tx, row.id, KeyEnd::LicenceEnded)?;
+        }
         if !may_serve && store::doctor_off(tx.conn, row.id)? {
             let reason = Some(OffDutyReason::Licence);
             let event =

@@ -22,7 +22,7 @@ use utoipa::{
 use crate::{
     Failure, Recipients, Tx,
     caller::StaffCaller,
-    letter,
+    keys, letter,
     network::{
         checked, department,
         import::{self, Existing, ImportError, PreparedStaff},
@@ -35,6 +35,7 @@ use coordination::Topic;
 use domain::{
     event::staff::StaffEvent,
     ids::{EmployerId, HospitalId, StaffId},
+    keys::KeyEnd,
     letter::LetterKind,
     matching::Department,
     refusal::{Code, Refusal},
@@ -275,6 +276,7 @@ pub fn staff_disable(tx: &mut Tx<'_>, caller: StaffCaller, id: StaffId) -> Resul
         letter::supersede(tx, id, &ended.collect::<Vec<_>>())?;
         if row.role == Role::Doctor {
             changes::doctor_off(tx.conn, id)?;
+            keys::doctor::end_live(tx, id, KeyEnd::Disabled)?;
             tx.wake(Topic::Matching);
         }
         tx.record(id, StaffEvent::Disabled { sessions_ended }, Recipients::staff(id))?;

@@ -120,8 +120,12 @@ pub(super) fn prescriptions(conn: &mut Conn, found: &mut Vec<String>) -> Result<
             }),
         })?;
     for row in store::backing_all(conn)? {
-        let said = folded.get(&row.id).map(|said| (said.state, said.valid_until, said.reviewer));
-        compare(("prescription", row.id), (row.state, row.valid_until, row.reviewed_by), said, found);
+        // No signature is half done: the row has one exactly if the log says that its doctor signed.
+        let said = folded
+            .get(&row.id)
+            .map(|said| (said.state, said.signed_at.is_some(), said.valid_until, said.reviewer));
+        let stored = (row.state, row.signature.is_some(), row.valid_until, row.reviewed_by);
+        compare(("prescription", row.id), stored, said, found);
     }
     Ok(())
 }

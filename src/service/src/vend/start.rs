@@ -49,7 +49,7 @@ pub fn start(
     let (standing, mut slots) = standing_with_slots(tx.conn, cabinet.id, &[attempt.row.slot_no])?;
     let slot = slots.pop();
     let prescribed = match prescription.filter(|_| order.row.state == OrderState::Paid) {
-        Some((row, lines)) => dispense::vendable(tx.app, &row, &lines, tx.now)?,
+        Some((row, lines)) => dispense::vendable(tx.conn, tx.app, &row, &lines, tx.now)?,
         None => None,
     };
     let pause = pickup::pause_left(tx, standing.hatch_try.as_ref(), &request.pickup_code);

@@ -35,6 +35,7 @@ const fn by_id(table: &'static str, name: &'static str) -> Column {
 /// Every sealed column; a test compares them with the schema.
 pub const COLUMNS: &[Column] = &[
     Column { table: "server_key", key: "kid", named: Named::Text, name: "private_sealed" },
+    by_id("doctor_key", "private_sealed"),
     by_id("worker", "name_sealed"),
     by_id("worker", "phone_sealed"),
     Column { table: "health_profile", key: "worker_id", named: Named::Id, name: "body_sealed" },

@@ -1,4 +1,4 @@
-//! Which keys sign prescriptions and the head of the audit chain. The keys themselves are not
+//! Which keys sign doctors' certificates and the head of the audit chain. The keys themselves are not
 //! stored: each is derived from the master secret by its kind and number.
 
 use diesel::prelude::*;

@@ -21,6 +21,7 @@ use crate::{
 use domain::{
     consultation::ConsultationState,
     ids::{ConsentId, ConsultationId, HospitalId, OrderId, PrescriptionId, StaffId, WorkerId},
+    matching::Department,
     order::{OrderState, UnitState},
     prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
     time::Timestamp,
@@ -46,7 +47,8 @@ pub struct PrescriptionRow {
     pub version: i64,
     /// The sealed contents.
     pub body_sealed: Vec<u8>,
-    /// The sealed bytes that earlier versions signed; `None` since they follow from the row.
+    /// The sealed bytes that were signed; `None` for those of versions 0.2 and 0.3, which follow from
+    /// the row.
     pub canonical_sealed: Option<Vec<u8>>,
     /// The detached signature over them.
     pub signature: Option<String>,
@@ -85,6 +87,7 @@ pub struct ConsultationFacts {
     /// That doctor's hospital.
     pub hospital_id: Option<HospitalId>,
     pub lane: EncounterLane,
+    pub department: Department,
     pub state: ConsultationState,
     pub ended_at: Option<Timestamp>,
 }

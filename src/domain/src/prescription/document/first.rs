@@ -1,22 +1,17 @@
-//! The prescription document that is signed, and its canonical bytes.
-//!
-//! Format `waystation-prescription-1`: UTF-8 JSON without white space; the members of every object
-//! sorted by name (by bytes); arrays in their order; numbers whole and in decimal; strings escaped
-//! only as JSON requires (`"`, `\`, and control characters, those as `\u00xx`). An absent member is
-//! written as `null`. So the same document always gives the same bytes, whichever library reads it
-//! later.
+//! Format `waystation-prescription-1`, which the network's key signed until version 0.3.0. Nothing is
+//! written in it any more; what was, must still verify.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{
-    draft::{Diagnosis, Override, SupplyKind},
-    lanes::EncounterLane,
-};
+use super::canonical;
 use crate::{
     formulary::ProductCode,
     ids::{ConsultationId, HospitalId, PrescriptionId, StaffId, WorkerId},
+    prescription::{
+        draft::{Diagnosis, Override, SupplyKind},
+        lanes::EncounterLane,
+    },
     time::Timestamp,
     words::Bilingual,
 };
@@ -25,7 +20,7 @@ use crate::{
 /// changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DocumentLine {
+pub struct FirstLine {
     pub product: ProductCode,
     /// Thousandths of a unit per dose.
     pub dose_units_thousandths: i64,
@@ -39,7 +34,7 @@ pub struct DocumentLine {
 /// What a doctor signs and a pharmacist reviews.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PrescriptionDocument {
+pub struct FirstDocument {
     pub id: PrescriptionId,
     pub revision: u32,
     pub consultation: ConsultationId,
@@ -50,7 +45,7 @@ pub struct PrescriptionDocument {
     pub lane: EncounterLane,
     pub kind: SupplyKind,
     pub diagnoses: Vec<Diagnosis>,
-    pub lines: Vec<DocumentLine>,
+    pub lines: Vec<FirstLine>,
     /// The doctor's reasons to go on in spite of findings.
     pub overrides: Vec<Override>,
     /// Why the supply is longer than usual.
@@ -65,61 +60,11 @@ pub struct PrescriptionDocument {
     pub policy_version: String,
 }
 
-/// The bytes that are hashed and signed, in format `waystation-prescription-1`.
-pub fn canonical_bytes(document: &PrescriptionDocument) -> Vec<u8> {
-    let value = serde_json::to_value(document).expect("texts, whole numbers and lists always become JSON");
-    let mut out = Vec::with_capacity(1024);
-    write(&value, &mut out);
-    out
-}
-
-fn write(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        Value::String(text) => write_text(text, out),
-        Value::Array(values) => {
-            out.push(b'[');
-            for (at, one) in values.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write(one, out);
-            }
-            out.push(b']');
-        }
-        Value::Object(members) => {
-            // Sorted here: whether serde_json preserves order depends on features enabled
-            // elsewhere.
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-            out.push(b'{');
-            for (at, (name, one)) in sorted.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write_text(name, out);
-                out.push(b':');
-                write(one, out);
-            }
-            out.push(b'}');
-        }
+impl FirstDocument {
+    /// The bytes that were hashed and signed.
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        canonical(self)
     }
-}
-
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    for c in text.chars() {
-        match c {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            c if u32::from(c) < 0x20 => out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes()),
-            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -128,9 +73,9 @@ mod tests {
     use chrono::{TimeZone, Utc};
     use uuid::Uuid;
 
-    fn document() -> PrescriptionDocument {
+    fn document() -> FirstDocument {
         let id = |n: u128| Uuid::from_u128(n);
-        PrescriptionDocument {
+        FirstDocument {
             id: PrescriptionId::from_uuid(id(1)),
             revision: 2,
             consultation: ConsultationId::from_uuid(id(3)),
@@ -159,14 +104,14 @@ mod tests {
             r#""overrides":[],"policy_version":"p","prescriber":"00000000-0000-0000-0000-000000000005","revision":2,"#,
             r#""ruleset_version":"s","valid_until":"2026-11-23T15:59:59Z","worker":"00000000-0000-0000-0000-000000000004"}"#
         );
-        assert_eq!(String::from_utf8(canonical_bytes(&document())).expect("utf-8"), expected);
+        assert_eq!(String::from_utf8(document().canonical_bytes()).expect("utf-8"), expected);
     }
 
     #[test]
     fn they_are_json_of_the_same_document_and_change_with_it() {
-        let bytes = canonical_bytes(&document());
-        assert_eq!(serde_json::from_slice::<PrescriptionDocument>(&bytes).expect("json"), document());
-        let other = PrescriptionDocument { longer_reason: Some("x".into()), ..document() };
-        assert_ne!(canonical_bytes(&other), bytes);
+        let bytes = document().canonical_bytes();
+        assert_eq!(serde_json::from_slice::<FirstDocument>(&bytes).expect("json"), document());
+        let other = FirstDocument { longer_reason: Some("x".into()), ..document() };
+        assert_ne!(other.canonical_bytes(), bytes);
     }
 }
