@@ -26,6 +26,8 @@ crate::text_enum! {
         CoverageGap = "coverage_gap",
         /// To operators: in a department somebody waits and nobody is on call, or somebody waits too long.
         QueueTrouble = "queue_trouble",
+        /// To operators: a prescription waits and no pharmacist is on shift, or it waits too long.
+        ReviewTrouble = "review_trouble",
     }
 }
 

@@ -162,6 +162,10 @@ callers! {
     RosterKeeper(Staff: StaffCaller) = &[Role::Operator, Role::Coordinator];
     /// Staff who may sign or review prescriptions.
     Signer(Staff: StaffCaller) = Role::SIGNERS;
+    /// Staff who decide how much of a prescription is supplied.
+    Supplier(Staff: StaffCaller) = &[Role::Doctor, Role::Pharmacist];
+    /// Staff who see how the pharmacists' queue stands.
+    ReviewWatcher(Staff: StaffCaller) = &[Role::Operator, Role::Pharmacist];
     /// Staff who may run the safety check without storing anything.
     Checker(Staff: StaffCaller) = &[Role::Doctor, Role::Pharmacist, Role::Operator];
     /// Staff who manage cabinets and their stock.

@@ -64,6 +64,14 @@ pub(super) fn of(letter: &Letter<'_>) -> Text {
                  Dear {name_en},\n\nThe queue of this department is in trouble. Please find a doctor:\n\n{link}\n"
             ),
         },
+        LetterKind::ReviewTrouble => Text {
+            subject: "审方告警：处方无法及时审核 / Prescriptions wait for a pharmacist".to_owned(),
+            body: format!(
+                "{name_zh}，您好：\n\n处方审核出现问题，请安排药师：\n\n{link}\n\n\
+                 ----\n\n\
+                 Dear {name_en},\n\nThe pharmacists' queue is in trouble. Please find a pharmacist:\n\n{link}\n"
+            ),
+        },
         LetterKind::Reinvite => Text {
             subject: "请重新设置驿站账号 / Set up your Waystation account again".to_owned(),
             body: format!(

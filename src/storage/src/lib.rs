@@ -33,6 +33,7 @@ mod pool;
 mod postgres;
 mod prepared;
 pub mod prescription;
+pub mod review;
 pub mod profile;
 pub mod safety;
 pub mod schema;

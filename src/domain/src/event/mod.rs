@@ -33,7 +33,7 @@ use crate::{
     vend::{AttemptEvent, event::AttemptNote},
 };
 use cabinet::{CabinetEvent, IncidentEvent, LotEvent};
-use care::{AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent, QueueAlertEvent};
+use care::{AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent, QueueAlertEvent, ReviewAlertEvent};
 use letter::{LetterEvent, TextMessageEvent};
 use network::{
     DepartmentEvent, DeviceEvent, EmployerEvent, HospitalEvent, ImportEvent, KeyEvent, StationEvent,
@@ -144,6 +144,7 @@ crate::text_enum! {
         PhoneCode = "phone_code",
         Prescription = "prescription",
         QueueAlert = "queue_alert",
+        ReviewAlert = "review_alert",
         Session = "session",
         SignIn = "sign_in",
         Staff = "staff",
@@ -246,6 +247,7 @@ groups! {
     PhoneCode(PhoneCodeEvent, worker::PhoneCodeEventKind),
     Prescription(PrescriptionEvent, crate::prescription::EventKind),
     Record(RecordEvent, record::RecordEventKind),
+    ReviewAlert(ReviewAlertEvent, care::ReviewAlertEventKind),
     Session(SessionEvent, staff::SessionEventKind),
     SignIn(SignInEvent, staff::SignInEventKind),
     Staff(StaffEvent, staff::StaffEventKind),
@@ -278,6 +280,7 @@ impl Event {
             Self::PhoneCode(_) => Stream::PhoneCode,
             Self::Prescription(_) => Stream::Prescription,
             Self::QueueAlert(_) => Stream::QueueAlert,
+            Self::ReviewAlert(_) => Stream::ReviewAlert,
             // Who follows events is shown data of many workers.
             Self::Record(RecordEvent::Read { what: Part::Events, .. }) => Stream::Staff,
             Self::Record(RecordEvent::Read { .. }) => Stream::Worker,

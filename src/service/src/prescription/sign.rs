@@ -23,6 +23,7 @@ use domain::{
     refusal::Refusal,
     safety::{Finding, SafetyInput, SafetyReport},
     spelling,
+    triage::TriageLevel,
 };
 use storage::prescription::{self as store, PrescriptionRow};
 
@@ -104,6 +105,7 @@ pub fn sign(
             formulary: &formulary,
             valid_days: input.valid_days,
             digest: &digest::hex(&digest::sha256(&canonical)),
+            emergency: facts.triage == TriageLevel::Emergency,
         }),
     );
     let events = events.map_err(|mut refusal| {
