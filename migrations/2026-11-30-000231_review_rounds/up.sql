@@ -1,13 +1,15 @@
--- How long each signed revision of a prescription waited for its review, and how that ended. `review_s` is unknown when
--- it was decided by somebody who had not taken it before.
+-- How long each signed revision of a prescription waited for its review, and how that ended; whether that
+-- was in time by the policy of that moment. `review_s` is unknown when it was decided by somebody who had
+-- not taken it before.
 CREATE TABLE review_round (
   prescription_id UUID NOT NULL REFERENCES prescription (id),
   revision INTEGER NOT NULL,
   ended_at TIMESTAMPTZ NOT NULL,
   outcome TEXT NOT NULL,
   decided_by UUID REFERENCES staff (id),
-  waited_s BIGINT NOT NULL,
-  review_s BIGINT,
+  waited_s INTEGER NOT NULL,
+  in_time BOOLEAN NOT NULL,
+  review_s INTEGER,
   policy_version TEXT NOT NULL,
   PRIMARY KEY (prescription_id, revision)
 );

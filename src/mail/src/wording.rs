@@ -56,20 +56,12 @@ pub(super) fn of(letter: &Letter<'_>) -> Text {
             ),
         },
         LetterKind::QueueTrouble => Text {
-            subject: "候诊告警：有科室无法及时接诊 / Somebody waits for a department that cannot serve them"
-                .to_owned(),
+            subject: "排队告警：有人等候而无法及时处理 / Somebody waits and is not served in time".to_owned(),
             body: format!(
-                "{name_zh}，您好：\n\n以下科室的候诊出现问题，请安排医生：\n\n{link}\n\n\
+                "{name_zh}，您好：\n\n以下候诊或审方队列出现问题，请安排医生或药师：\n\n{link}\n\n\
                  ----\n\n\
-                 Dear {name_en},\n\nThe queue of this department is in trouble. Please find a doctor:\n\n{link}\n"
-            ),
-        },
-        LetterKind::ReviewTrouble => Text {
-            subject: "审方告警：处方无法及时审核 / Prescriptions wait for a pharmacist".to_owned(),
-            body: format!(
-                "{name_zh}，您好：\n\n处方审核出现问题，请安排药师：\n\n{link}\n\n\
-                 ----\n\n\
-                 Dear {name_en},\n\nThe pharmacists' queue is in trouble. Please find a pharmacist:\n\n{link}\n"
+                 Dear {name_en},\n\nThis queue is in trouble. Please find a doctor, or a pharmacist where \
+                 prescriptions wait:\n\n{link}\n"
             ),
         },
         LetterKind::Reinvite => Text {

@@ -534,8 +534,9 @@ diesel::table! {
         ended_at -> Timestamptz,
         outcome -> Text,
         decided_by -> Nullable<Uuid>,
-        waited_s -> Int8,
-        review_s -> Nullable<Int8>,
+        waited_s -> Int4,
+        in_time -> Bool,
+        review_s -> Nullable<Int4>,
         policy_version -> Text,
     }
 }

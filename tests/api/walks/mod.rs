@@ -19,6 +19,7 @@ mod folds;
 mod letters;
 mod plain;
 mod prescribing;
+mod reviews;
 mod slots;
 mod trail;
 mod transitions;

@@ -63,7 +63,7 @@ events! {
 }
 
 events! {
-    /// The pharmacists' queue in trouble; its stream has the id of the alert.
+    /// The pharmacists' queue in trouble; its stream has the id of the alert, like that of a department.
     pub enum ReviewAlertEvent, kinds ReviewAlertEventKind {
         Raised = "review_alert.raised" to() {
             trouble: ReviewTrouble,

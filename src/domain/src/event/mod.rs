@@ -33,7 +33,9 @@ use crate::{
     vend::{AttemptEvent, event::AttemptNote},
 };
 use cabinet::{CabinetEvent, IncidentEvent, LotEvent};
-use care::{AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent, QueueAlertEvent, ReviewAlertEvent};
+use care::{
+    AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent, QueueAlertEvent, ReviewAlertEvent,
+};
 use letter::{LetterEvent, TextMessageEvent};
 use network::{
     DepartmentEvent, DeviceEvent, EmployerEvent, HospitalEvent, ImportEvent, KeyEvent, StationEvent,
@@ -144,7 +146,6 @@ crate::text_enum! {
         PhoneCode = "phone_code",
         Prescription = "prescription",
         QueueAlert = "queue_alert",
-        ReviewAlert = "review_alert",
         Session = "session",
         SignIn = "sign_in",
         Staff = "staff",
@@ -279,8 +280,7 @@ impl Event {
             Self::Order(_) => Stream::Order,
             Self::PhoneCode(_) => Stream::PhoneCode,
             Self::Prescription(_) => Stream::Prescription,
-            Self::QueueAlert(_) => Stream::QueueAlert,
-            Self::ReviewAlert(_) => Stream::ReviewAlert,
+            Self::QueueAlert(_) | Self::ReviewAlert(_) => Stream::QueueAlert,
             // Who follows events is shown data of many workers.
             Self::Record(RecordEvent::Read { what: Part::Events, .. }) => Stream::Staff,
             Self::Record(RecordEvent::Read { .. }) => Stream::Worker,

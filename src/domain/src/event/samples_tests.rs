@@ -151,7 +151,11 @@ const STORED: &[(&str, &str, &str)] = &[
         "prescription.signed",
         r##"{"consultation":"#","digest":"f0","emergency":true,"issued_on":"2026-11-29","lane":"minor_ailment_pilot","overridden":["a"],"policy_version":"p","prescriber":"#","ruleset_version":"s","signed_at":"2026-11-29T15:17:45.212372Z","supply":"ordinary","valid_until":"2026-11-30T15:59:59.999999Z"}"##,
     ),
-    ("prescription", "prescription.supply_decided", r##"{"by":"#","line_no":1,"packs":0,"reason":"sold_out"}"##),
+    (
+        "prescription",
+        "prescription.supply_decided",
+        r##"{"by":"#","line_no":1,"packs":0,"reason":"sold_out"}"##,
+    ),
     ("prescription", "prescription.voided", r#"{"by":null,"reason":"recalled"}"#),
     ("queue_alert", "queue_alert.ended", r##"{"department":"surgery"}"##),
     (
@@ -159,9 +163,9 @@ const STORED: &[(&str, &str, &str)] = &[
         "queue_alert.raised",
         r##"{"department":"surgery","oldest_since":"2026-11-29T08:00:00Z","trouble":"overdue","waiting":3}"##,
     ),
-    ("review_alert", "review_alert.ended", "{}"),
+    ("queue_alert", "review_alert.ended", "{}"),
     (
-        "review_alert",
+        "queue_alert",
         "review_alert.raised",
         r##"{"oldest_since":"2026-11-30T08:00:00Z","on_shift_from":null,"trouble":"overdue","waiting":3}"##,
     ),
@@ -332,12 +336,23 @@ fn what_is_unknown_is_an_error() {
 #[test]
 fn pharmacists_hear_of_prescriptions_from_the_signature_on() {
     use crate::prescription::EventKind::{
-        Answered, Approved, Asked, Claimed, Expired, Fulfilled, Released, Returned, Signed, SupplyDecided, Voided,
+        Answered, Approved, Asked, Claimed, Expired, Fulfilled, Released, Returned, Signed, SupplyDecided,
+        Voided,
     };
     let heard: BTreeSet<_> =
         Event::kinds().filter(|(_, hearers)| hearers.pharmacists).map(|(kind, _)| kind).collect();
     let expected = [
-        Signed, Claimed, Released, Asked, Answered, SupplyDecided, Approved, Returned, Voided, Expired, Fulfilled,
+        Signed,
+        Claimed,
+        Released,
+        Asked,
+        Answered,
+        SupplyDecided,
+        Approved,
+        Returned,
+        Voided,
+        Expired,
+        Fulfilled,
     ];
     assert_eq!(heard, expected.iter().map(|kind| kind.as_str()).collect());
 }

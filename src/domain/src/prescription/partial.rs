@@ -92,12 +92,7 @@ pub(super) fn supply(
         );
         return Err(broken("packs", "nothing_left", zh, en));
     }
-    Ok(vec![Event::SupplyDecided {
-        by,
-        line_no: change.line_no,
-        packs: change.packs,
-        reason: change.reason,
-    }])
+    Ok(vec![Event::SupplyDecided { by, line_no: change.line_no, packs: change.packs, reason: change.reason }])
 }
 
 fn may_decide(

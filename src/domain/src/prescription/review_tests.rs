@@ -53,7 +53,8 @@ fn refused(prescription: &Prescription, command: &Command<'_>, now: Timestamp) -
 #[test]
 fn a_claim_keeps_others_out_until_it_expires() {
     let (mut it, one, other) = (signed(), pharmacist(), pharmacist());
-    let claim = |by, now: Timestamp| Command::Claim { by, on_shift: true, until: now + TimeDelta::seconds(600) };
+    let claim =
+        |by, now: Timestamp| Command::Claim { by, on_shift: true, until: now + TimeDelta::seconds(600) };
     assert_eq!(run(&mut it, &claim(&one, at(0)), at(0)).expect("free").len(), 1);
     assert_eq!(run(&mut it, &claim(&one, at(9)), at(9)), Ok(vec![]), "it is not made longer");
     for command in [
@@ -120,7 +121,8 @@ fn a_question_waits_for_the_prescriber_only() {
     let another = ReviewQuestionId::generate();
     assert_eq!(refused(&it, &answer(it.prescriber, another), at(2)), Code::StateMovedOn);
     let mut returned = it.clone();
-    run(&mut returned, &Command::Return { by: &other, reason: ReturnReason::Incomplete }, at(2)).expect("may");
+    run(&mut returned, &Command::Return { by: &other, reason: ReturnReason::Incomplete }, at(2))
+        .expect("may");
     assert_eq!((returned.state, returned.question), (PrescriptionState::Returned, None));
     let prescriber = it.prescriber;
     run(&mut it, &answer(prescriber, question), at(2)).expect("answered");

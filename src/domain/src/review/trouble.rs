@@ -54,8 +54,9 @@ mod tests {
     fn nobody_on_shift_comes_first_and_the_limit_is_met_exactly() {
         let policy = ReviewPolicy::default();
         let oldest = Utc.with_ymd_and_hms(2026, 11, 30, 2, 0, 0).single().expect("once");
-        let trouble =
-            |on_shift, seconds| review_trouble(oldest, on_shift, oldest + TimeDelta::seconds(seconds), &policy);
+        let trouble = |on_shift, seconds| {
+            review_trouble(oldest, on_shift, oldest + TimeDelta::seconds(seconds), &policy)
+        };
         assert_eq!(trouble(0, 0), Some(ReviewTrouble::NobodyOnShift));
         assert_eq!(trouble(1, 899), None);
         assert_eq!(trouble(1, 900), Some(ReviewTrouble::Overdue));

@@ -93,7 +93,10 @@ mod tests {
             (wait.minutes, wait.basis)
         };
         assert_eq!(of(QUIET), (Some((0, 5)), ReviewWaitBasis::Queue));
-        assert_eq!(of(ReviewFigures { claimed: true, ..QUIET }), (Some((0, 4)), ReviewWaitBasis::UnderReview));
+        assert_eq!(
+            of(ReviewFigures { claimed: true, ..QUIET }),
+            (Some((0, 4)), ReviewWaitBasis::UnderReview)
+        );
         let nobody = ReviewFigures { on_shift: 0, ..QUIET };
         assert_eq!(of(nobody), (None, ReviewWaitBasis::NobodyOnShift));
         assert_eq!(

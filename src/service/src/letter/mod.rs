@@ -355,11 +355,10 @@ pub fn resend(tx: &mut Tx<'_>, id: LetterId) -> Result<LetterView, Failure> {
             tx.app.public_url.clone()
         }
         // Which departments, as long as it is known: once sent, the link alone leads to them.
-        LetterKind::CoverageGap | LetterKind::QueueTrouble | LetterKind::ReviewTrouble
-            if row.body_sealed.is_empty() => {
+        LetterKind::CoverageGap | LetterKind::QueueTrouble if row.body_sealed.is_empty() => {
             tx.app.public_url.clone()
         }
-        LetterKind::CoverageGap | LetterKind::QueueTrouble | LetterKind::ReviewTrouble => {
+        LetterKind::CoverageGap | LetterKind::QueueTrouble => {
             tx.app.open("letter", "body_sealed", id, &row.body_sealed)?
         }
     };

@@ -74,7 +74,9 @@ impl Loaded {
             ReviewOutcome::Approved | ReviewOutcome::Returned => after.row.reviewed_by,
             ReviewOutcome::Withdrawn | ReviewOutcome::Expired => None,
         };
-        let since = |then: Timestamp| (self.now - then).num_seconds().max(0);
+        let since =
+            |then: Timestamp| i32::try_from((self.now - then).num_seconds().max(0)).unwrap_or(i32::MAX);
+        let (policy, waited_s) = (&tx.app.policy.review, self.row.signed_at.map_or(0, since));
         let claim = claim_of(&self.row).filter(|claim| Some(claim.by) == decided_by);
         Some(RoundRow {
             prescription_id: self.row.id,
@@ -82,9 +84,10 @@ impl Loaded {
             ended_at: self.now,
             outcome,
             decided_by,
-            waited_s: self.row.signed_at.map_or(0, since),
+            waited_s,
+            in_time: i64::from(waited_s) <= i64::from(policy.target_s),
             review_s: claim.map(|claim| since(claim.at)),
-            policy_version: tx.app.policy.review.version.to_string(),
+            policy_version: policy.version.to_string(),
         })
     }
 

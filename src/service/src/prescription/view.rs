@@ -11,7 +11,9 @@ use super::{
     machine::{RANK_EMERGENCY, claim_of},
 };
 use crate::{
-    AppState, Failure, HealthAccess, Part, formulary::TwoLanguages, page::page,
+    AppState, Failure, HealthAccess, Part,
+    formulary::TwoLanguages,
+    page::page,
     review::{QuestionView, SupplyView, figures::ReviewWaitView},
     safety::facts::SafetyReportView,
 };

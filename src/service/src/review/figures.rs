@@ -94,9 +94,7 @@ pub fn of_queue(conn: &mut Conn, app: &AppState) -> Result<ReviewQueueFigures, F
     let asked = store::waiting(conn, WaitingFor::Answer, now)?;
     let all = || free.iter().chain(&claimed).chain(&asked);
     let late = store::late(conn, now - TimeDelta::seconds(i64::from(target_s)), now)?;
-    let mut level = |hours: i64| {
-        store::rounds(conn, now - TimeDelta::hours(hours), i64::from(target_s)).map(service_level)
-    };
+    let mut level = |hours: i64| store::rounds(conn, now - TimeDelta::hours(hours)).map(service_level);
     let (hour, day) = (level(1)?, level(24)?);
     Ok(ReviewQueueFigures {
         waiting: all().map(|part| part.count).sum(),
@@ -144,7 +142,7 @@ pub(crate) fn wait_of(
     }
     let count = |rows: i64| u32::try_from(rows).unwrap_or(u32::MAX);
     let policy = &app.policy.review;
-    let rounds = store::rounds(conn, now - TimeDelta::hours(1), i64::from(policy.target_s))?;
+    let rounds = store::rounds(conn, now - TimeDelta::hours(1))?;
     let mean_review_s = if rounds.measured < ENOUGH_REVIEWS {
         f64::from(policy.usual_review_s)
     } else {

@@ -1,6 +1,6 @@
 //! The pharmacist's review: the queue of signed prescriptions, who takes one of it, and the approval or
-//! return of one. A review checks the signature over the canonical bytes and runs the safety rules again; it never
-//! changes a line.
+//! return of one. A review checks the signature over the canonical bytes and runs the safety rules
+//! again; it never changes a line.
 
 pub mod figures;
 pub(crate) mod question;
@@ -12,12 +12,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Actor, AppState, Failure, HealthAccess, Part, Tx, caller::StaffCaller};
+use super::{AppState, Failure, HealthAccess, Part, Tx, caller::StaffCaller};
 use crate::{
     machine::commit,
     prescription::{
         dispense::signature_fits,
-        machine::Loaded,
+        machine::{Loaded, claim_of},
         view::{PrescriptionView, Reader, view, views},
     },
     safety::facts,
@@ -132,8 +132,7 @@ pub fn release(tx: &mut Tx<'_>, caller: StaffCaller, id: PrescriptionId) -> Resu
 /// # Errors
 /// `NotFound`, also for drafts; `StateMovedOn`; `OwnReview`; `RoleNotAllowed` without a verified,
 /// valid licence; `ReviewClaimed`, `QuestionOpen`; `NotOnShift` where the policy demands a shift; the
-/// refusals of
-/// [`signing::ensure_signing`]; `PrescriptionSignatureInvalid` when the signature is invalid;
+/// refusals of [`signing::ensure_signing`]; `PrescriptionSignatureInvalid` when the signature is invalid;
 /// `SafetyBlocked` or `SafetyWarningsUnanswered` with findings that are new since the signature;
 /// `PrescriptionExpired`.
 pub fn approve(
@@ -146,11 +145,11 @@ pub fn approve(
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let digest = before.digest().unwrap_or_default();
     let events = before.decide(tx.app, &Command::Approve { by: &pharmacist, digest })?;
-    ensure_may_decide(tx, &before)?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     if events.is_empty() {
         return view(tx.app, &mut tx.shown, &before.row, &before.body, Reader::Pharmacist, tx.now);
     }
+    ensure_may_decide(tx, caller.staff, &before)?;
     if lines != before.body.rows(id)? {
         // They were read before the doctor's signature replaced them, or differ indeed.
         lines = store::lines_of(tx.conn, id)?;
@@ -184,8 +183,8 @@ pub fn send_back(
     let (mut before, pharmacist, _) = reviewable(tx, caller.staff, id)?;
     let command = Command::Return { by: &pharmacist, reason: input.code.unwrap_or(ReturnReason::Other) };
     let events = before.decide(tx.app, &command)?;
-    ensure_may_decide(tx, &before)?;
     if !events.is_empty() {
+        ensure_may_decide(tx, caller.staff, &before)?;
         before.give_reason(tx.app, reason)?;
     }
     let after = commit(tx, &before, &events)?;
@@ -220,10 +219,9 @@ fn pharmacist_standing(conn: &mut Conn, staff: StaffId) -> Result<PharmacistStan
 
 /// Refuses a decision of a pharmacist who is not on shift, where the policy demands it and they have not
 /// taken the prescription while they were.
-fn ensure_may_decide(tx: &mut Tx<'_>, found: &Loaded) -> Result<(), Failure> {
-    let Actor::Staff(caller) = tx.actor else { return Ok(()) };
-    let taken = found.row.claimed_by == Some(caller.staff) && found.row.claim_until.is_some_and(|until| tx.now < until);
-    if taken || !tx.app.policy.review.decide_on_shift_only || is_on_shift(tx, caller.staff)? {
+fn ensure_may_decide(tx: &mut Tx<'_>, pharmacist: StaffId, found: &Loaded) -> Result<(), Failure> {
+    let taken = claim_of(&found.row).is_some_and(|claim| claim.by == pharmacist && tx.now < claim.until);
+    if taken || !tx.app.policy.review.decide_on_shift_only || is_on_shift(tx, pharmacist)? {
         return Ok(());
     }
     Err(Code::NotOnShift.into())

@@ -107,7 +107,7 @@ pub fn ask(
     let (mut before, pharmacist, _) = reviewable(tx, caller.staff, id)?;
     let question = ReviewQuestionId::generate();
     let events = before.decide(tx.app, &Command::Ask { by: &pharmacist, question })?;
-    ensure_may_decide(tx, &before)?;
+    ensure_may_decide(tx, caller.staff, &before)?;
     if before.body.questions.len() >= MOST_QUESTIONS {
         return Err(too_many().into());
     }

@@ -96,7 +96,8 @@ pub fn decide(
     input: &SupplyInput,
 ) -> Result<PrescriptionView, Failure> {
     // The packs are counted by a later statement than the lock: an order that took some was waited for.
-    let mut before = Loaded::lock(tx, id)?.filter(|found| found.row.signed_at.is_some()).ok_or(Code::NotFound)?;
+    let mut before =
+        Loaded::lock(tx, id)?.filter(|found| found.row.signed_at.is_some()).ok_or(Code::NotFound)?;
     let doctor = caller.role == Role::Doctor;
     if doctor && before.row.doctor_id != caller.staff {
         return Err(Code::NotFound.into());
@@ -117,13 +118,13 @@ pub fn decide(
     let (line_no, packs) = (input.line_no, input.packs);
     let change = SupplyChange { by, line_no, packs, reason: code, lines: &lines };
     let events = before.decide(tx.app, &Command::Supply(change))?;
-    if !doctor {
-        ensure_may_decide(tx, &before)?;
-    }
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let reader = if doctor { Reader::Doctor } else { Reader::Pharmacist };
     if events.is_empty() {
         return view(tx.app, &mut tx.shown, &before.row, &before.body, reader, tx.now);
+    }
+    if !doctor {
+        ensure_may_decide(tx, caller.staff, &before)?;
     }
     let mut body = before.body.clone();
     body.supply.retain(|decision| decision.line_no != line_no);

@@ -73,7 +73,8 @@ pub fn list(
 }
 
 fn view(row: ReviewAlertRow) -> ReviewAlertView {
-    let ReviewAlertRow { id, trouble, waiting, oldest_since, on_shift_from, told: _, raised_at, ended_at } = row;
+    let ReviewAlertRow { id, trouble, waiting, oldest_since, on_shift_from, told: _, raised_at, ended_at } =
+        row;
     ReviewAlertView { id, trouble, waiting, oldest_since, on_shift_from, raised_at, ended_at }
 }
 
@@ -138,7 +139,7 @@ fn raise(tx: &mut Tx<'_>, row: &ReviewAlertRow) -> Result<usize, Failure> {
     let text = letter_text(row, &tx.app.public_url);
     for (reader, role, _) in gap_readers(tx.conn)? {
         if role == Role::Operator {
-            letter::write(tx, LetterKind::ReviewTrouble, reader, None, &text)?;
+            letter::write(tx, LetterKind::QueueTrouble, reader, None, &text)?;
         }
     }
     Ok(1)

@@ -10,9 +10,7 @@ use crate::{
     prepared::{PreparedDsl, padded},
     schema::{prescription, worker},
 };
-use domain::{
-    ids::{PrescriptionId, StaffId, WorkerId},
-};
+use domain::ids::{PrescriptionId, StaffId, WorkerId};
 
 /// Filter of a list of prescriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ pub mod alert;
 
 use chrono::NaiveDate;
 use diesel::{
-    dsl::{count, count_star, min},
+    dsl::{count, count_star, min, sum},
     prelude::*,
 };
 
@@ -15,8 +15,8 @@ use crate::{
     dialect::on_backend,
     network::roster::LOOK_BACK,
     prescription::PrescriptionRow,
-    schema::{pharmacist, prescription, shift},
-    sql_types::{At, BigInt, Timestamptz},
+    schema::{pharmacist, prescription, review_round, shift},
+    sql_types::At,
 };
 use domain::{
     ids::{PrescriptionId, StaffId},
@@ -111,9 +111,9 @@ pub fn ahead(conn: &mut Conn, row: &PrescriptionRow, now: Timestamp) -> QueryRes
     let before = prescription::review_rank.lt(row.review_rank).or(prescription::review_rank
         .eq(row.review_rank)
         .and(prescription::signed_at.lt(row.signed_at.map(At)).assume_not_null()));
-    let free = prescription::question_id
-        .is_null()
-        .and(prescription::claim_until.is_null().or(prescription::claim_until.le(Some(At(now))).assume_not_null()));
+    let free = prescription::question_id.is_null().and(
+        prescription::claim_until.is_null().or(prescription::claim_until.le(Some(At(now))).assume_not_null()),
+    );
     on_backend!(conn, c => prescription::table
         .filter(in_queue!(now))
         .filter(free)
@@ -143,7 +143,8 @@ pub fn next_on_shift(conn: &mut Conn, now: Timestamp) -> QueryResult<Option<Time
         .limit(MOST_SHIFTS)
         .select((shift::starts_at, pharmacist::licence_valid_until))
         .load(c))?;
-    let licensed = |(starts_at, until): (Timestamp, NaiveDate)| (civil_day(starts_at) <= until).then_some(starts_at);
+    let licensed =
+        |(starts_at, until): (Timestamp, NaiveDate)| (civil_day(starts_at) <= until).then_some(starts_at);
     Ok(next.into_iter().find_map(licensed))
 }
 
@@ -157,9 +158,11 @@ pub struct RoundRow {
     pub outcome: ReviewOutcome,
     pub decided_by: Option<StaffId>,
     /// Seconds from the signature.
-    pub waited_s: i64,
+    pub waited_s: i32,
+    /// Whether these are as few as the policy wants.
+    pub in_time: bool,
     /// Seconds from the claim of the pharmacist who decided, if they had one.
-    pub review_s: Option<i64>,
+    pub review_s: Option<i32>,
     pub policy_version: String,
 }
 
@@ -173,6 +176,7 @@ macro_rules! round_insert {
             $crate::schema::review_round::outcome.eq($round.outcome),
             $crate::schema::review_round::decided_by.eq($round.decided_by),
             $crate::schema::review_round::waited_s.eq($round.waited_s),
+            $crate::schema::review_round::in_time.eq($round.in_time),
             $crate::schema::review_round::review_s.eq($round.review_s),
             $crate::schema::review_round::policy_version.eq(&$round.policy_version),
         ))
@@ -181,35 +185,46 @@ macro_rules! round_insert {
 pub(crate) use round_insert;
 
 /// Reviews that ended since some time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, QueryableByName)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rounds {
     /// Decided by a pharmacist.
-    #[diesel(sql_type = BigInt)]
     pub reviewed: i64,
     /// Of these, within the wanted time.
-    #[diesel(sql_type = BigInt)]
     pub in_time: i64,
     /// Expired before anybody decided.
-    #[diesel(sql_type = BigInt)]
     pub missed: i64,
     /// Reviews whose length is known, and the sum of it in seconds.
-    #[diesel(sql_type = BigInt)]
     pub measured: i64,
-    #[diesel(sql_type = BigInt)]
     pub measured_s: i64,
 }
 
 /// The reviews that ended since `since`.
-pub fn rounds(conn: &mut Conn, since: Timestamp, target_s: i64) -> QueryResult<Rounds> {
-    const SQL: &str = "SELECT count(*) FILTER (WHERE decided_by IS NOT NULL) AS reviewed, \
-         count(*) FILTER (WHERE decided_by IS NOT NULL AND waited_s <= $2) AS in_time, \
-         count(*) FILTER (WHERE outcome = 'expired') AS missed, \
-         count(review_s) AS measured, CAST(coalesce(sum(review_s), 0) AS BIGINT) AS measured_s \
-         FROM review_round WHERE ended_at >= $1";
-    on_backend!(conn, c => diesel::sql_query(SQL)
-        .bind::<Timestamptz, _>(At(since))
-        .bind::<BigInt, _>(target_s)
-        .get_result(c))
+pub fn rounds(conn: &mut Conn, since: Timestamp) -> QueryResult<Rounds> {
+    let rows: Vec<(ReviewOutcome, bool, i64, i64, Option<i64>)> = on_backend!(conn, c => review_round::table
+        .filter(review_round::ended_at.ge(At(since)))
+        .group_by((review_round::outcome, review_round::in_time))
+        .select((
+            review_round::outcome,
+            review_round::in_time,
+            count_star(),
+            count(review_round::review_s),
+            sum(review_round::review_s),
+        ))
+        .load(c))?;
+    let mut rounds = Rounds::default();
+    for (outcome, in_time, ended, measured, measured_s) in rows {
+        match outcome {
+            ReviewOutcome::Approved | ReviewOutcome::Returned => {
+                rounds.reviewed += ended;
+                rounds.in_time += if in_time { ended } else { 0 };
+                rounds.measured += measured;
+                rounds.measured_s += measured_s.unwrap_or(0);
+            }
+            ReviewOutcome::Expired => rounds.missed += ended,
+            ReviewOutcome::Withdrawn => {}
+        }
+    }
+    Ok(rounds)
 }
 
 /// Prescriptions behind `after` whose claim has expired.
