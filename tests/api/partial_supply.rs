@@ -62,7 +62,7 @@ async fn a_doctor_drops_what_is_sold_out_and_the_order_takes_the_rest() {
     let packs = usize::try_from(signed["lines"][0]["packs"].as_u64().expect("packs")).expect("few");
     assert_eq!(order["units"].as_array().map(Vec::len), Some(packs));
     // Under the order nothing that it took is dropped.
-    decide(&doctor, &id, input(1, 0)).await.expect_refused(Code::PrescribingRule);
+    decide(&doctor, &id, input(1, 0)).await.expect_refused(Code::UnitsExceeded);
     decide(&doctor, &id, input(2, 1)).await.expect_ok();
     decide(&doctor, &id, input(1, 0)).await.expect_refused(Code::UnitsExceeded);
     decide(&doctor, &id, input(2, 0)).await.expect_ok();

@@ -10,6 +10,7 @@ use crate::support::{
     prescribing::{Scene, draft_of, id_of},
     seed::SIGNING_PIN,
 };
+use crypto::tokens::Role;
 use domain::triage::TriageLevel;
 use service::{
     Actor, Failure,
@@ -231,8 +232,8 @@ async fn the_figures_count_who_waits_and_who_was_in_time() {
     // An hour later only the day knows of them; what expires unreviewed was missed.
     scene.app.pass(14 * 3600);
     assert_eq!(service::prescription::dispense::expire_due(&scene.app.state).await.expect("a round"), 3);
-    let night = scene.app.operator().await;
-    let later = night.get("/api/v1/review-queue").await.expect_ok();
+    let night = scene.app.person(Role::Operator, "night@example.cn", None, None).await;
+    let later = scene.app.get(&night.token, "/api/v1/review-queue").await.expect_ok();
     assert_eq!((&later["hour"]["reviewed"], &later["hour"]["missed"]), (&json!(0), &json!(1)));
     assert_eq!((&later["day"]["reviewed"], &later["day"]["missed"]), (&json!(2), &json!(1)));
 }

@@ -1,5 +1,6 @@
 //! A consultation in which a doctor prescribes, with open signing windows.
 
+use base::clock::{Clock, SystemClock};
 use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde_json::{Value, json};
@@ -38,6 +39,13 @@ impl Scene {
 
     pub async fn in_lane(lane: EncounterLane) -> Self {
         Self::on(TestApp::open().await, lane).await
+    }
+
+    /// With the clock of this computer, so that another process sees the same time.
+    pub async fn today() -> Self {
+        let app = TestApp::open().await;
+        app.pass((SystemClock.now() - app.now()).num_seconds());
+        Self::on(app, EncounterLane::FollowUpWithEvidence).await
     }
 
     /// With another value in the policy of reviews.

@@ -277,9 +277,12 @@ impl PrescribingWalk<'_> {
 
     fn some_drug(&mut self) -> Value {
         let chance = &mut self.clinic.trail.chance;
-        let first = chance.one(&[RX, RX, "PCM-T500", "LOR-T10", "IBU-T200", "AMX-C500"]);
         // The cabinet has nothing of the second: the worker gets the first when that is dropped.
-        if chance.once_in(2) { draft_of(&[first, "CLO-CR1"]) } else { draft_of(&[first]) }
+        if chance.once_in(3) {
+            return draft_of(&[RX, "PCM-T500"]);
+        }
+        let first = chance.one(&[RX, RX, "PCM-T500", "LOR-T10", "IBU-T200", "AMX-C500"]);
+        draft_of(&[first])
     }
 
     async fn draft(&mut self, doctor: usize) {
