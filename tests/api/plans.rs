@@ -16,21 +16,29 @@ use crate::{
 use domain::{
     consultation::Medium,
     ids::{
-        AttemptId, CabinetId, CheckInId, ConsultationId, DeviceId, OfferId, OrderId, OrderUnitId,
+        AttemptId, CabinetId, CheckInId, ConsultationId, DeviceId, HospitalId, OfferId, OrderId, OrderUnitId,
         PrescriptionId, SessionId, ShiftRuleId, StaffId, StationId, WorkerId,
     },
     ledger::{AccountRef, TransferReason},
     matching::{Department, OverflowStep, Queue},
     money::Fen,
     order::UnitState,
+    time::Timestamp,
     triage::TriageLevel,
     vend::AttemptState,
     vitals::ReadingKind,
     words::Language,
 };
 use storage::{
-    Conn, DatabaseUrl, Live, authority::Authority, conn::Purpose, events::Audience, idempotency::AnswerId,
-    matching::queue::Since, order::MovedUnits, prescription::PrescriptionFilter,
+    Conn, DatabaseUrl, Live,
+    authority::Authority,
+    conn::Purpose,
+    events::Audience,
+    idempotency::AnswerId,
+    matching::queue::Since,
+    order::MovedUnits,
+    prescription::{PrescriptionFilter, PrescriptionRow},
+    review::WaitingFor,
 };
 
 /// Tables that grow with the number of workers or with time.
@@ -57,6 +65,7 @@ const GROWING: &[&str] = &[
     "prescription",
     "prescription_line",
     "reading",
+    "review_round",
     "saved_answer",
     "session",
     "shift",
@@ -80,6 +89,12 @@ fn grows(name: &str) -> bool {
 struct Step {
     #[diesel(sql_type = Text)]
     detail: String,
+}
+
+fn waiting_prescription(now: Timestamp) -> PrescriptionRow {
+    let ids = (PrescriptionId::generate(), ConsultationId::generate(), WorkerId::generate());
+    let row = PrescriptionRow::draft(ids, (StaffId::generate(), HospitalId::generate()), Vec::new(), now);
+    PrescriptionRow { signed_at: Some(now), ..row }
 }
 
 fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
@@ -206,7 +221,16 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::keys::doctor::doctor_key_fetch(conn, domain::ids::DoctorKeyId::generate())?;
     storage::keys::doctor::doctor_keys_forget(conn, now)?;
     storage::prescription::prescriptions_due(conn, now, PrescriptionId::from_uuid(uuid::Uuid::nil()), 100)?;
-    storage::prescription::reviews_waiting(conn, live, now, 50)?;
+    storage::review::reviews_waiting(conn, live, now, 50)?;
+    for which in [WaitingFor::Pharmacist, WaitingFor::Decision, WaitingFor::Answer] {
+        storage::review::waiting(conn, which, now)?;
+    }
+    storage::review::late(conn, now, now)?;
+    storage::review::ahead(conn, &waiting_prescription(now), now)?;
+    storage::review::on_shift(conn, now)?;
+    storage::review::next_on_shift(conn, now)?;
+    storage::review::rounds(conn, now)?;
+    storage::review::claims_due(conn, now, PrescriptionId::from_uuid(uuid::Uuid::nil()), 50)?;
     Ok(())
 }
 

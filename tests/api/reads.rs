@@ -36,7 +36,8 @@ const NOTHING: &str = "
     POST /api/v1/stations, GET /api/v1/stations/{id}, POST /api/v1/tokens/device,
     POST /api/v1/tokens/enrol, POST /api/v1/tokens/refresh, POST /api/v1/tokens/revoke,
     POST /api/v1/tokens/staff, POST /api/v1/triage/assess, GET /api/v1/symptoms, GET /api/v1/alerts,
-    GET /api/v1/queue-alerts, GET /api/v1/station/called,
+    GET /api/v1/queue-alerts, GET /api/v1/station/called, GET /api/v1/review-queue, GET /api/v1/review-alerts,
+    POST /api/v1/reviews/{id}/claim, POST /api/v1/reviews/{id}/release,
     POST /api/v1/alerts/{id}/close, POST /api/v1/workers,
     POST /cabinet/v1/attempts/{id}/start, POST /cabinet/v1/enrol, POST /cabinet/v1/events,
     GET /api/v1/letters, POST /api/v1/letters/{id}/resend, GET /api/v1/shifts/{id}, PUT /api/v1/shifts/{id}, POST /api/v1/shifts/{id}/cancel, POST /api/v1/shift-rules, GET /api/v1/shift-rules, GET /api/v1/shift-rules/{id}, PUT /api/v1/shift-rules/{id}, POST /api/v1/shift-rules/{id}/end,
@@ -85,9 +86,12 @@ const RECORDED: &[(&str, &str)] = &[
     ("GET /api/v1/prescriptions/{id}/labels.html", "prescription"),
     ("GET /api/v1/prescriptions/{id}/print.html", "prescription"),
     ("PUT /api/v1/prescriptions/{id}", "prescription"),
+    ("POST /api/v1/prescriptions/{id}/answer", "prescription"),
     ("POST /api/v1/prescriptions/{id}/approve", "prescription"),
+    ("POST /api/v1/prescriptions/{id}/ask", "prescription"),
     ("POST /api/v1/prescriptions/{id}/return", "prescription"),
     ("POST /api/v1/prescriptions/{id}/sign", "prescription"),
+    ("POST /api/v1/prescriptions/{id}/supply", "prescription"),
     ("POST /api/v1/prescriptions/{id}/void", "prescription"),
     ("GET /api/v1/reviews", "prescription"),
     ("GET /api/v1/reviews/{id}", "record"),
@@ -245,6 +249,25 @@ async fn each_kind_of_access_by_a_doctor_or_a_pharmacist_is_recorded() {
     read!(pharmacist, "GET /api/v1/prescriptions/{id}", get!(pharmacist, &one), 200);
     let review = one.replace("prescriptions", "reviews");
     read!(pharmacist, "GET /api/v1/reviews/{id}", get!(pharmacist, &review), 200);
+    let asked = read!(
+        pharmacist,
+        "POST /api/v1/prescriptions/{id}/ask",
+        post!(pharmacist, &format!("{one}/ask"), json!({"text": "why so long?"})),
+        200
+    );
+    let answer = json!({"question_id": asked["questions"][0]["id"], "text": "it came back"});
+    read!(
+        doctor,
+        "POST /api/v1/prescriptions/{id}/answer",
+        post!(doctor, &format!("{one}/answer"), answer),
+        200
+    );
+    read!(
+        pharmacist,
+        "POST /api/v1/prescriptions/{id}/supply",
+        post!(pharmacist, &format!("{one}/supply"), json!({"line_no": 1, "packs": 1, "reason": "all of it"})),
+        200
+    );
     let back = json!({"reason": "too long", "code": "dose"});
     read!(
         pharmacist,

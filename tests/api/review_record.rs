@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Caller, Code, care::reading, prescribing::Scene};
+use crate::support::{Caller, Code, care::reading, machine::DROP, prescribing::Scene};
 
 #[actix_web::test]
 async fn a_pharmacist_sees_what_must_be_judged_and_no_name() {
@@ -69,4 +69,32 @@ async fn after_the_consent_is_withdrawn_the_person_is_withheld() {
     scene.worker().withdraw_consent("health_care").await.expect_ok();
     let seen = scene.pharmacist().review(&id).await.expect_ok();
     assert_eq!((&seen["patient"], &seen["withheld"]), (&json!(null), &json!("consent_missing")));
+}
+
+#[actix_web::test]
+async fn a_review_names_the_consultation_and_what_was_vended_lately() {
+    let scene = Scene::open().await;
+    scene.app.fill_slot(&scene.seed, 1, "PCM-C300", 2).await;
+    let worker = scene.worker();
+    let vended = scene.approved(&["PCM-C300"]).await;
+    let order = worker.order_prescribed(&vended).await.expect_created();
+    let paid = worker.pay(&order).await.expect_ok();
+    let mut cabinet = scene.app.cabinet().await;
+    cabinet.vend_pack(&paid, 0, DROP).await;
+    cabinet.report().await.expect_ok();
+    let id = scene.signed(&["AMX-C500"]).await;
+    let seen = scene.pharmacist().review(&id).await.expect_ok();
+    let recent = &seen["patient"]["recent"];
+    assert_eq!(recent.as_array().map(Vec::len), Some(1), "{recent}");
+    assert_eq!((&recent[0]["product_code"], &recent[0]["in_doubt"]), (&json!("PCM-C300"), &json!(false)));
+    assert_eq!(recent[0]["dispensed_at"], "2026-11-23T02:00:00Z");
+    assert!(recent[0]["generic_zh"].is_string() && recent[0]["generic_en"].is_string());
+    let consultation = &seen["consultation"];
+    assert_eq!(consultation["id"], json!(scene.consultation));
+    assert_eq!(
+        (&consultation["department"], &consultation["department_name"]["en"]),
+        (&json!("general_practice"), &json!("general practice"))
+    );
+    assert_eq!(consultation["doctor"]["id"], json!(scene.seed.doctor.id));
+    assert!(consultation["doctor"]["name_zh"].is_string());
 }

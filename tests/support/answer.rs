@@ -104,6 +104,8 @@ fn status_of(code: Code) -> u16 {
         | Code::WorkerAbsent
         | Code::PrescriptionOpen
         | Code::PrescriptionSignatureInvalid
+        | Code::ReviewClaimed
+        | Code::QuestionOpen
         | Code::OutOfStock
         | Code::UnitsExceeded
         | Code::UnpaidOrdersExceeded

@@ -190,6 +190,7 @@ fn record(
         ruleset_version: "test".to_owned(),
         policy_version: "test".to_owned(),
         overridden: Vec::new(),
+        emergency: false,
     };
     tx.record(id, signed, nobody)?;
     tx.record(id, Event::Approved { reviewer, digest }, nobody)

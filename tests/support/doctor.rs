@@ -159,6 +159,11 @@ impl<'a> Doctor<'a> {
         self.post(&format!("/api/v1/prescriptions/{prescription}/void"), json!({"reason": reason})).await
     }
 
+    pub async fn answer_question(&self, prescription: impl Display, question: &str, text: &str) -> Answer {
+        let answer = json!({"question_id": question, "text": text});
+        self.post(&format!("/api/v1/prescriptions/{prescription}/answer"), answer).await
+    }
+
     pub async fn check(&self, draft: Value) -> Answer {
         self.post("/api/v1/prescriptions/check", draft).await
     }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Caller, TestApp,
+    Answer, Caller, TestApp, id_in,
     people::{Person, SIGNING_PIN},
 };
 
@@ -38,6 +38,25 @@ impl<'a> Pharmacist<'a> {
     /// A prescription with what must be known of the patient.
     pub async fn review(&self, prescription: impl Display) -> Answer {
         self.get(&format!("/api/v1/reviews/{prescription}")).await
+    }
+
+    pub async fn claim(&self, prescription: impl Display) -> Answer {
+        self.post(&format!("/api/v1/reviews/{prescription}/claim"), json!({})).await
+    }
+
+    pub async fn release(&self, prescription: impl Display) -> Answer {
+        self.post(&format!("/api/v1/reviews/{prescription}/release"), json!({})).await
+    }
+
+    /// Asks the doctor; returns the id of the question.
+    pub async fn ask(&self, prescription: impl Display, text: &str) -> String {
+        let asked = self.try_to_ask(prescription, text).await.expect_ok();
+        let newest = asked["questions"].as_array().and_then(|all| all.last()).expect("a question");
+        id_in(newest).to_owned()
+    }
+
+    pub async fn try_to_ask(&self, prescription: impl Display, text: &str) -> Answer {
+        self.post(&format!("/api/v1/prescriptions/{prescription}/ask"), json!({"text": text})).await
     }
 
     pub async fn approve(&self, prescription: impl Display) -> Answer {

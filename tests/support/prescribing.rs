@@ -1,18 +1,21 @@
 //! A consultation in which a doctor prescribes, with open signing windows.
 
+use base::clock::{Clock, SystemClock};
+use chrono::TimeDelta;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    Caller, Doctor, Pharmacist, TestApp, Worker, WorkerAtStation, id_in,
+    Caller, Code, Doctor, Pharmacist, TestApp, Worker, WorkerAtStation, id_in,
     seed::{Person, Seed},
 };
 use crypto::tokens::Role;
 use domain::{
     consultation::ConsultationState,
-    ids::{CheckInId, ConsultationId, PrescriptionId},
+    ids::{CheckInId, ConsultationId, PrescriptionId, StaffId, WorkerId},
     matching::Department,
     prescription::EncounterLane,
+    time::Timestamp,
     triage::TriageLevel,
     words::Language,
 };
@@ -38,51 +41,81 @@ impl Scene {
         Self::on(TestApp::open().await, lane).await
     }
 
+    /// With the clock of this computer, so that another process sees the same time.
+    pub async fn today() -> Self {
+        let app = TestApp::open().await;
+        app.pass((SystemClock.now() - app.now()).num_seconds());
+        Self::on(app, EncounterLane::FollowUpWithEvidence).await
+    }
+
+    /// With another value in the policy of reviews.
+    pub async fn open_with(key: &'static str, value: Value) -> Self {
+        let app = TestApp::open_with(|config| {
+            config.policy.insert("review".to_owned(), json!({key: value}));
+        });
+        Self::on(app.await, EncounterLane::FollowUpWithEvidence).await
+    }
+
     /// On a server with other settings.
     pub async fn on(app: TestApp, lane: EncounterLane) -> Self {
         let seed = app.seed().await;
         let checked_in = app.station().await.check_in(Worker::adult()).await;
         let (worker_token, check_in) = (checked_in.token(), checked_in.check_in);
-        let id = ConsultationId::generate();
-        let (worker, station, doctor, hospital) = (seed.worker, seed.station, seed.doctor.id, seed.hospital);
-        app.state
-            .write(Actor::System, move |tx| -> Result<(), Failure> {
-                let at = At(tx.now);
-                let complaint = tx.app.seal("consultation", "complaint_sealed", id, "样例")?;
-                on_backend!(tx.conn, c => diesel::insert_into(consultation::table)
-                    .values((
-                        (
-                            consultation::id.eq(id),
-                            consultation::worker_id.eq(worker),
-                            consultation::check_in_id.eq(check_in),
-                            consultation::station_id.eq(station),
-                            consultation::lane.eq(lane),
-                            consultation::department.eq(Department::GENERAL_PRACTICE),
-                            consultation::language.eq(Language::Chinese),
-                            consultation::state.eq(ConsultationState::Active),
-                        ),
-                        (
-                            consultation::complaint_sealed.eq(complaint),
-                            consultation::symptoms.eq("[]"),
-                            consultation::triage.eq(TriageLevel::Routine),
-                            consultation::requested_at.eq(at),
-                            consultation::ranked_since.eq(at),
-                            consultation::queue.eq("general_practice/standard/zh/text/zhifu"),
-                            consultation::fence.eq(1_i64),
-                            consultation::doctor_id.eq(Some(doctor)),
-                            consultation::hospital_id.eq(Some(hospital)),
-                            consultation::accepted_at.eq(Some(at)),
-                        ),
-                    ))
-                    .execute(c))?;
-                Ok(())
-            })
-            .await
-            .expect("a consultation");
+        let id = app.in_care(&seed, (seed.worker, check_in), lane, TriageLevel::Routine).await;
         let scene = Self { app, seed, worker_token, check_in, consultation: id };
         scene.open_window(&scene.seed.doctor).await;
         scene.open_window(&scene.seed.pharmacist).await;
         scene
+    }
+
+    /// Another worker in an active consultation of the first doctor.
+    pub async fn another_patient(&self, phone: &str, triage: TriageLevel) -> ConsultationId {
+        let worker = self.app.station().await.check_in(Worker::walk_in().phone(phone)).await;
+        let lane = EncounterLane::FollowUpWithEvidence;
+        self.app.in_care(&self.seed, (worker.id, worker.check_in), lane, triage).await
+    }
+
+    /// Signs a draft of these drugs in this consultation; see `draft_of`.
+    pub async fn signed_in(&self, consultation: ConsultationId, draft: Value) -> String {
+        let drafted = self.doctor().draft(consultation, draft).await.expect_created();
+        self.sign_answering(id_in(&drafted)).await
+    }
+
+    /// Signs a draft, with a reason for every warning.
+    pub async fn sign_answering(&self, id: &str) -> String {
+        let first = self.doctor().sign(id).await;
+        if first.status != 200 {
+            let problem = first.expect_refused(Code::SafetyWarningsUnanswered);
+            let found = problem["data"].as_array().expect("findings");
+            let rules: Vec<&str> = found.iter().filter_map(|one| one["rule"].as_str()).collect();
+            self.doctor().sign_overriding(id, &rules, "asked, and none of it is so").await.expect_ok();
+        }
+        id.to_owned()
+    }
+
+    /// Asserts that no invariant is broken, except that the consultation has no events.
+    pub async fn sound(&self) {
+        let read = self.app.state.read(Actor::System, |conn, _| service::stock::check::invariants(conn));
+        let mut wrong = read.await.expect("audited");
+        wrong.retain(|one| !one.contains(&format!("consultation {} is", self.consultation)));
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+
+    /// Ends the shifts of somebody.
+    pub async fn off_shift(&self, staff: StaffId) {
+        let operator = self.app.operator().await;
+        for shift in operator.list(&format!("/api/v1/shifts?staff_id={staff}")).await {
+            operator.post(&format!("/api/v1/shifts/{}/cancel", id_in(&shift)), json!({})).await.expect_ok();
+        }
+    }
+
+    /// Plans a shift of somebody, that begins in so many minutes and lasts eight hours.
+    pub async fn shift_in(&self, staff: StaffId, minutes: i64) -> Timestamp {
+        let starts_at = self.app.now() + TimeDelta::minutes(minutes);
+        let shift =
+            json!({"staff_id": staff, "starts_at": starts_at, "ends_at": starts_at + TimeDelta::hours(8)});
+        self.app.operator().await.post("/api/v1/shifts", shift).await.expect_created();
+        starts_at
     }
 
     pub fn worker(&self) -> WorkerAtStation<'_> {
@@ -157,6 +190,55 @@ impl Scene {
     /// Writes the worker's first profile.
     pub async fn profile(&self, profile: Value) {
         self.worker().put("/api/v1/me/profile", "\"0\"", profile).await.expect_ok();
+    }
+}
+
+impl TestApp {
+    /// An active consultation of the first doctor with this worker.
+    async fn in_care(
+        &self,
+        seed: &Seed,
+        (worker, check_in): (WorkerId, CheckInId),
+        lane: EncounterLane,
+        triage: TriageLevel,
+    ) -> ConsultationId {
+        let id = ConsultationId::generate();
+        let (station, doctor, hospital) = (seed.station, seed.doctor.id, seed.hospital);
+        self.state
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                let at = At(tx.now);
+                let complaint = tx.app.seal("consultation", "complaint_sealed", id, "样例")?;
+                on_backend!(tx.conn, c => diesel::insert_into(consultation::table)
+                    .values((
+                        (
+                            consultation::id.eq(id),
+                            consultation::worker_id.eq(worker),
+                            consultation::check_in_id.eq(check_in),
+                            consultation::station_id.eq(station),
+                            consultation::lane.eq(lane),
+                            consultation::department.eq(Department::GENERAL_PRACTICE),
+                            consultation::language.eq(Language::Chinese),
+                            consultation::state.eq(ConsultationState::Active),
+                        ),
+                        (
+                            consultation::complaint_sealed.eq(complaint),
+                            consultation::symptoms.eq("[]"),
+                            consultation::triage.eq(triage),
+                            consultation::requested_at.eq(at),
+                            consultation::ranked_since.eq(at),
+                            consultation::queue.eq("general_practice/standard/zh/text/zhifu"),
+                            consultation::fence.eq(1_i64),
+                            consultation::doctor_id.eq(Some(doctor)),
+                            consultation::hospital_id.eq(Some(hospital)),
+                            consultation::accepted_at.eq(Some(at)),
+                        ),
+                    ))
+                    .execute(c))?;
+                Ok(())
+            })
+            .await
+            .expect("a consultation");
+        id
     }
 }
 

@@ -80,6 +80,19 @@ impl TestApp {
         service::formulary::edition::look(&self.state).await.expect("looked");
     }
 
+    /// Fills a slot of the cabinet with packs of a product.
+    pub async fn fill_slot(&self, seed: &Seed, slot_no: i32, product: &'static str, packs: i64) {
+        let id = seed.cabinet;
+        self.state
+            .write(Actor::System, move |tx| -> Result<(), Failure> {
+                let lot = "F1";
+                add_lot(tx, product, lot, day("2027-12-31"))?;
+                add_slot(tx, id, &FilledSlot { slot_no, product, lot, packs, capacity: 10 })
+            })
+            .await
+            .expect("filled");
+    }
+
     /// Puts the cabinet in another lane.
     pub async fn lane(&self, seed: &Seed, lane: CabinetLane) {
         let id = seed.cabinet;

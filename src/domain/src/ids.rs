@@ -139,6 +139,10 @@ kinds! {
     Alert => AlertId,
     /// A department whose queue is in trouble.
     QueueAlert => QueueAlertId,
+    /// The pharmacists' queue in trouble.
+    ReviewAlert => ReviewAlertId,
+    /// What a pharmacist asks the doctor of a prescription.
+    ReviewQuestion => ReviewQuestionId,
     /// A ledger account.
     Account => AccountId,
     /// A balanced set of postings.

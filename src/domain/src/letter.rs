@@ -24,7 +24,8 @@ crate::text_enum! {
         SignInAlarm = "sign_in_alarm",
         /// To operators and coordinators: nobody of a department will be on shift.
         CoverageGap = "coverage_gap",
-        /// To operators: in a department somebody waits and nobody is on call, or somebody waits too long.
+        /// To operators: for a department or the pharmacists somebody waits and nobody is on duty, or somebody
+        /// waits too long.
         QueueTrouble = "queue_trouble",
     }
 }

@@ -21,6 +21,7 @@ pub mod policy;
 pub mod precondition;
 pub mod prescription;
 pub mod refusal;
+pub mod review;
 pub mod safety;
 pub mod spelling;
 #[cfg(feature = "diesel")]

@@ -7,6 +7,7 @@ use super::{
     matching::MatchingPolicy,
     money::Fen,
     prescription::{CabinetLane, EncounterLane, PrescribingPolicy},
+    review::ReviewPolicy,
     triage::TriageLimits,
     vitals::{FitnessRules, VitalRules},
 };
@@ -25,6 +26,8 @@ pub struct Policy {
     pub matching: MatchingPolicy,
     /// Days, drugs, validity.
     pub prescribing: PrescribingPolicy,
+    /// Claims of pharmacists, and their queue.
+    pub review: ReviewPolicy,
     pub check_in: CheckInPolicy,
     /// Orders and vending.
     pub vending: VendingPolicy,
@@ -51,6 +54,7 @@ impl Default for Policy {
             network: "waystation".to_owned(),
             matching: MatchingPolicy::default(),
             prescribing: PrescribingPolicy::default(),
+            review: ReviewPolicy::default(),
             check_in: CheckInPolicy::default(),
             vending: VendingPolicy::default(),
             realtime: RealtimePolicy::default(),
@@ -72,6 +76,7 @@ impl Policy {
             network,
             matching,
             prescribing,
+            review,
             check_in,
             vending,
             realtime,
@@ -92,6 +97,7 @@ impl Policy {
         bounds.must("encounter_lanes", !encounter_lanes.is_empty(), "there must be at least one");
         matching.check(&mut bounds.of("matching"));
         prescribing.check(&mut bounds.of("prescribing"));
+        review.check(&mut bounds.of("review"));
         check_in.check(&mut bounds.of("check_in"));
         vending.check(&mut bounds.of("vending"));
         realtime.check(&mut bounds.of("realtime"));

@@ -224,6 +224,8 @@ codes! {
     SafetyRecheckNeeded = "safety_recheck_needed", Rule, "开方后您的健康资料有变化，请医生重新确认。", "Your record has changed since the prescription was signed; the doctor must look again.";
     HealthQuestionsUnanswered = "health_questions_unanswered", Rule, "购药前请先回答几个健康问题。", "Answer the health questions first.";
     PrescribingRule = "prescribing_rule", Rule, "违反处方规则。", "A prescribing rule is broken.";
+    ReviewClaimed = "review_claimed", Conflict, "另一名药师正在审核此处方。", "Another pharmacist is reviewing this prescription.";
+    QuestionOpen = "question_open", Conflict, "药师的提问尚待医生答复。", "The pharmacist's question waits for the doctor's answer.";
     OwnReview = "own_review", Forbidden, "不能审核自己开具的处方。", "Nobody reviews their own prescription.";
     PrescriptionSignatureInvalid = "prescription_signature_invalid", Conflict, "处方签名与内容不符。", "The signature does not fit the prescription.";
     SigningRefused = "signing_refused", Rule, "签名服务拒绝为该医生签名。", "The signing service refused to sign for this doctor.";

@@ -197,6 +197,8 @@ stored_as_text!(
     crate::prescription::CabinetLane,
     crate::prescription::EncounterLane,
     crate::prescription::PrescriptionState,
+    crate::review::ReviewOutcome,
+    crate::review::ReviewTrouble,
     crate::consultation::Medium,
     crate::matching::presence::AwayReason,
     crate::matching::presence::Presence,

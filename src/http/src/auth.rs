@@ -164,6 +164,10 @@ callers! {
     Signer(Staff: StaffCaller) = Role::SIGNERS;
     /// Staff who propose and approve editions of the safety rules.
     RuleKeeper(Staff: StaffCaller) = &[Role::Operator, Role::Pharmacist];
+    /// Staff who decide how much of a prescription is supplied.
+    Supplier(Staff: StaffCaller) = &[Role::Doctor, Role::Pharmacist];
+    /// Staff who see how the pharmacists' queue stands.
+    ReviewWatcher(Staff: StaffCaller) = &[Role::Operator, Role::Pharmacist];
     /// Staff who may run the safety check without storing anything.
     Checker(Staff: StaffCaller) = &[Role::Doctor, Role::Pharmacist, Role::Operator];
     /// Staff who manage cabinets and their stock.

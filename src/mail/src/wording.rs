@@ -56,12 +56,12 @@ pub(super) fn of(letter: &Letter<'_>) -> Text {
             ),
         },
         LetterKind::QueueTrouble => Text {
-            subject: "候诊告警：有科室无法及时接诊 / Somebody waits for a department that cannot serve them"
-                .to_owned(),
+            subject: "排队告警：有人等候而无法及时处理 / Somebody waits and is not served in time".to_owned(),
             body: format!(
-                "{name_zh}，您好：\n\n以下科室的候诊出现问题，请安排医生：\n\n{link}\n\n\
+                "{name_zh}，您好：\n\n以下候诊或审方队列出现问题，请安排医生或药师：\n\n{link}\n\n\
                  ----\n\n\
-                 Dear {name_en},\n\nThe queue of this department is in trouble. Please find a doctor:\n\n{link}\n"
+                 Dear {name_en},\n\nThis queue is in trouble. Please find a doctor, or a pharmacist where \
+                 prescriptions wait:\n\n{link}\n"
             ),
         },
         LetterKind::Reinvite => Text {

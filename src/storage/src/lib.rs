@@ -34,6 +34,7 @@ mod postgres;
 mod prepared;
 pub mod prescription;
 pub mod profile;
+pub mod review;
 pub mod safety;
 pub mod schema;
 pub mod serving;

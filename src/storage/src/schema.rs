@@ -519,6 +519,40 @@ diesel::table! {
         reason_sealed -> Nullable<Bytea>,
         created_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
+        claimed_by -> Nullable<Uuid>,
+        claimed_at -> Nullable<Timestamptz>,
+        claim_until -> Nullable<Timestamptz>,
+        question_id -> Nullable<Uuid>,
+        review_rank -> Int4,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    review_round (prescription_id, revision) {
+        prescription_id -> Uuid,
+        revision -> Int4,
+        ended_at -> Timestamptz,
+        outcome -> Text,
+        decided_by -> Nullable<Uuid>,
+        waited_s -> Int4,
+        in_time -> Bool,
+        review_s -> Nullable<Int4>,
+        policy_version -> Text,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
+    review_alert (id) {
+        id -> Uuid,
+        trouble -> Text,
+        waiting -> Int8,
+        oldest_since -> Timestamptz,
+        on_shift_from -> Nullable<Timestamptz>,
+        told -> Bool,
+        raised_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 

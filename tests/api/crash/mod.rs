@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "polls another process, which cannot wake this one")]
 
 mod compare;
+mod signing;
 
 use std::{
     collections::{BTreeMap, HashSet},

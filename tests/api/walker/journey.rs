@@ -313,6 +313,16 @@ async fn prescribe(walk: &mut Walk<'_>, consultation: &str, worker: &str, other_
     walk.too_late("signPrescription", sign(), "state_moved_on").await;
     walk.take("listReviews", of(pharmacist, "")).await;
     walk.take("getReview", of(pharmacist, &id)).await;
+    walk.take("claimReview", of(pharmacist, &id)).await;
+    walk.take("releaseReview", of(pharmacist, &id)).await;
+    for name in ["getReviewQueue", "listReviewAlerts"] {
+        walk.take(name, of(pharmacist, "")).await;
+    }
+    let asked = walk.take("askPrescriber", of(pharmacist, &id)).await;
+    let mut answer = good_body("answerPharmacist");
+    answer["question_id"] = asked["questions"][0]["id"].clone();
+    walk.take("answerPharmacist", Good { body: Some(answer), ..own() }).await;
+    walk.take("decideSupply", of(pharmacist, &id)).await;
     walk.take("returnPrescription", of(pharmacist, &id)).await;
     let version = walk.etag.clone();
     walk.too_late("approvePrescription", of(pharmacist, &id), "state_moved_on").await;

@@ -19,7 +19,8 @@ use domain::{
     order::{self, Order, OrderState, OrderUnit, UnitState},
     prescription::{
         self, Diagnosis, DoctorStanding, EncounterLane, PharmacistStanding, PrescribingPolicy, Prescription,
-        PrescriptionDraft, PrescriptionState, ReturnReason, Signing, SupplyKind,
+        PrescriptionDraft, PrescriptionState, ReturnReason, Signing, SupplyChange, SupplyDecider, SupplyKind,
+        SupplyLine, SupplyReason,
     },
     safety::{DraftLine, SafetyReport, Verdict},
     stock::{SlotClosedReason, SlotNo},
@@ -196,10 +197,21 @@ pub fn prescriptions(declared: &mut Declared) {
         formulary: &formulary,
         valid_days: Some(1),
         digest: "d",
+        emergency: false,
+    };
+    let lines = [2, 1].map(|packs| SupplyLine { prescribed: packs, supplied: packs, taken: 0 });
+    let supply = SupplyChange {
+        by: SupplyDecider::Doctor(doctor),
+        line_no: 1,
+        packs: 1,
+        reason: SupplyReason::SoldOut,
+        lines: &lines,
     };
     let commands = [
         prescription::Command::Edit { by: doctor },
         prescription::Command::Sign(signing),
+        prescription::Command::Claim { by: &reviewer, on_shift: true, until: now + hours(1) },
+        prescription::Command::Supply(supply),
         prescription::Command::Approve { by: &reviewer, digest: "d" },
         prescription::Command::Return { by: &reviewer, reason: ReturnReason::Dose },
         prescription::Command::Void {

@@ -12,7 +12,7 @@ use domain::{
     check_in::{CheckIn, CheckInEvent, EndReason},
     consultation::{Consultation, ConsultationEvent},
     event::{Event, cabinet::CabinetEvent, letter::LetterEvent, network::DeviceEvent},
-    ids::{CabinetId, DeviceId, Id, OrderUnitId, PrescriptionId, StaffId},
+    ids::{CabinetId, DeviceId, Id, OrderUnitId, PrescriptionId, ReviewQuestionId, StaffId},
     letter::LetterState,
     money::Fen,
     order::{Order, OrderEvent, OrderState, OrderUnit, UnitState},
@@ -141,6 +141,7 @@ fn fold(conn: &mut Conn, taken: &mut Taken) -> Result<Folded, Failure> {
             | Event::Department(_)
             | Event::RuleEdition(_)
             | Event::QueueAlert(_)
+            | Event::ReviewAlert(_)
             | Event::Employer(_)
             | Event::HealthProfile(_)
             | Event::Hospital(_)
@@ -381,25 +382,33 @@ fn end_of(ended: Option<EndReason>) -> &'static str {
 }
 
 fn prescriptions(conn: &mut Conn, at: &Folded, all: &mut Differences) -> Result<(), Failure> {
-    type Row = (PrescriptionId, PrescriptionState, Option<Timestamp>, Option<StaffId>);
+    type Held = (Option<StaffId>, Option<Timestamp>, Option<ReviewQuestionId>, i32);
+    type Row = (PrescriptionId, PrescriptionState, (Option<Timestamp>, Option<StaffId>), Held);
     let rows: Vec<Row> = on_backend!(conn, c => prescription::table
         .select((
             prescription::id,
             prescription::state,
-            prescription::valid_until,
-            prescription::reviewed_by,
+            (prescription::valid_until, prescription::reviewed_by),
+            (
+                prescription::claimed_by,
+                prescription::claim_until,
+                prescription::question_id,
+                prescription::review_rank,
+            ),
         ))
         .load(c))?;
-    for (id, state, valid_until, reviewed_by) in rows {
+    for (id, state, reviewed, held) in rows {
         let Some(folded) = at.prescriptions.get(&id.uuid()) else {
             all.compare("prescription", id, state, None);
             continue;
         };
         all.compare("prescription", id, state, Some(folded.state));
-        if (folded.valid_until, folded.reviewer) != (valid_until, reviewed_by) {
-            all.found.push(format!(
-                "prescription {id} is valid until {valid_until:?}, reviewed by {reviewed_by:?}, and its events give {folded:?}"
-            ));
+        let claim = folded.claim;
+        let (by, until) = (claim.map(|claim| claim.by), claim.map(|claim| claim.until));
+        let of_events = (by, until, folded.question, i32::from(!folded.emergency));
+        if ((folded.valid_until, folded.reviewer), of_events) != (reviewed, held) {
+            all.found
+                .push(format!("prescription {id} is {reviewed:?}, {held:?}; its events give {folded:?}"));
         }
     }
     Ok(())

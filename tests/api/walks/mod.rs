@@ -19,6 +19,7 @@ mod folds;
 mod letters;
 pub mod plain;
 mod prescribing;
+mod reviews;
 mod slots;
 mod trail;
 mod transitions;

@@ -2,6 +2,7 @@
 //! disabled.
 
 use diesel::prelude::*;
+use futures_util::future::join;
 use serde_json::{Value, json};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     chance::Bag,
     clinic::{Clinic, summary},
     desk::Desk,
-    folds,
+    folds, reviews,
     trail::Trail,
     transitions::Taken,
     truth,
@@ -38,6 +39,12 @@ const STEPS: &[(&str, usize)] = &[
     ("sign", 8),
     ("approve", 8),
     ("return", 5),
+    ("claim", 6),
+    ("release", 2),
+    ("ask", 3),
+    ("answer", 4),
+    ("supply", 8),
+    ("decide at once", 3),
     ("withdraw", 3),
     ("order", 6),
     ("cancel the order", 1),
@@ -104,6 +111,12 @@ impl Walk for PrescribingWalk<'_> {
             "sign" => self.sign().await,
             "approve" => self.approve(pharmacist).await,
             "return" => self.send_back(pharmacist).await,
+            "claim" => self.claim(pharmacist).await,
+            "release" => self.release(pharmacist).await,
+            "ask" => self.ask(pharmacist).await,
+            "answer" => self.answer().await,
+            "supply" => self.supply(pharmacist).await,
+            "decide at once" => self.decide_at_once().await,
             "withdraw" => self.withdraw().await,
             "order" => self.order().await,
             "cancel the order" => self.cancel_order().await,
@@ -149,6 +162,7 @@ impl Walk for PrescribingWalk<'_> {
     async fn check(&mut self) {
         let mut wrong = folds::wrong(self.clinic.app, &mut Taken::default()).await;
         wrong.extend(truth::wrong(self.clinic.app).await);
+        wrong.extend(reviews::wrong(self.clinic.app).await);
         let token = self.clinic.operator.token(self.clinic.app).await;
         let audit = self.clinic.app.get(&token, "/api/v1/audit/invariants").await.expect_ok();
         wrong.extend(audit["violations"].as_array().expect("a list").iter().map(ToString::to_string));
@@ -262,7 +276,13 @@ impl PrescribingWalk<'_> {
     }
 
     fn some_drug(&mut self) -> Value {
-        draft_of(&[self.clinic.trail.chance.one(&[RX, RX, "PCM-T500", "LOR-T10", "IBU-T200", "AMB-T30"])])
+        let chance = &mut self.clinic.trail.chance;
+        // The cabinet has nothing of the second: the worker gets the first when that is dropped.
+        if chance.once_in(3) {
+            return draft_of(&[RX, "PCM-T500"]);
+        }
+        let first = chance.one(&[RX, RX, "PCM-T500", "LOR-T10", "IBU-T200", "AMB-T30"]);
+        draft_of(&[first])
     }
 
     async fn draft(&mut self, doctor: usize) {
@@ -338,6 +358,82 @@ impl PrescribingWalk<'_> {
         let Some(row) = self.some(&[PrescriptionState::Signed]).await else { return };
         let path = format!("/api/v1/prescriptions/{}/return", row.id);
         self.pharmacist_posts(pharmacist, &path, json!({"reason": "剂量请再核对", "code": "dose"})).await;
+    }
+
+    async fn claim(&mut self, pharmacist: usize) {
+        if self.wants(PrescriptionState::Signed).await {
+            self.sign().await;
+        }
+        let Some(row) = self.some(&[PrescriptionState::Signed]).await else { return };
+        self.pharmacist_posts(pharmacist, &format!("/api/v1/reviews/{}/claim", row.id), json!({})).await;
+    }
+
+    async fn release(&mut self, pharmacist: usize) {
+        let Some(row) = self.some(&[PrescriptionState::Signed]).await else { return };
+        self.pharmacist_posts(pharmacist, &format!("/api/v1/reviews/{}/release", row.id), json!({})).await;
+    }
+
+    async fn ask(&mut self, pharmacist: usize) {
+        if self.wants(PrescriptionState::Signed).await {
+            self.sign().await;
+        }
+        let Some(row) = self.some(&[PrescriptionState::Signed]).await else { return };
+        let path = format!("/api/v1/prescriptions/{}/ask", row.id);
+        self.pharmacist_posts(pharmacist, &path, json!({"text": "是否有肝病？"})).await;
+    }
+
+    /// The doctor answers the newest question, whether it is open or not.
+    async fn answer(&mut self) {
+        let Some(row) = self.some(&[PrescriptionState::Signed]).await else { return };
+        let doctor = self.doctor_of(&row);
+        let token = self.clinic.doctor_token(doctor).await;
+        let path = format!("/api/v1/prescriptions/{}", row.id);
+        let seen = self.clinic.app.get(&token, &path).await;
+        let seen = self.clinic.trail.no_fault(seen);
+        let Some(question) = seen.body["questions"].as_array().and_then(|all| all.last()).cloned() else {
+            return;
+        };
+        let body = json!({"question_id": question["id"], "text": "没有肝病"});
+        self.doctor_posts(doctor, &format!("{path}/answer"), body).await;
+    }
+
+    async fn supply(&mut self, pharmacist: usize) {
+        if self.wants(PrescriptionState::Approved).await {
+            self.approve(pharmacist).await;
+        }
+        let states = [PrescriptionState::Signed, PrescriptionState::Approved];
+        let Some(row) = self.some(&states).await else { return };
+        let (line_no, packs) = (1 + self.clinic.trail.chance.below(2), self.clinic.trail.chance.below(2));
+        let body = json!({"line_no": line_no, "packs": packs, "reason": "药柜已无此药"});
+        let path = format!("/api/v1/prescriptions/{}/supply", row.id);
+        if row.state == PrescriptionState::Approved || self.clinic.trail.chance.once_in(2) {
+            self.doctor_posts(self.doctor_of(&row), &path, body).await;
+        } else {
+            self.pharmacist_posts(pharmacist, &path, body).await;
+        }
+    }
+
+    /// Both pharmacists decide about the same prescription.
+    async fn decide_at_once(&mut self) {
+        if self.wants(PrescriptionState::Signed).await {
+            self.sign().await;
+        }
+        let Some(row) = self.some(&[PrescriptionState::Signed]).await else { return };
+        let app = self.clinic.app;
+        let mut tokens = Vec::new();
+        for pharmacist in &mut self.pharmacists {
+            tokens.push(pharmacist.token(app).await);
+            pharmacist.open_window(app).await;
+        }
+        let approve = format!("/api/v1/prescriptions/{}/approve", row.id);
+        let back = format!("/api/v1/prescriptions/{}/return", row.id);
+        let (one, other) = join(
+            app.post(&tokens[0], &approve, json!({"pin": SIGNING_PIN})),
+            app.post(&tokens[1], &back, json!({"reason": "剂量请再核对", "code": "dose"})),
+        )
+        .await;
+        let decided = [one, other].map(|answer| self.clinic.trail.no_fault(answer).status == 200);
+        assert!(decided != [true, true], "decided twice{}", self.clinic.trail.shown());
     }
 
     async fn withdraw(&mut self) {
@@ -422,6 +518,8 @@ impl PrescribingWalk<'_> {
         self.clinic.jobs().await;
         self.clinic.app.sweep().await;
         let app = &self.clinic.app.state;
+        service::review::watch::release_expired(app).await.expect("a round");
+        service::review::watch::watch_queue(app).await.expect("a round");
         service::prescription::dispense::expire_due(app).await.expect("a round");
     }
 }

@@ -6,6 +6,7 @@ use super::events;
 use crate::{
     ids::{CheckInId, ConsultationId, MessageId, StaffId, StationId, WorkerId},
     matching::{Department, QueueTrouble},
+    review::ReviewTrouble,
     staff::role::Role,
     vitals::ReadingKind,
 };
@@ -58,6 +59,21 @@ events! {
         },
         /// The trouble is over.
         Ended = "queue_alert.ended" to() { department: Department },
+    }
+}
+
+events! {
+    /// The pharmacists' queue in trouble; its stream has the id of the alert, like that of a department.
+    pub enum ReviewAlertEvent, kinds ReviewAlertEventKind {
+        Raised = "review_alert.raised" to() {
+            trouble: ReviewTrouble,
+            waiting: i64,
+            oldest_since: DateTime<Utc>,
+            /// When the next pharmacist comes on shift; for nobody on shift.
+            on_shift_from: Option<DateTime<Utc>>,
+        },
+        /// The trouble is over.
+        Ended = "review_alert.ended" to() {},
     }
 }
 

@@ -33,7 +33,9 @@ use crate::{
     vend::{AttemptEvent, event::AttemptNote},
 };
 use cabinet::{CabinetEvent, IncidentEvent, LotEvent};
-use care::{AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent, QueueAlertEvent};
+use care::{
+    AlertEvent, CheckInFact, ConsultationNote, HealthProfileEvent, QueueAlertEvent, ReviewAlertEvent,
+};
 use letter::{LetterEvent, TextMessageEvent};
 use network::{
     DepartmentEvent, DeviceEvent, EmployerEvent, HospitalEvent, ImportEvent, KeyEvent, RuleEditionEvent,
@@ -247,6 +249,7 @@ groups! {
     PhoneCode(PhoneCodeEvent, worker::PhoneCodeEventKind),
     Prescription(PrescriptionEvent, crate::prescription::EventKind),
     Record(RecordEvent, record::RecordEventKind),
+    ReviewAlert(ReviewAlertEvent, care::ReviewAlertEventKind),
     RuleEdition(RuleEditionEvent, network::RuleEditionEventKind),
     Session(SessionEvent, staff::SessionEventKind),
     SignIn(SignInEvent, staff::SignInEventKind),
@@ -279,7 +282,7 @@ impl Event {
             Self::Order(_) => Stream::Order,
             Self::PhoneCode(_) => Stream::PhoneCode,
             Self::Prescription(_) => Stream::Prescription,
-            Self::QueueAlert(_) => Stream::QueueAlert,
+            Self::QueueAlert(_) | Self::ReviewAlert(_) => Stream::QueueAlert,
             // Who follows events is shown data of many workers.
             Self::Record(RecordEvent::Read { what: Part::Events, .. }) => Stream::Staff,
             Self::Record(RecordEvent::Read { .. }) => Stream::Worker,

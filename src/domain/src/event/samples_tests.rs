@@ -132,16 +132,29 @@ const STORED: &[(&str, &str, &str)] = &[
     ("order", "order.unit_relocated", r##"{"from":3,"to":4,"unit":"#"}"##),
     ("phone_code", "phone_code.sent", r##"{"purpose":"reset_pin","station":"#"}"##),
     ("phone_code", "phone_code.used", r##"{"purpose":"check_in","station":"#"}"##),
+    ("prescription", "prescription.answered", r##"{"by":"#","question":"#"}"##),
     ("prescription", "prescription.approved", r##"{"digest":"1f","reviewer":"#"}"##),
+    ("prescription", "prescription.asked", r##"{"question":"#","reviewer":"#"}"##),
+    (
+        "prescription",
+        "prescription.claimed",
+        r##"{"at":"2026-11-30T07:00:00.000001Z","reviewer":"#","until":"2026-11-30T07:10:00.000001Z"}"##,
+    ),
     ("prescription", "prescription.drafted", r##"{"consultation":"#","prescriber":"#","revision":0}"##),
     ("prescription", "prescription.edited", r#"{"revision":1}"#),
     ("prescription", "prescription.expired", r#"{"valid_until":"2026-11-30T15:59:59.999999Z"}"#),
     ("prescription", "prescription.fulfilled", r#"{"units":2}"#),
+    ("prescription", "prescription.released", r##"{"reason":"expired","reviewer":"#"}"##),
     ("prescription", "prescription.returned", r##"{"reason":"dose","reviewer":"#"}"##),
     (
         "prescription",
         "prescription.signed",
-        r##"{"consultation":"#","digest":"f0","issued_on":"2026-11-29","lane":"minor_ailment_pilot","overridden":["a"],"policy_version":"p","prescriber":"#","ruleset_version":"s","signed_at":"2026-11-29T15:17:45.212372Z","supply":"ordinary","valid_until":"2026-11-30T15:59:59.999999Z"}"##,
+        r##"{"consultation":"#","digest":"f0","emergency":true,"issued_on":"2026-11-29","lane":"minor_ailment_pilot","overridden":["a"],"policy_version":"p","prescriber":"#","ruleset_version":"s","signed_at":"2026-11-29T15:17:45.212372Z","supply":"ordinary","valid_until":"2026-11-30T15:59:59.999999Z"}"##,
+    ),
+    (
+        "prescription",
+        "prescription.supply_decided",
+        r##"{"by":"#","line_no":1,"packs":0,"reason":"sold_out"}"##,
     ),
     ("prescription", "prescription.voided", r#"{"by":null,"reason":"recalled"}"#),
     (
@@ -156,6 +169,12 @@ const STORED: &[(&str, &str, &str)] = &[
         "queue_alert",
         "queue_alert.raised",
         r##"{"department":"surgery","oldest_since":"2026-11-29T08:00:00Z","trouble":"overdue","waiting":3}"##,
+    ),
+    ("queue_alert", "review_alert.ended", "{}"),
+    (
+        "queue_alert",
+        "review_alert.raised",
+        r##"{"oldest_since":"2026-11-30T08:00:00Z","on_shift_from":null,"trouble":"overdue","waiting":3}"##,
     ),
     ("session", "session.ended", r#"{"reason":"signed_out"}"#),
     ("session", "session.opened", r##"{"role":"pharmacist","staff":"#"}"##),
@@ -329,9 +348,24 @@ fn what_is_unknown_is_an_error() {
 
 #[test]
 fn pharmacists_hear_of_prescriptions_from_the_signature_on() {
-    use crate::prescription::EventKind::{Approved, Expired, Fulfilled, Returned, Signed, Voided};
+    use crate::prescription::EventKind::{
+        Answered, Approved, Asked, Claimed, Expired, Fulfilled, Released, Returned, Signed, SupplyDecided,
+        Voided,
+    };
     let heard: BTreeSet<_> =
         Event::kinds().filter(|(_, hearers)| hearers.pharmacists).map(|(kind, _)| kind).collect();
-    let expected = [Signed, Approved, Returned, Voided, Expired, Fulfilled];
+    let expected = [
+        Signed,
+        Claimed,
+        Released,
+        Asked,
+        Answered,
+        SupplyDecided,
+        Approved,
+        Returned,
+        Voided,
+        Expired,
+        Fulfilled,
+    ];
     assert_eq!(heard, expected.iter().map(|kind| kind.as_str()).collect());
 }

@@ -182,4 +182,10 @@ impl Product {
     pub(crate) fn is_antimicrobial(&self) -> bool {
         ["J01", "J02", "J04", "J05", "P01AB"].iter().any(|prefix| self.atc.starts_with(prefix))
     }
+
+    /// Whether it is given against pain, and so never prescribed long-term: N02 analgesics and M01A
+    /// antirheumatics. Source: the project's clinical rules, law.
+    pub(crate) fn is_analgesic(&self) -> bool {
+        ["N02", "M01A"].iter().any(|prefix| self.atc.starts_with(prefix))
+    }
 }

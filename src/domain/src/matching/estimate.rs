@@ -68,6 +68,12 @@ pub fn estimate_wait(figures: &LiveFigures) -> WaitRange {
     WaitRange { minutes: Some((minutes(from_s, f64::floor), minutes(to_s, f64::ceil).max(1))), basis }
 }
 
+/// Within how many seconds something ends that takes `mean_s` on average, like the range of a wait: from
+/// the 20 % to the 80 % quantile.
+pub(crate) fn likely_seconds(mean_s: f64) -> (f64, f64) {
+    (quantile(1.0, -Z_80) * mean_s, quantile(1.0, Z_80) * mean_s)
+}
+
 /// A quantile of the sum of `turns` exponential waits of mean 1, by the approximation of Wilson and
 /// Hilferty. Source: Wilson, Hilferty, "The distribution of chi-square", PNAS 1931.
 fn quantile(turns: f64, z: f64) -> f64 {

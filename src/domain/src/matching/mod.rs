@@ -28,6 +28,7 @@ pub use choose::{Candidate, Choice, ChoiceReason, FreePlaces, OverflowStep};
 pub use department::{Department, DepartmentRecord};
 pub use distribute::{Planned, ROUND, Scene, Source, distribute};
 pub use erlang_c::{QueueForecast, Staffing, StaffingQuestion, staffing};
+pub(crate) use estimate::likely_seconds;
 pub use estimate::{EstimateBasis, LiveFigures, WaitRange, estimate_wait};
 pub use fairness::turns;
 pub use policy::MatchingPolicy;

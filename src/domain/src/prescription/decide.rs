@@ -4,39 +4,22 @@
 
 use super::{
     EncounterLane,
-    draft::PrescriptionDraft,
+    draft::{PrescriptionDraft, SupplyKind},
     event::Event,
+    partial::{self, SupplyChange},
     policy::PrescribingPolicy,
-    rules::{self, DoctorStanding, PharmacistStanding, ReviewParty},
+    review::{self, ReturnReason},
+    rules::{self, DoctorStanding, PharmacistStanding},
     state::{Prescription, PrescriptionState},
     validity,
 };
 use crate::{
     formulary::Formulary,
-    ids::StaffId,
+    ids::{ReviewQuestionId, StaffId},
     refusal::{Code, Refusal},
     safety::SafetyReport,
     time::{Timestamp, civil_day, to_micros},
 };
-
-crate::text_enum! {
-    /// Why a pharmacist returns a prescription; free text is stored with the review, not in the
-    /// event.
-    pub enum ReturnReason {
-        /// The dose or its frequency.
-        Dose = "dose",
-        /// Drugs that interact.
-        Interaction = "interaction",
-        /// The drug does not fit the diagnosis.
-        Indication = "indication",
-        /// Something that the worker must not take.
-        Contraindication = "contraindication",
-        /// Something is missing or unclear.
-        Incomplete = "incomplete",
-        /// Another reason, given as free text.
-        Other = "other",
-    }
-}
 
 crate::text_enum! {
     /// Why a prescription was withdrawn.
@@ -69,6 +52,8 @@ pub struct Signing<'a> {
     pub valid_days: Option<u32>,
     /// Digest of the document's canonical bytes, lower-case hex.
     pub digest: &'a str,
+    /// The consultation is an emergency.
+    pub emergency: bool,
 }
 
 /// A command to a prescription.
@@ -78,6 +63,23 @@ pub enum Command<'a> {
     Edit { by: StaffId },
     /// The doctor signs.
     Sign(Signing<'a>),
+    /// A pharmacist takes it for review.
+    Claim {
+        by: &'a PharmacistStanding,
+        on_shift: bool,
+        /// When the claim expires.
+        until: Timestamp,
+    },
+    /// The pharmacist who has it gives it back to the queue.
+    Release { by: StaffId },
+    /// It goes back to the queue when the claim has expired.
+    ReleaseExpired,
+    /// A pharmacist asks its doctor.
+    Ask { by: &'a PharmacistStanding, question: ReviewQuestionId },
+    /// Its doctor answers.
+    Answer { by: StaffId, question: ReviewQuestionId },
+    /// Its doctor or a pharmacist decides how much of a line is supplied.
+    Supply(SupplyChange<'a>),
     /// A pharmacist approves the digest that they saw.
     Approve {
         by: &'a PharmacistStanding,
@@ -133,8 +135,14 @@ pub fn decide(
     match *command {
         Command::Edit { by } => edit(prescription, by),
         Command::Sign(signing) => sign(prescription, &signing, now, policy),
-        Command::Approve { by, digest } => approve(prescription, by, digest, now),
-        Command::Return { by, reason } => return_to_doctor(prescription, by, reason),
+        Command::Claim { by, on_shift, until } => review::claim(prescription, by, on_shift, until, now),
+        Command::Release { by } => review::release(prescription, by, now),
+        Command::ReleaseExpired => Ok(review::release_expired(prescription, now)),
+        Command::Ask { by, question } => review::ask(prescription, by, question, now),
+        Command::Answer { by, question } => review::answer(prescription, by, question),
+        Command::Supply(change) => partial::supply(prescription, &change, now),
+        Command::Approve { by, digest } => review::approve(prescription, by, digest, now),
+        Command::Return { by, reason } => review::return_to_doctor(prescription, by, reason, now),
         Command::Void { by, reason, units_moving } => void(prescription, by, reason, units_moving),
         Command::Expire { units_moving } => expire(prescription, units_moving, now),
         Command::Fulfil { units_prescribed, units_dispensed } => {
@@ -198,56 +206,8 @@ fn sign(
         ruleset_version: signing.report.ruleset_version.clone(),
         policy_version: policy.version.clone(),
         overridden,
+        emergency: signing.emergency || signing.draft.kind == SupplyKind::Emergency,
     }])
-}
-
-fn approve(
-    prescription: &Prescription,
-    by: &PharmacistStanding,
-    digest: &str,
-    now: Timestamp,
-) -> Result<Vec<Event>, Refusal> {
-    let same = prescription.digest.as_deref() == Some(digest);
-    match prescription.state {
-        PrescriptionState::Signed => {}
-        PrescriptionState::Approved | PrescriptionState::Fulfilled => {
-            let done = same && prescription.reviewer == Some(by.staff);
-            return if done { Ok(Vec::new()) } else { Err(Refusal::moved_on(prescription.state)) };
-        }
-        PrescriptionState::Draft
-        | PrescriptionState::Returned
-        | PrescriptionState::Void
-        | PrescriptionState::Expired => return Err(Refusal::moved_on(prescription.state)),
-    }
-    rules::check_reviewer(&ReviewParty { prescriber: prescription.prescriber }, by, now)?;
-    if prescription.valid_until.is_none_or(|until| now > until) {
-        return Err(Refusal::new(Code::PrescriptionExpired).in_state(prescription.state));
-    }
-    if !same {
-        return Err(Refusal::moved_on(prescription.state));
-    }
-    Ok(vec![Event::Approved { reviewer: by.staff, digest: digest.to_owned() }])
-}
-
-fn return_to_doctor(
-    prescription: &Prescription,
-    by: &PharmacistStanding,
-    reason: ReturnReason,
-) -> Result<Vec<Event>, Refusal> {
-    match prescription.state {
-        PrescriptionState::Signed => {}
-        PrescriptionState::Returned if prescription.reviewer == Some(by.staff) => return Ok(Vec::new()),
-        PrescriptionState::Returned
-        | PrescriptionState::Draft
-        | PrescriptionState::Approved
-        | PrescriptionState::Fulfilled
-        | PrescriptionState::Void
-        | PrescriptionState::Expired => return Err(Refusal::moved_on(prescription.state)),
-    }
-    if by.staff == prescription.prescriber {
-        return Err(Refusal::new(Code::OwnReview));
-    }
-    Ok(vec![Event::Returned { reviewer: by.staff, reason }])
 }
 
 fn void(

@@ -70,6 +70,7 @@ impl Scene {
             formulary: &self.formulary,
             valid_days: Some(1),
             digest: "abc",
+            emergency: false,
         }
     }
 

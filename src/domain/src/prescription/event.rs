@@ -3,13 +3,15 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    decide::{ReturnReason, VoidReason},
+    decide::VoidReason,
     draft::SupplyKind,
     lanes::EncounterLane,
+    partial::SupplyReason,
+    review::{ReleaseReason, ReturnReason},
 };
 use crate::{
     event::events,
-    ids::{ConsultationId, StaffId},
+    ids::{ConsultationId, ReviewQuestionId, StaffId},
 };
 
 events! {
@@ -46,6 +48,40 @@ events! {
             policy_version: String,
             /// Codes of the rules that the doctor overrode.
             overridden: Vec<String>,
+            /// Reviewed before all others.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            emergency: bool,
+        },
+        /// A pharmacist took it for review.
+        Claimed = "prescription.claimed" to(worker, pharmacists) {
+            reviewer: StaffId,
+            at: DateTime<Utc>,
+            /// When it goes back to the queue by itself.
+            until: DateTime<Utc>,
+        },
+        /// It went back to the queue, with its place in it.
+        Released = "prescription.released" to(worker, pharmacists) {
+            reviewer: StaffId,
+            reason: ReleaseReason,
+        },
+        /// A pharmacist asked its doctor something; it waits for the answer.
+        Asked = "prescription.asked" to(worker, staff, pharmacists) {
+            reviewer: StaffId,
+            question: ReviewQuestionId,
+        },
+        /// Its doctor answered; it waits for review again, with its place in the queue.
+        Answered = "prescription.answered" to(worker, staff, pharmacists) {
+            by: StaffId,
+            question: ReviewQuestionId,
+        },
+        /// Its doctor, or the pharmacist who reviews it, decided how much of a line is supplied. What was
+        /// signed stays as it is.
+        SupplyDecided = "prescription.supply_decided" to(worker, staff, pharmacists) {
+            by: StaffId,
+            line_no: u32,
+            /// 0: nothing of this line.
+            packs: u32,
+            reason: SupplyReason,
         },
         /// A pharmacist approved.
         Approved = "prescription.approved" to(worker, staff, pharmacists) {
@@ -80,6 +116,11 @@ impl EventKind {
         match self {
             Self::Drafted | Self::Edited => true,
             Self::Signed
+            | Self::Claimed
+            | Self::Released
+            | Self::Asked
+            | Self::Answered
+            | Self::SupplyDecided
             | Self::Approved
             | Self::Returned
             | Self::Voided

@@ -8,13 +8,15 @@ mod document;
 mod draft;
 mod event;
 mod lanes;
+mod partial;
 mod policy;
+mod review;
 pub mod rules;
 mod state;
 mod supply;
 mod validity;
 
-pub use decide::{Command, ReturnReason, Signing, VoidReason, decide, draft};
+pub use decide::{Command, Signing, VoidReason, decide, draft};
 pub use document::{
     AsSigned, DocumentDepartment, DocumentFormat, DocumentHospital, DocumentLine, DocumentPatient,
     DocumentPrescriber, DocumentRules, FirstDocument, FirstLine, PrescriptionDocument,
@@ -22,8 +24,10 @@ pub use document::{
 pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, StatedSkinTest, SupplyKind};
 pub use event::{Event, EventKind};
 pub use lanes::{CabinetLane, EncounterLane, may_sell_without_prescription, may_vend};
+pub use partial::{SupplyChange, SupplyDecider, SupplyLine, SupplyReason};
 pub use policy::PrescribingPolicy;
+pub use review::{ReleaseReason, ReturnReason};
 pub use rules::{DoctorStanding, PharmacistStanding};
-pub use state::{ENDED, EXPIRING, LIVE, Prescription, PrescriptionState};
+pub use state::{Claim, ENDED, EXPIRING, LIVE, Prescription, PrescriptionState};
 pub use supply::{directions, label, packs_needed, specification};
 pub use validity::{propose_extension, valid_until};

@@ -23,6 +23,9 @@ pub struct PrescribingPolicy {
     pub reasoned_days: u32,
     /// Maximum days of supply of the long-term type, never for antimicrobials: 84.
     pub long_term_days: u32,
+    /// Maximum days of supply of the long-term type without a written assessment: 28. Source: the project's
+    /// clinical rules, law.
+    pub long_term_usual_days: u32,
     /// Civil days of validity, including the issue day, without an extension: 1.
     pub valid_days: u32,
     /// Maximum civil days of validity, including the issue day: 3.
@@ -51,6 +54,7 @@ impl Default for PrescribingPolicy {
             emergency_days: 3,
             reasoned_days: 30,
             long_term_days: 84,
+            long_term_usual_days: 28,
             valid_days: 1,
             max_valid_days: 3,
             propose_extension_below_hours: 6,
@@ -89,6 +93,7 @@ impl PrescribingPolicy {
             emergency_days,
             reasoned_days,
             long_term_days,
+            long_term_usual_days,
             valid_days,
             max_valid_days,
             propose_extension_below_hours,
@@ -103,6 +108,7 @@ impl PrescribingPolicy {
         bounds.within("emergency_days", *emergency_days, 1..=3);
         bounds.within("reasoned_days", *reasoned_days, 1..=Self::LONGEST_COURSE_DAYS);
         bounds.within("long_term_days", *long_term_days, 1..=Self::LONGEST_COURSE_DAYS);
+        bounds.within("long_term_usual_days", *long_term_usual_days, 1..=28);
         for (key, days) in [("reasoned_days", reasoned_days), ("long_term_days", long_term_days)] {
             let enough = days >= ordinary_days && days >= emergency_days;
             bounds.must(key, enough, "it must not be less than ordinary_days and emergency_days");

@@ -337,10 +337,18 @@ fn check_days(
         problems.push(problem(field, "antimicrobial_long_term", zh, en));
         return;
     }
+    let analgesic = formulary.get(&line.product).is_some_and(|product| product.is_analgesic());
+    if draft.kind == SupplyKind::LongTerm && analgesic {
+        let (zh, en) = ("镇痛药不得开具长期处方。", "A drug against pain is never long-term.");
+        problems.push(problem(field, "analgesic_long_term", zh, en));
+        return;
+    }
     let (usual, longest) = match draft.kind {
         SupplyKind::Ordinary => (policy.ordinary_days, policy.reasoned_days),
         SupplyKind::Emergency => (policy.emergency_days, policy.reasoned_days),
-        SupplyKind::LongTerm => (policy.long_term_days, policy.long_term_days),
+        SupplyKind::LongTerm => {
+            (policy.long_term_usual_days.min(policy.long_term_days), policy.long_term_days)
+        }
     };
     if line.days > longest {
         problems.push(problem(

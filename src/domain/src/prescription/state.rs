@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use crate::{
-    ids::{ConsultationId, StaffId},
+    ids::{ConsultationId, ReviewQuestionId, StaffId},
     time::Timestamp,
 };
 
@@ -55,6 +55,15 @@ impl PrescriptionState {
     }
 }
 
+/// A pharmacist has it for review: nobody else decides about it until the claim expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    pub by: StaffId,
+    pub at: Timestamp,
+    /// When it goes back to the queue by itself.
+    pub until: Timestamp,
+}
+
 /// Everything that a decision about a prescription reads; the fold of its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prescription {
@@ -74,6 +83,12 @@ pub struct Prescription {
     pub digest: Option<String>,
     /// The pharmacist who reviewed it last.
     pub reviewer: Option<StaffId>,
+    /// Reviewed before all others.
+    pub emergency: bool,
+    /// Which pharmacist has it, while it waits for review.
+    pub claim: Option<Claim>,
+    /// The question that its doctor has not answered yet.
+    pub question: Option<ReviewQuestionId>,
 }
 
 impl Prescription {
@@ -89,6 +104,9 @@ impl Prescription {
             issued_on: None,
             digest: None,
             reviewer: None,
+            emergency: false,
+            claim: None,
+            question: None,
         }
     }
 
@@ -114,25 +132,44 @@ impl Prescription {
                 self.issued_on = None;
                 self.digest = None;
                 self.reviewer = None;
+                self.emergency = false;
             }
-            Event::Signed { signed_at, valid_until, issued_on, digest, .. } => {
+            Event::Signed { signed_at, valid_until, issued_on, digest, emergency, .. } => {
                 self.state = PrescriptionState::Signed;
                 self.signed_at = Some(*signed_at);
                 self.valid_until = Some(*valid_until);
                 self.issued_on = Some(*issued_on);
                 self.digest = Some(digest.clone());
+                self.emergency = *emergency;
             }
+            Event::Claimed { reviewer, at, until } => {
+                self.claim = Some(Claim { by: *reviewer, at: *at, until: *until });
+            }
+            Event::Released { .. } => self.claim = None,
+            Event::Asked { question, .. } => {
+                self.claim = None;
+                self.question = Some(*question);
+            }
+            Event::Answered { .. } => self.question = None,
+            Event::SupplyDecided { .. } => {}
             Event::Approved { reviewer, .. } => {
-                self.state = PrescriptionState::Approved;
+                self.end_review(PrescriptionState::Approved);
                 self.reviewer = Some(*reviewer);
             }
             Event::Returned { reviewer, .. } => {
-                self.state = PrescriptionState::Returned;
+                self.end_review(PrescriptionState::Returned);
                 self.reviewer = Some(*reviewer);
             }
-            Event::Voided { .. } => self.state = PrescriptionState::Void,
-            Event::Expired { .. } => self.state = PrescriptionState::Expired,
+            Event::Voided { .. } => self.end_review(PrescriptionState::Void),
+            Event::Expired { .. } => self.end_review(PrescriptionState::Expired),
             Event::Fulfilled { .. } => self.state = PrescriptionState::Fulfilled,
         }
+    }
+
+    /// In `state` nobody reviews it.
+    fn end_review(&mut self, state: PrescriptionState) {
+        self.state = state;
+        self.claim = None;
+        self.question = None;
     }
 }

@@ -4,7 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppState, Failure, packed::PackedColumn};
+use crate::{
+    AppState, Failure,
+    packed::PackedColumn,
+    review::{question::Question, supply::SupplyDecision},
+};
 use domain::{
     formulary::{DoseUnit, ProductCode},
     ids::PrescriptionId,
@@ -94,6 +98,12 @@ pub(crate) struct Body {
     /// The signed document as it is kept, in a column of its own; `None` until it is signed.
     #[serde(skip)]
     kept: Option<Kept>,
+    /// What pharmacists asked. Not part of what is signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
+    /// How much of lines is supplied, where that was decided. Not part of what is signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supply: Vec<SupplyDecision>,
 }
 
 /// A signed document and its bytes.
@@ -112,7 +122,16 @@ impl Body {
         report: SafetyReport,
     ) -> Result<Self, Failure> {
         let names = names_of(app, &draft.lines)?;
-        Ok(Self { revision, draft, names, report, signed: None, kept: None })
+        Ok(Self {
+            revision,
+            draft,
+            names,
+            report,
+            signed: None,
+            kept: None,
+            questions: Vec::new(),
+            supply: Vec::new(),
+        })
     }
 
     /// Takes the names of the current formulary, where it still has every product.
@@ -177,6 +196,17 @@ impl Body {
     /// Each line with its names.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&DraftLine, &Names)> {
         self.draft.lines.iter().zip(&self.names)
+    }
+
+    /// How much of a line is supplied, where that was decided.
+    pub(crate) fn supply_of(&self, line_no: i32) -> Option<&SupplyDecision> {
+        self.supply.iter().find(|decision| i64::from(decision.line_no) == i64::from(line_no))
+    }
+
+    /// Packs of a line that are supplied: never more than were signed.
+    pub(crate) fn packs_supplied(&self, line: &LineRow) -> u32 {
+        let signed = u32::try_from(line.packs).unwrap_or(0);
+        self.supply_of(line.line_no).map_or(signed, |decision| decision.packs.min(signed))
     }
 
     /// The lines as they are stored for orders and safety checks.

@@ -35,7 +35,7 @@ pub struct UsableLine {
     /// Counted from 1.
     pub line_no: i32,
     pub product: ProductCode,
-    /// Packs on the prescription.
+    /// Packs that are supplied: those on the prescription, or what was decided since.
     pub packs: u32,
     /// Packs that are dispensed, in doubt or reserved.
     pub packs_taken: u32,
@@ -84,7 +84,7 @@ pub fn usable_for_order(
         Ok(UsableLine {
             line_no: line.line_no,
             product: product_of(line)?,
-            packs: u32::try_from(line.packs).unwrap_or(0),
+            packs: body.packs_supplied(line),
             packs_taken: u32::try_from(taken).unwrap_or(u32::MAX),
             daily_units_thousandths: line
                 .dose_units_thousandths
@@ -175,22 +175,25 @@ fn is_approved(row: &PrescriptionRow, now: Timestamp) -> bool {
         && row.valid_until.is_some_and(|until| now <= until)
 }
 
-/// Ends a prescription of which every pack was dispensed; `false` while packs remain, and when it
+/// Ends a prescription of which every pack that is supplied was dispensed; `false` while packs remain, and when it
 /// has ended already.
 ///
 /// # Errors
 /// `UnitsExceeded` when more was dispensed than prescribed.
 pub fn fulfil_if_done(tx: &mut Tx<'_>, id: PrescriptionId) -> Result<bool, Failure> {
     let found = store::prescription_lock_with_fulfilment(tx.conn, id)?;
-    let (row, prescribed, dispensed) = found.ok_or(Code::NotFound)?;
-    if row.state != PrescriptionState::Approved || dispensed < prescribed {
+    let (row, dispensed) = found.ok_or(Code::NotFound)?;
+    if row.state != PrescriptionState::Approved {
         return Ok(false);
     }
     let before = Loaded::open(tx.app, row, tx.now)?;
-    let command = Command::Fulfil {
-        units_prescribed: u32::try_from(prescribed).unwrap_or(u32::MAX),
-        units_dispensed: u32::try_from(dispensed).unwrap_or(u32::MAX),
-    };
+    let lines = before.body.rows(id)?;
+    let supplied = lines.iter().map(|line| before.body.packs_supplied(line)).fold(0, u32::saturating_add);
+    let units_dispensed = u32::try_from(dispensed).unwrap_or(u32::MAX);
+    if units_dispensed < supplied {
+        return Ok(false);
+    }
+    let command = Command::Fulfil { units_prescribed: supplied, units_dispensed };
     let events = before.decide(tx.app, &command)?;
     commit(tx, &before, &events)?;
     Ok(!events.is_empty())

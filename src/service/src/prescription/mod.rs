@@ -17,7 +17,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Actor, AppState, Failure, HealthAccess, Part, Tx, caller::StaffCaller};
-use crate::{machine::commit, network::me, page::Rows};
+use crate::{machine::commit, network::me, page::Rows, review::figures};
 use body::Body;
 use domain::{
     consultation::ConsultationState,
@@ -104,7 +104,8 @@ pub fn edit(
         return Err(without_consent(tx.conn, facts.worker_id));
     }
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
-    let body = body_of(tx, &facts, id, before.body.revision.saturating_add(1), input)?;
+    let mut body = body_of(tx, &facts, id, before.body.revision.saturating_add(1), input)?;
+    body.questions.clone_from(&before.body.questions);
     let (old_lines, lines) = (before.body.rows(id)?, body.rows(id)?);
     before.replace_body(tx.app, body)?;
     let after = commit(tx, &before, &events)?;
@@ -197,6 +198,9 @@ pub fn fetch(
     let body = Body::open(app, &row)?;
     let mut view = view(app, shown, &row, &body, reader, app.now())?;
     view.signature_valid = signature::shown(conn, app, &row, &body)?;
+    if reader == Reader::Worker {
+        view.review_wait = figures::wait_of(conn, app, &row, app.now())?;
+    }
     Ok((view.version, view))
 }
 
@@ -261,7 +265,7 @@ pub(super) fn moved_on(conn: &mut Conn, id: PrescriptionId) -> Result<Refusal, F
 }
 
 /// A prescription of a doctor as [`own`] locks it.
-pub(super) struct Own {
+pub(crate) struct Own {
     pub prescription: Loaded,
     pub facts: ConsultationFacts,
     pub licence: Option<LicenceRow>,
@@ -270,7 +274,7 @@ pub(super) struct Own {
 }
 
 /// A prescription of the doctor, with its row locked.
-pub(super) fn own(tx: &mut Tx<'_>, doctor: StaffId, id: PrescriptionId) -> Result<Own, Failure> {
+pub(crate) fn own(tx: &mut Tx<'_>, doctor: StaffId, id: PrescriptionId) -> Result<Own, Failure> {
     let found = store::prescription_lock_with_consultation(tx.conn, id)?;
     let own = found.filter(|((row, ..), _)| row.doctor_id == doctor);
     let ((row, facts, licence), consents) = own.ok_or(Code::NotFound)?;
@@ -279,7 +283,7 @@ pub(super) fn own(tx: &mut Tx<'_>, doctor: StaffId, id: PrescriptionId) -> Resul
 
 /// The refusal when no consent to care could be locked with another row. If there is one after all,
 /// the statement had waited for a transaction that changed the consent or merged the worker: run again.
-pub(super) fn without_consent(conn: &mut Conn, worker: WorkerId) -> Failure {
+pub(crate) fn without_consent(conn: &mut Conn, worker: WorkerId) -> Failure {
     match me::consents_to_care(conn, worker) {
         Ok(true) => StoreError::Contended.into(),
         Ok(false) => Code::ConsentMissing.into(),

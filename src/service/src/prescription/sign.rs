@@ -37,6 +37,7 @@ use domain::{
     safety::{Finding, SafetyInput, SafetyReport},
     spelling,
     time::{Timestamp, civil_day, to_micros},
+    triage::TriageLevel,
 };
 use storage::{
     keys::doctor::{DoctorKeyRow, SignerRow, signer_fetch},
@@ -200,6 +201,7 @@ pub(super) fn compose(
             formulary: &formulary,
             valid_days: input.valid_days,
             digest: &digest::hex(&digest::sha256(&bytes)),
+            emergency: facts.triage == TriageLevel::Emergency,
         }),
     );
     let events = events.map_err(|mut refusal| {

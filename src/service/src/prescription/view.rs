@@ -6,11 +6,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{Body, Names};
+use super::{
+    body::{Body, Names},
+    machine::{RANK_EMERGENCY, claim_of},
+};
 use crate::{
     AppState, Failure, HealthAccess, Part,
     formulary::TwoLanguages,
     page::page,
+    review::{QuestionView, SupplyView, figures::ReviewWaitView},
     safety::facts::{SafetyReportView, SkinTestInput},
 };
 use domain::{
@@ -64,6 +68,9 @@ pub struct PrescriptionLineView {
     pub packs: i32,
     /// Name, drug, dose, how to take it.
     pub label: TwoLanguages,
+    /// How much is supplied, where the doctor or a pharmacist decided otherwise than was signed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub supply: Option<SupplyView>,
 }
 
 /// The doctor's reason to go on in spite of a finding.
@@ -122,6 +129,29 @@ pub struct PrescriptionView {
     /// Whether the doctor's signature is valid for what is stored; only where one prescription is read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub signature_valid: Option<bool>,
+    /// How its review stands, while it waits for one; not for the worker.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub review: Option<ReviewStateView>,
+    /// What pharmacists asked, and the answers; not for the worker.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub questions: Option<Vec<QuestionView>>,
+    /// How long its review may take, while it waits for one; for the worker, in the prescription itself and
+    /// not in lists.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub review_wait: Option<ReviewWaitView>,
+}
+
+/// How the review of a prescription stands.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReviewStateView {
+    /// Reviewed before all others.
+    pub emergency: bool,
+    /// The pharmacist who has it.
+    pub claimed_by: Option<StaffId>,
+    /// Until when; then it goes back to the queue, in its place there.
+    pub claimed_until: Option<DateTime<Utc>>,
+    /// It waits for the answer of its doctor.
+    pub question_open: bool,
 }
 
 page! {
@@ -152,6 +182,10 @@ pub(crate) fn view(
     });
     let proposed = propose_extension(now, &app.policy.prescribing).map(|proposal| proposal.valid_days);
     let diagnoses = body.draft.diagnoses.iter();
+    let line = |(row, (_, names)): (LineRow, (&DraftLine, &Names))| {
+        let supply = body.supply_of(row.line_no).map(|decision| SupplyView::of(decision, reader));
+        line_view(row, names, supply)
+    };
     Ok(PrescriptionView {
         id: row.id,
         consultation_id: row.consultation_id,
@@ -160,7 +194,7 @@ pub(crate) fn view(
         hospital_id: row.hospital_id,
         state: row.state,
         version: row.version,
-        lines: body.rows(row.id)?.into_iter().zip(body.lines()).map(line_view).collect(),
+        lines: body.rows(row.id)?.into_iter().zip(body.lines()).map(line).collect(),
         diagnoses: diagnoses
             .map(|one| PrescribedDiagnosis { code: one.code.clone(), name: one.text.clone() })
             .collect(),
@@ -177,6 +211,10 @@ pub(crate) fn view(
         proposed_valid_days: proposed
             .filter(|_| reader == Reader::Doctor && row.state == PrescriptionState::Draft),
         signature_valid: None,
+        review: (colleague && row.state == PrescriptionState::Signed).then(|| review_state(row, now)),
+        questions: (colleague && !body.questions.is_empty())
+            .then(|| body.questions.iter().map(QuestionView::from).collect()),
+        review_wait: None,
     })
 }
 
@@ -191,7 +229,17 @@ pub(crate) fn views(
     rows.iter().map(|row| view(app, shown, row, &Body::open(app, row)?, reader, now)).collect()
 }
 
-fn line_view((row, (_, names)): (LineRow, (&DraftLine, &Names))) -> PrescriptionLineView {
+fn review_state(row: &PrescriptionRow, now: Timestamp) -> ReviewStateView {
+    let claim = claim_of(row).filter(|claim| now < claim.until);
+    ReviewStateView {
+        emergency: row.review_rank == RANK_EMERGENCY,
+        claimed_by: claim.map(|claim| claim.by),
+        claimed_until: claim.map(|claim| claim.until),
+        question_open: row.question_id.is_some(),
+    }
+}
+
+fn line_view(row: LineRow, names: &Names, supply: Option<SupplyView>) -> PrescriptionLineView {
     PrescriptionLineView {
         line_no: row.line_no,
         product_code: row.product_code,
@@ -202,5 +250,6 @@ fn line_view((row, (_, names)): (LineRow, (&DraftLine, &Names))) -> Prescription
         days: row.days,
         packs: row.packs,
         label: TwoLanguages::from(&names.label),
+        supply,
     }
 }

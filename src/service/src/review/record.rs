@@ -2,13 +2,15 @@
 //! phone. It is available only while the prescription waits for review, and afterwards to the
 //! pharmacist who reviewed it. Access is recorded.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     AppState, Failure, HealthAccess, Part,
     caller::StaffCaller,
+    consultation::view::DoctorBrief,
+    formulary::TwoLanguages,
     network::me,
     prescription::{
         body::Body,
@@ -22,9 +24,11 @@ use crate::{
 };
 use domain::{
     formulary::{Condition, ProductCode},
-    ids::PrescriptionId,
+    ids::{ConsultationId, PrescriptionId},
+    matching::Department,
     network::{Job, Sex},
-    prescription::PrescriptionState,
+    order::UnitState,
+    prescription::{PrescribingPolicy, PrescriptionState},
     refusal::Code,
     safety::Taken,
     time::{civil_day, months_since},
@@ -33,7 +37,9 @@ use domain::{
 };
 use storage::{
     Conn,
+    consultation::ConsultationRow,
     prescription::{self as store, PrescriptionRow},
+    safety::TakenUnit,
     vitals::ReadingRow,
 };
 
@@ -89,6 +95,38 @@ pub struct PatientView {
     pub readings: Vec<ReadingView>,
     /// What they mean.
     pub triage: TriageView,
+    /// What cabinets dispensed lately, or may still, the newest first; on another prescription or without one.
+    pub recent: Vec<RecentPackView>,
+}
+
+/// A pack that a cabinet dispensed lately, or may still.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecentPackView {
+    pub product_code: String,
+    /// Generic name in Chinese.
+    pub generic_zh: Option<String>,
+    /// Generic name in English.
+    pub generic_en: Option<String>,
+    /// When it was dispensed; none while it may still be.
+    pub dispensed_at: Option<DateTime<Utc>>,
+    /// Whether it is uncertain that it was dispensed.
+    pub in_doubt: bool,
+    /// Thousandths of a unit a day.
+    pub units_per_day_thousandths: i64,
+    /// For how many days.
+    pub days: i32,
+}
+
+/// The consultation in which a prescription was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PrescribedInView {
+    pub id: ConsultationId,
+    pub department: Department,
+    /// The department's name.
+    pub department_name: TwoLanguages,
+    /// Who prescribed.
+    pub doctor: DoctorBrief,
+    pub requested_at: DateTime<Utc>,
 }
 
 /// A prescription under review, with the person it is for.
@@ -96,6 +134,7 @@ pub struct PatientView {
 pub struct ReviewView {
     /// The prescription, with its diagnoses and findings.
     pub prescription: PrescriptionView,
+    pub consultation: PrescribedInView,
     /// The person; none once the consent to care is withdrawn.
     pub patient: Option<PatientView>,
     /// Why `patient` is none: `consent_missing`.
@@ -121,21 +160,43 @@ pub fn read(
     let body = Body::open(app, &row)?;
     let mut prescription = view(app, shown, &row, &body, Reader::Pharmacist, app.now())?;
     prescription.signature_valid = signature::shown(conn, app, &row, &body)?;
+    let consultation =
+        storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
     let consents_to_care = me::consents_to_care(conn, row.worker_id)?;
-    let patient = if consents_to_care { Some(patient(conn, app, &row)?) } else { None };
+    let patient = if consents_to_care { Some(patient(conn, app, &row, &consultation)?) } else { None };
     let withheld = patient.is_none().then(|| Code::ConsentMissing.as_str().to_owned());
     if patient.is_some() {
         shown.note(row.worker_id, Part::Record, id);
     }
-    Ok(ReviewView { prescription, patient, withheld })
+    let consultation = prescribed_in(conn, app, &row, &consultation)?;
+    Ok(ReviewView { prescription, consultation, patient, withheld })
 }
 
-fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<PatientView, Failure> {
+fn prescribed_in(
+    conn: &mut Conn,
+    app: &AppState,
+    row: &PrescriptionRow,
+    consultation: &ConsultationRow,
+) -> Result<PrescribedInView, Failure> {
+    let doctor = storage::staff::staff_fetch(conn, row.doctor_id)?.ok_or(Code::NotFound)?;
+    Ok(PrescribedInView {
+        id: consultation.id,
+        department: consultation.department,
+        department_name: TwoLanguages::from(&app.departments().label(consultation.department)),
+        doctor: DoctorBrief { id: doctor.id, name_zh: doctor.name_zh, name_en: doctor.name_en },
+        requested_at: consultation.requested_at,
+    })
+}
+
+fn patient(
+    conn: &mut Conn,
+    app: &AppState,
+    row: &PrescriptionRow,
+    consultation: &ConsultationRow,
+) -> Result<PatientView, Failure> {
     let checked = facts::gather(conn, app, row.worker_id, Vec::new(), Some(row.id), app.now())?;
-    let consultation =
-        storage::consultation::consultation_fetch(conn, row.consultation_id)?.ok_or(Code::NotFound)?;
-    let (worker, stated, seen) = triage::person_in_care(conn, app, &consultation)?;
-    let (triage, readings) = triage::of_person(conn, app, &consultation, &worker, &stated, seen)?;
+    let (worker, stated, seen) = triage::person_in_care(conn, app, consultation)?;
+    let (triage, readings) = triage::of_person(conn, app, consultation, &worker, &stated, seen)?;
     let newest = newest(readings);
     let weighed = newest.iter().find(|reading| reading.kind == ReadingKind::Weight);
     let weight_kg_tenths = weighed.and_then(|reading| reading.value).or(stated.weight_kg_tenths);
@@ -158,7 +219,29 @@ fn patient(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<Pat
         symptoms: triage.symptoms.clone(),
         readings: newest.iter().map(vitals::view).collect(),
         triage,
+        recent: recent(conn, app, row)?,
     })
+}
+
+/// Packs of the last days in which a course may have begun that is still taken.
+fn recent(conn: &mut Conn, app: &AppState, row: &PrescriptionRow) -> Result<Vec<RecentPackView>, Failure> {
+    let since = app.now() - TimeDelta::days(i64::from(PrescribingPolicy::LONGEST_COURSE_DAYS) + 1);
+    let packs = storage::safety::units_taken(conn, &[row.worker_id], since)?;
+    let others = packs.into_iter().filter(|pack| pack.prescription_id != Some(row.id));
+    let view = |pack: TakenUnit| {
+        let names = ProductCode::parse(&pack.product_code).and_then(|code| names_of(app, &code));
+        let (generic_zh, generic_en) = names.unzip();
+        RecentPackView {
+            generic_zh,
+            generic_en,
+            product_code: pack.product_code,
+            dispensed_at: pack.ended_at,
+            in_doubt: pack.state == UnitState::InDoubt,
+            units_per_day_thousandths: pack.daily_units_thousandths,
+            days: pack.days,
+        }
+    };
+    Ok(others.map(view).collect())
 }
 
 /// The newest reading of each kind, in the order in which they were measured.

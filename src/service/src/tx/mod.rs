@@ -190,7 +190,14 @@ impl<'a> Tx<'a> {
         if matches!(event, Event::Consultation(ConsultationEvent::Offered { .. }) | Event::Session(_)) {
             self.after.wakes.extend(staff_id.map(Topic::Offers));
         }
-        if matches!(event, Event::Prescription(PrescriptionEvent::Signed { .. })) {
+        if matches!(
+            event,
+            Event::Prescription(
+                PrescriptionEvent::Signed { .. }
+                    | PrescriptionEvent::Released { .. }
+                    | PrescriptionEvent::Answered { .. }
+            )
+        ) {
             self.after.wakes.push(Topic::ReviewQueue);
         }
         self.events.push(NewEvent {

@@ -5,18 +5,12 @@ use diesel::{dsl::exists, prelude::*};
 use super::PrescriptionRow;
 use crate::{
     Live,
-    code_literals::CodeDsl,
     conn::Conn,
     dialect::on_backend,
     prepared::{PreparedDsl, padded},
     schema::{prescription, worker},
-    sql_types::At,
 };
-use domain::{
-    ids::{PrescriptionId, StaffId, WorkerId},
-    prescription::PrescriptionState,
-    time::Timestamp,
-};
+use domain::ids::{PrescriptionId, StaffId, WorkerId};
 
 /// Filter of a list of prescriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,22 +83,5 @@ fn prescriptions_of_worker(
         .limit(limit)
         .select(PrescriptionRow::as_select())
         .prepared()
-        .load(c))
-}
-
-/// Signed prescriptions that are still valid, the oldest first.
-pub fn reviews_waiting(
-    conn: &mut Conn,
-    live: Live,
-    now: Timestamp,
-    limit: i64,
-) -> QueryResult<Vec<PrescriptionRow>> {
-    on_backend!(conn, c => prescription::table
-        .filter(live)
-        .filter(prescription::state.eq_code(PrescriptionState::Signed))
-        .filter(prescription::valid_until.ge(Some(At(now))))
-        .order((prescription::signed_at, prescription::id))
-        .limit(limit)
-        .select(PrescriptionRow::as_select())
         .load(c))
 }

@@ -2,36 +2,36 @@
 //! orders against a prescription.
 
 mod list;
+mod taken;
 
 use chrono::NaiveDate;
-use diesel::{dsl::sum, prelude::*};
+use diesel::prelude::*;
 
 use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     consultation::consent_to_care,
-    dialect::{RowLockDsl, insert_few, on_backend},
+    dialect::{RowLockDsl, change_both, insert_few, on_backend},
     prepared::PreparedDsl,
-    schema::{
-        consent, consultation, doctor, order_unit, orders, pharmacist, prescription, prescription_line,
-    },
+    review::{RoundRow, round_insert},
+    schema::{consent, consultation, doctor, order_unit, pharmacist, prescription, prescription_line},
     sql_types::At,
     staff::change::PharmacistDetails,
 };
 use domain::{
     consultation::ConsultationState,
-    ids::{ConsentId, ConsultationId, HospitalId, OrderId, PrescriptionId, StaffId, WorkerId},
+    ids::{ConsentId, ConsultationId, HospitalId, PrescriptionId, ReviewQuestionId, StaffId, WorkerId},
     matching::Department,
-    order::{OrderState, UnitState},
+    order::UnitState,
     prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
     time::Timestamp,
+    triage::TriageLevel,
 };
 
-pub use list::{PrescriptionFilter, prescriptions_list, reviews_waiting};
-
-/// Packs in these states are taken from a prescription.
-const TAKEN: &[UnitState] =
-    &[UnitState::Reserved, UnitState::Authorised, UnitState::InDoubt, UnitState::Dispensed];
+pub use list::{PrescriptionFilter, prescriptions_list};
+pub use taken::{
+    WithTaken, order_live_of, prescription_lock_with_fulfilment, prescription_lock_with_taken, units_of,
+};
 
 /// A prescription as stored: contents and reason sealed.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -62,6 +62,14 @@ pub struct PrescriptionRow {
     pub reason_sealed: Option<Vec<u8>>,
     pub created_at: Timestamp,
     pub ended_at: Option<Timestamp>,
+    /// The pharmacist who has it for review, since when, and until when.
+    pub claimed_by: Option<StaffId>,
+    pub claimed_at: Option<Timestamp>,
+    pub claim_until: Option<Timestamp>,
+    /// The question that its doctor has not answered yet.
+    pub question_id: Option<ReviewQuestionId>,
+    /// 0 for an emergency, else 1: its order in the queue, before its age.
+    pub review_rank: i32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -88,6 +96,7 @@ pub struct ConsultationFacts {
     pub hospital_id: Option<HospitalId>,
     pub lane: EncounterLane,
     pub department: Department,
+    pub triage: TriageLevel,
     pub state: ConsultationState,
     pub ended_at: Option<Timestamp>,
 }
@@ -129,6 +138,11 @@ impl PrescriptionRow {
             reason_sealed: None,
             created_at,
             ended_at: None,
+            claimed_by: None,
+            claimed_at: None,
+            claim_until: None,
+            question_id: None,
+            review_rank: 1,
         }
     }
 }
@@ -304,60 +318,6 @@ pub fn prescription_with_lines(
     Ok(whole.pop().map(|row| (row, lines)))
 }
 
-/// A prescription, and its lines with the packs that are taken of each.
-pub type WithTaken = (PrescriptionRow, Vec<(LineRow, i64)>);
-
-/// A prescription with its row locked for update, and its lines in their order, each with its packs
-/// that are dispensed, in doubt or reserved.
-///
-/// Where the statement waits for the lock, it counts the packs of the moment before. Who takes more
-/// packs has locked the worker's row first, as the caller has; what others do meanwhile only frees
-/// packs.
-pub fn prescription_lock_with_taken(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<WithTaken>> {
-    let taken = order_unit::table
-        .filter(order_unit::prescription_id.eq(prescription_line::prescription_id.nullable()))
-        .filter(order_unit::line_no.eq(prescription_line::line_no.nullable()))
-        .filter(order_unit::state.eq_any_code(TAKEN));
-    let rows: Vec<(PrescriptionRow, LineRow, Option<i64>)> = on_backend!(conn, c => prescription::table
-        .inner_join(prescription_line::table)
-        .filter(prescription::id.eq(id))
-        .order(prescription_line::line_no)
-        .select((PrescriptionRow::as_select(), LineRow::as_select(), taken.count().single_value()))
-        .lock_prescription()
-        .load(c))?;
-    let (mut whole, mut lines) = (None, Vec::with_capacity(rows.len()));
-    for (row, line, taken) in rows {
-        whole = Some(row);
-        lines.push((line, taken.unwrap_or(0)));
-    }
-    Ok(whole.map(|row| (row, lines)))
-}
-
-/// A prescription with its row locked for update, packs prescribed and packs dispensed. Only
-/// one order of it is live, and the caller has locked that one's cabinet: nothing else is vended on
-/// it meanwhile.
-pub fn prescription_lock_with_fulfilment(
-    conn: &mut Conn,
-    id: PrescriptionId,
-) -> QueryResult<Option<(PrescriptionRow, i64, i64)>> {
-    let prescribed = prescription_line::table.filter(prescription_line::prescription_id.eq(prescription::id));
-    let dispensed = order_unit::table
-        .filter(order_unit::prescription_id.eq(prescription::id.nullable()))
-        .filter(order_unit::state.eq_code(UnitState::Dispensed));
-    let found: Option<(PrescriptionRow, Option<i64>, Option<i64>)> =
-        on_backend!(conn, c => prescription::table
-        .find(id)
-        .select((
-            PrescriptionRow::as_select(),
-            prescribed.select(sum(prescription_line::packs)).single_value(),
-            dispensed.count().single_value(),
-        ))
-        .lock_for_no_key_update()
-        .get_result(c))
-        .optional()?;
-    Ok(found.map(|(row, prescribed, dispensed)| (row, prescribed.unwrap_or(0), dispensed.unwrap_or(0))))
-}
-
 /// A prescription that keeps its consultation from having another one.
 #[derive(Debug, Clone, Copy, Queryable, Selectable)]
 #[diesel(table_name = prescription)]
@@ -378,31 +338,49 @@ pub fn prescription_open_of(conn: &mut Conn, id: ConsultationId) -> QueryResult<
     .optional()
 }
 
-/// Writes `after` over `before`; `false` when version or state of the row are others by now.
+/// Writes `after` over `before`, and `round` beside it; `false` when version or state of the row are
+/// others by now.
 pub fn prescription_write(
     conn: &mut Conn,
     before: &PrescriptionRow,
     after: &PrescriptionRow,
+    round: Option<&RoundRow>,
 ) -> QueryResult<bool> {
-    diesel::update(prescription::table.find(before.id))
-        .filter(prescription::version.eq(before.version))
-        .filter(prescription::state.eq_code(before.state))
-        .set((
-            prescription::state.eq(after.state),
-            prescription::version.eq(after.version),
-            prescription::body_sealed.eq(&after.body_sealed),
-            prescription::canonical_sealed.eq(&after.canonical_sealed),
-            prescription::signature.eq(&after.signature),
-            prescription::signed_at.eq(after.signed_at.map(At)),
-            prescription::valid_until.eq(after.valid_until.map(At)),
-            prescription::reviewed_by.eq(after.reviewed_by),
-            prescription::reviewed_at.eq(after.reviewed_at.map(At)),
-            prescription::reason_sealed.eq(&after.reason_sealed),
-            prescription::ended_at.eq(after.ended_at.map(At)),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
+    macro_rules! written {
+        () => {
+            diesel::update(prescription::table.find(before.id))
+                .filter(prescription::version.eq(before.version))
+                .filter(prescription::state.eq_code(before.state))
+                .set((
+                    (
+                        prescription::state.eq(after.state),
+                        prescription::version.eq(after.version),
+                        prescription::body_sealed.eq(&after.body_sealed),
+                        prescription::canonical_sealed.eq(&after.canonical_sealed),
+                        prescription::signature.eq(&after.signature),
+                        prescription::signed_at.eq(after.signed_at.map(At)),
+                        prescription::valid_until.eq(after.valid_until.map(At)),
+                        prescription::reviewed_by.eq(after.reviewed_by),
+                        prescription::reviewed_at.eq(after.reviewed_at.map(At)),
+                        prescription::reason_sealed.eq(&after.reason_sealed),
+                        prescription::ended_at.eq(after.ended_at.map(At)),
+                    ),
+                    (
+                        prescription::claimed_by.eq(after.claimed_by),
+                        prescription::claimed_at.eq(after.claimed_at.map(At)),
+                        prescription::claim_until.eq(after.claim_until.map(At)),
+                        prescription::question_id.eq(after.question_id),
+                        prescription::review_rank.eq(after.review_rank),
+                    ),
+                ))
+        };
+    }
+    let Some(round) = round else {
+        return written!().prepared().execute(conn).map(|rows| rows == 1);
+    };
+    // Where the row is another by now, the transaction is rolled back, and the round with it.
+    let (rows, _) = change_both(conn, written!(), round_insert!(round))?;
+    Ok(rows == 1)
 }
 
 /// Prescriptions behind `after` that have expired. One with a pack authorised or in doubt is left out.
@@ -423,23 +401,5 @@ pub fn prescriptions_due(
         .order(prescription::id)
         .limit(limit)
         .select(prescription::id)
-        .load(c))
-}
-
-/// The live order of a prescription.
-pub fn order_live_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Option<(OrderId, OrderState)>> {
-    on_backend!(conn, c => orders::table
-        .filter(orders::prescription_id.eq(Some(id)))
-        .filter(orders::state.of_code(OrderState::is_live))
-        .select((orders::id, orders::state))
-        .first(c))
-    .optional()
-}
-
-/// The states of all packs that were ever reserved for a prescription.
-pub fn units_of(conn: &mut Conn, id: PrescriptionId) -> QueryResult<Vec<UnitState>> {
-    on_backend!(conn, c => order_unit::table
-        .filter(order_unit::prescription_id.eq(Some(id)))
-        .select(order_unit::state)
         .load(c))
 }

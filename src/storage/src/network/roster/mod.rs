@@ -183,7 +183,7 @@ pub fn shift_list(
 
 /// Shifts that meet a span begin after its start less this: no shift is longer than a day. It bounds
 /// the rows of an index that are read.
-pub(super) const LOOK_BACK: TimeDelta = TimeDelta::days(2);
+pub(crate) const LOOK_BACK: TimeDelta = TimeDelta::days(2);
 
 /// The shifts of a member of staff that meet this span, in order.
 pub fn shifts_meeting(conn: &mut Conn, staff_id: StaffId, span: Span) -> QueryResult<Vec<ShiftRow>> {

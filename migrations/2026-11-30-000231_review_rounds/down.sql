@@ -1,0 +1,2 @@
+DROP TABLE review_alert;
+DROP TABLE review_round;
