@@ -65,7 +65,10 @@ rule_tables!(
     pairs,
     people,
     conditions,
-    allergies
+    allergies,
+    aliases,
+    diagnoses,
+    child_doses
 );
 
 impl RuleSet {

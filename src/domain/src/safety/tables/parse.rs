@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    fault::RuleFaultCode::{Invalid, Missing, NoSource, UnknownName},
+    fault::RuleFaultCode::{Duplicate, Invalid, Missing, NoSource, UnknownName},
     names::Names,
     reader::{Faults, Row, read},
 };
