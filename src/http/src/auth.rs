@@ -202,6 +202,8 @@ mixed_callers! {
     Party = &[Role::Worker, Role::Doctor];
     /// Everyone who may read prescriptions.
     PrescriptionReader = &[Role::Worker, Role::Doctor, Role::Pharmacist];
+    /// Everyone who may ask how typed names of drugs are understood.
+    DrugNameReader = &[Role::Worker, Role::Doctor, Role::Pharmacist, Role::Operator];
     /// Everyone who may open an event stream.
     Follower = Role::FOLLOWERS;
     /// Everyone who may look up drugs.

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, OpenApi};
 
 use super::page;
 use crate::{
-    auth::FormularyReader,
+    auth::{DrugNameReader, FormularyReader},
     body::{Body, Path, Query},
     reply::{self, Reply},
     routes::Routes,
@@ -88,7 +88,7 @@ async fn fetch(
     tag = "formulary", request_body = DrugNamesInput,
     responses((status = 200, body = DrugNamesView)))]
 async fn recognise(
-    caller: FormularyReader,
+    caller: DrugNameReader,
     request: HttpRequest,
     app: Data<Arc<AppState>>,
     body: Body<DrugNamesInput>,

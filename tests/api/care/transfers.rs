@@ -346,7 +346,7 @@ async fn a_returned_prescription_stays_its_prescribers_to_correct_after_the_cons
     let (author, next) = (app.doctor().await, app.second_doctor().await);
     let pharmacist = Pharmacist::new(&app, &app.network().await.pharmacist);
     for (people, transferred) in [(1, true), (2, false)] {
-        let person = Worker::walk_in().phone(&format!("1560000000{people}")).born("1990-05-01");
+        let person = Worker::walk_in().phone(&format!("1560000000{people}")).born("1990-05-01").sex("male");
         let worker = app.open_screen().await.check_in(person).await;
         let id = author.consult_with(&worker).await;
         let signed = async |doctor: &Doctor<'_>| {
@@ -400,7 +400,7 @@ async fn what_an_earlier_doctor_corrects_keeps_the_next_one_from_nothing() {
     for person in [&author.person, &next.person, &pharmacist.person] {
         app.open_signing_window(person, 60).await;
     }
-    let worker = app.open_screen().await.check_in(Worker::walk_in().born("1990-05-01")).await;
+    let worker = app.open_screen().await.check_in(Worker::walk_in().born("1990-05-01").sex("male")).await;
     let id = author.consult_with(&worker).await;
     let drafted = author.prescribe(&id, &["PCM-T500"]).await.expect_created();
     let first = id_in(&drafted).to_owned();
@@ -437,7 +437,7 @@ async fn what_nobody_signed_again_ends_with_the_consultation() {
         app.open_signing_window(person, 200).await;
     }
     for (number, unserved) in [(1, false), (2, true)] {
-        let person = Worker::walk_in().phone(&format!("1562000000{number}")).born("1990-05-01");
+        let person = Worker::walk_in().phone(&format!("1562000000{number}")).born("1990-05-01").sex("male");
         let worker = app.open_screen().await.check_in(person).await;
         let id = author.consult_with(&worker).await;
         let drafted = author.prescribe(&id, &["PCM-T500"]).await.expect_created();

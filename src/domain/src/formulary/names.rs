@@ -257,7 +257,7 @@ fn without_salts(normalized: &str, found: impl Fn(&str) -> Option<&'static str>)
 }
 
 fn without_form<T>(normalized: &str, found: impl Fn(&str) -> Option<T>) -> Option<T> {
-    shorter_names(&normalized.replace('_', "")).find_map(|name| found(name))
+    shorter_names(&normalized.replace('_', "")).find_map(found)
 }
 
 /// A Chinese name, then the name without its last word for a form or first word for a salt, and so on.

@@ -37,7 +37,7 @@ fn a_case_notices_every_change_of_an_alias() {
             let rest = without(alias.classes, class);
             let what = || format!("{}: without {}", alias.id, bench.class_id(class));
             // As an allergy the row of that id decides.
-            if tables.allergy_names.get(name).is_none() {
+            if !tables.allergy_names.contains_key(name) {
                 bench.change(what, &[name], |tables| tables.aliases[*at].classes = rest);
             }
         }

@@ -147,8 +147,10 @@ fn ensure_rest_is_safe(tx: &mut Tx<'_>, found: &Loaded) -> Result<(), Failure> {
     let supplied = rows.iter().map(|line| found.body.packs_supplied(line) > 0);
     let rest = found.body.draft.lines.iter().zip(supplied).filter(|(_, supplied)| *supplied);
     let rest = rest.map(|(line, _)| line.clone()).collect();
-    let checked = facts::gather(tx.conn, tx.app, found.row.worker_id, rest, Some(found.row.id), tx.now)?;
-    let report = facts::run(tx.app, &checked.input);
+    let mut checked =
+        facts::gather(tx.conn, tx.app, found.row.worker_id, rest, Some(found.row.id), tx.now)?.input;
+    found.body.draft.add_to(&mut checked, tx.now);
+    let report = facts::run(tx.app, &checked);
     if report.blocked() {
         let findings = serde_json::to_value(&report.findings)?;
         return Err(Refusal::new(Code::SafetyBlocked).with_data(findings).into());
