@@ -126,7 +126,6 @@ async fn it_is_usable_to_the_last_instant_of_the_day_in_shanghai_and_not_after()
 async fn the_policy_of_the_signature_is_kept_with_it() {
     let scene = Scene::open().await;
     let id = scene.approved(&["PCM-T500"]).await;
-    let events = scene.app.operator().await;
     let stored = scene
         .app
         .state
@@ -143,7 +142,6 @@ async fn the_policy_of_the_signature_is_kept_with_it() {
         })
         .await
         .expect("read");
-    drop(events);
     let signed: Value = serde_json::from_str(&stored[0]).expect("JSON");
     assert_eq!(signed["policy_version"], json!(PrescribingPolicy::default().version));
     assert!(signed["ruleset_version"].as_str().is_some_and(|version| version.starts_with("safety-")));
