@@ -106,7 +106,7 @@ impl Certificate {
         }
         let (rest, read) = X509Certificate::from_der(der).map_err(|_| CryptoError::Malformed)?;
         let same_algorithm = read.tbs_certificate.signature == read.signature_algorithm;
-        if !rest.is_empty() || !same_algorithm || read.signature_value.unused_bits != 0 {
+        if !rest.is_empty() || !same_algorithm || !ends_with_signature(der, &read.signature_value.data) {
             return Err(CryptoError::Malformed);
         }
         let time = |seconds: i64| DateTime::from_timestamp(seconds, 0).ok_or(CryptoError::Malformed);
@@ -208,6 +208,22 @@ impl Certificate {
             PublicKey::Sm2(key) => Box::new(key.clone()),
         }
     }
+}
+
+/// The ends of certificates before the signature: the algorithm, for SM2 also with its empty parameters.
+const ALGORITHMS: [&[u8]; 3] = [
+    &[0x30, 5, 6, 3, 0x2b, 0x65, 0x70],
+    &[0x30, 10, 6, 8, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 1, 0x83, 0x75],
+    &[0x30, 12, 6, 8, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 1, 0x83, 0x75, 5, 0],
+];
+
+/// Whether algorithm and signature, which nothing signs, are in DER: the parser reads them under other
+/// tags, too. Signatures of both algorithms are shorter than 126 bytes.
+fn ends_with_signature(der: &[u8], signature: &[u8]) -> bool {
+    const BIT_STRING: u8 = 3;
+    let length = u8::try_from(signature.len() + 1).unwrap_or(u8::MAX);
+    let tail = [&[BIT_STRING, length, 0], signature].concat();
+    der.strip_suffix(tail.as_slice()).is_some_and(|head| ALGORITHMS.iter().any(|one| head.ends_with(one)))
 }
 
 fn value_of(name: &X509Name<'_>, oid: &[u64]) -> String {
