@@ -82,7 +82,7 @@ async fn a_review_names_the_consultation_and_what_was_vended_lately() {
     let mut cabinet = scene.app.cabinet().await;
     cabinet.vend_pack(&paid, 0, DROP).await;
     cabinet.report().await.expect_ok();
-    let id = scene.signed(&["AMX-C500"]).await;
+    let id = scene.signed(&["IBU-T200"]).await;
     let seen = scene.pharmacist().review(&id).await.expect_ok();
     let recent = &seen["patient"]["recent"];
     assert_eq!(recent.as_array().map(Vec::len), Some(1), "{recent}");

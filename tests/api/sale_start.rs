@@ -92,7 +92,7 @@ async fn an_emergency_does_not_stop_a_prescribed_drug_and_an_allergy_does() {
     worker.report_symptoms(&["chest_pain"]).await.expect_created();
     machine.start_pack(&order, 0).await.expect_ok();
     // The second pack of it: what has started goes on, the rest is refunded.
-    worker.answer_health_questions(json!({"allergies": ["penicillins"]})).await;
+    worker.answer_health_questions(json!({"allergies": ["carbocisteine"]})).await;
     machine.start_pack(&order, 1).await.expect_refused(Code::SafetyBlocked);
     let now = worker.order(&order).await;
     let states: Vec<&Value> =
@@ -110,7 +110,7 @@ async fn a_warning_that_the_doctor_has_not_seen_goes_back_to_the_doctor() {
     let balance = worker.balance().await;
     let order = worker.reserve_and_pay(1).await;
     let mut machine = app.cabinet().await;
-    worker.answer_health_questions(json!({"allergies": ["cephalosporins"]})).await;
+    worker.answer_health_questions(json!({"medicines": ["pentoxyverine"]})).await;
     machine.start_pack(&order, 0).await.expect_refused(Code::SafetyRecheckNeeded);
     expect_refunded(&app, &worker, &order, balance).await;
     app.sound().await;

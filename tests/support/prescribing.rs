@@ -70,7 +70,12 @@ impl Scene {
 
     /// Another worker in an active consultation of the first doctor.
     pub async fn another_patient(&self, phone: &str, triage: TriageLevel) -> ConsultationId {
-        let worker = self.app.station().await.check_in(Worker::walk_in().phone(phone)).await;
+        let worker = self
+            .app
+            .station()
+            .await
+            .check_in(Worker::walk_in().phone(phone).born("1990-05-01").sex("male"))
+            .await;
         let lane = EncounterLane::FollowUpWithEvidence;
         self.app.in_care(&self.seed, (worker.id, worker.check_in), lane, triage).await
     }

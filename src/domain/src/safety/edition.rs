@@ -99,7 +99,11 @@ mod tests {
 
     #[test]
     fn an_edition_applies_from_its_time_on_until_the_next() {
-        let named = |version: &str| Arc::new(RuleSet { edition: version.to_owned(), ..RuleSet::standard() });
+        let named = |version: &str| {
+            let mut rules = RuleSet::standard();
+            rules.edition = version.to_owned();
+            Arc::new(rules)
+        };
         let editions = RuleEditions::new(vec![(at(8), named("first")), (at(10), named("second"))]);
         let in_force = |hour| editions.in_force(at(hour)).edition.clone();
         assert_eq!(in_force(7), RuleSet::standard().edition);
