@@ -347,7 +347,8 @@ fn what_is_unknown_is_an_error() {
 }
 
 #[test]
-fn pharmacists_hear_of_prescriptions_from_the_signature_on() {
+fn pharmacists_hear_of_prescriptions_from_the_signature_on_and_of_editions_of_the_rules() {
+    use super::network::RuleEditionEventKind;
     use crate::prescription::EventKind::{
         Answered, Approved, Asked, Claimed, Expired, Fulfilled, Released, Returned, Signed, SupplyDecided,
         Voided,
@@ -367,5 +368,6 @@ fn pharmacists_hear_of_prescriptions_from_the_signature_on() {
         Expired,
         Fulfilled,
     ];
-    assert_eq!(heard, expected.iter().map(|kind| kind.as_str()).collect());
+    let editions = RuleEditionEventKind::ALL.iter().map(|kind| kind.as_str());
+    assert_eq!(heard, expected.iter().map(|kind| kind.as_str()).chain(editions).collect());
 }
