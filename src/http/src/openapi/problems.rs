@@ -45,8 +45,11 @@ const COUNTS_TRIES: [&str; 14] = [
 ];
 
 /// Routes that read data that needs the worker's consent to care.
-const NEEDS_CONSENT: [&str; 3] = [
+const NEEDS_CONSENT: [&str; 6] = [
     "/api/v1/prescriptions/{id}",
+    "/api/v1/prescriptions/{id}/document",
+    "/api/v1/prescriptions/{id}/labels.html",
+    "/api/v1/prescriptions/{id}/print.html",
     "/api/v1/consultations/{id}/record",
     "/api/v1/consultations/{id}/messages",
 ];

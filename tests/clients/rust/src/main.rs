@@ -97,7 +97,7 @@ async fn prepare(worker: &Configuration) -> Result<()> {
 /// Waits until this consultation is offered, and accepts it.
 async fn accept(doctor: &Staff, consultation: Uuid) -> Result<()> {
     for _ in 0..4 {
-        let offers = matching_api::list_offers(&doctor.api, Some(10), ENGLISH).await?.items;
+        let offers = matching_api::list_offers(&doctor.api, Some(10), None, ENGLISH).await?.items;
         if let Some(offer) = offers.iter().find(|offer| offer.consultation_id == consultation) {
             let mut input = AcceptInput::new(offer.fence);
             input.pin = Some(Some(doctor.pin.clone()));
