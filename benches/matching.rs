@@ -132,7 +132,7 @@ fn statements(engine: Engine, waiting: usize) -> Vec<String> {
     let of = format!("CASE WHEN n.i % {DEPARTMENTS} = 0 THEN 'rare' ELSE 'busy_' || (n.i % {busy}) END");
     // No two ask at the same time: a microsecond later each.
     let since = match engine {
-        Engine::Sqlite => "substr(n.created_at, 1, 19) || '.' || (100000 + n.i) || '+00:00'",
+        Engine::Sqlite => "n.created_at + n.i",
         Engine::Postgres => "n.created_at + n.i * interval '1 microsecond'",
     };
     let station = "(SELECT st.id FROM st WHERE st.k = n.i % 200)";

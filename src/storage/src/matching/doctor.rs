@@ -261,9 +261,12 @@ pub fn is_on_call(
         ($in_district:expr) => {
             on_backend!(conn, c => diesel::select(diesel::dsl::exists(
                 doctor_department::table
-                    .inner_join(doctor::table.inner_join(hospital::table))
+                    .inner_join(doctor::table)
                     .filter(doctor_department::department.eq(step.department))
-                    .filter($in_district)
+                    // A list, not a join, which SQLite makes after it has looked at each shift.
+                    .filter(doctor::hospital_id.eq_any(
+                        hospital::table.filter($in_district).select(hospital::id),
+                    ))
                     .filter(";".into_sql::<Text>().concat(doctor::languages).concat(";").like(&spoken))
                     .filter(doctor::video_capacity.ge(least_video))
                     .filter(doctor::staff_id.ne_all(padded(excluded)))
