@@ -207,7 +207,7 @@ pub fn candidates(
     let rows: Vec<Row> = on_backend!(conn, c => doctor_department::table
         .inner_join(doctor::table.inner_join(hospital::table))
         .filter(doctor_department::department.eq_any(padded(departments)))
-        .filter(on_call!(now))
+        .filter(on_call_each!(now))
         .filter(doctor::staff_id.eq_any(free_now()))
         .filter(doctor::wrap_up_until.is_null().or(doctor::wrap_up_until.le(Some(At(now)))))
         .order(doctor::staff_id)
@@ -270,9 +270,7 @@ pub fn is_on_call(
                     .filter(";".into_sql::<Text>().concat(doctor::languages).concat(";").like(&spoken))
                     .filter(doctor::video_capacity.ge(least_video))
                     .filter(doctor::staff_id.ne_all(padded(excluded)))
-                    .filter(on_duty!(now))
-                    // A value, not EXISTS, which PostgreSQL answers by reading all present shifts.
-                    .filter(shift_of!(now).select(shift::ends_at).single_value().is_not_null()),
+                    .filter(on_call_each!(now)),
             ))
             .prepared()
             .get_result(c))

@@ -8,6 +8,14 @@ macro_rules! on_call {
     };
 }
 
+/// As `on_call`, for a statement that finds few doctors: it looks at the shift of each. PostgreSQL answers
+/// EXISTS by reading all present shifts.
+macro_rules! on_call_each {
+    ($now:expr) => {
+        on_duty!($now).and(shift_of!($now).select(shift::ends_at).single_value().is_not_null())
+    };
+}
+
 /// The conditions on the doctor's own row.
 macro_rules! on_duty {
     ($now:expr) => {
