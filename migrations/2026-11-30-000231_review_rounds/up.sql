@@ -14,17 +14,17 @@ CREATE TABLE review_round (
   PRIMARY KEY (prescription_id, revision)
 );
 CREATE INDEX review_round_ended ON review_round (ended_at);
--- The pharmacists' queue in trouble: nobody is on shift, or a prescription waits too long. `told` says
--- whether letters were written.
+-- The pharmacists' queue in trouble: nobody is on shift, or a prescription waits too long. `told_at` says
+-- when letters were written.
 CREATE TABLE review_alert (
   id UUID PRIMARY KEY NOT NULL,
   trouble TEXT NOT NULL,
   waiting BIGINT NOT NULL,
   oldest_since TIMESTAMPTZ NOT NULL,
   on_shift_from TIMESTAMPTZ,
-  told BOOLEAN NOT NULL,
+  told_at TIMESTAMPTZ,
   raised_at TIMESTAMPTZ NOT NULL,
   ended_at TIMESTAMPTZ
 );
 CREATE UNIQUE INDEX review_alert_open ON review_alert (trouble) WHERE ended_at IS NULL;
-CREATE INDEX review_alert_raised ON review_alert (raised_at);
+CREATE INDEX review_alert_told ON review_alert (told_at);

@@ -76,6 +76,18 @@ async fn a_doctor_drops_what_is_sold_out_and_the_order_takes_the_rest() {
     scene.sound().await;
 }
 
+/// The skin test that the doctor stated counts for what remains.
+#[actix_web::test]
+async fn a_penicillin_with_its_skin_test_is_supplied_without_what_is_sold_out() {
+    let scene = Scene::open().await;
+    let mut draft = draft_of(&["AMX-C500", "PCM-C300"]);
+    draft["diagnoses"] = json!([{"code": "J03.9", "name": "急性扁桃体炎"}]);
+    draft["skin_test"] = json!({"result": "negative", "at": scene.app.now() - chrono::TimeDelta::hours(1)});
+    let id = scene.signed_in(scene.consultation, draft).await;
+    let decided = decide(&scene.doctor(), &id, input(2, 0)).await.expect_ok();
+    assert_eq!(decided["lines"][1]["supply"]["packs"], 0);
+}
+
 async fn vend(cabinet: &mut CabinetMachine<'_>, paid: &Value, pack: usize) {
     cabinet.vend_pack(paid, pack, DROP).await;
     cabinet.report().await.expect_ok();

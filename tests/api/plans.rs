@@ -222,6 +222,8 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::keys::doctor::doctor_keys_forget(conn, now)?;
     storage::prescription::prescriptions_due(conn, now, PrescriptionId::from_uuid(uuid::Uuid::nil()), 100)?;
     storage::review::reviews_waiting(conn, live, now, 50)?;
+    storage::review::reviews_open_to(conn, doctor, now, 50)?;
+    storage::review::alert::review_alerts_untold(conn)?;
     for which in [WaitingFor::Pharmacist, WaitingFor::Decision, WaitingFor::Answer] {
         storage::review::waiting(conn, which, now)?;
     }

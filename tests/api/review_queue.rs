@@ -271,6 +271,53 @@ async fn nobody_on_shift_raises_an_alert_that_ends_with_its_cause_and_few_letter
     assert_eq!(operator.list("/api/v1/review-alerts").await.len(), 2);
 }
 
+/// A limit delays a letter; it never swallows that of an alert that stays open.
+#[actix_web::test]
+async fn a_letter_that_the_limit_forbids_is_written_within_the_next_hour() {
+    let mut scene = Scene::open_with("letters_per_hour", json!(1)).await;
+    let round = async |scene: &Scene| watch_queue(&scene.app.state).await.expect("a round");
+    let letters = async |scene: &Scene| {
+        let all = scene.app.operator().await.list("/api/v1/letters").await;
+        all.iter().filter(|letter| letter["kind"] == "queue_trouble").count()
+    };
+    scene.off_shift(scene.seed.pharmacist.id).await;
+    scene.signed(&[SLOT]).await;
+    round(&scene).await;
+    scene.another_pharmacist("pharmacist-b@example.cn").await;
+    scene.pass(900).await;
+    assert_eq!((round(&scene).await, letters(&scene).await), (2, 1), "one ends, another begins, untold");
+    scene.pass(2600).await;
+    assert_eq!((round(&scene).await, letters(&scene).await), (0, 1));
+    scene.pass(200).await;
+    assert_eq!((round(&scene).await, letters(&scene).await), (0, 2));
+    assert_eq!((round(&scene).await, letters(&scene).await), (0, 2));
+}
+
+/// Fifty that a colleague has would else fill the page.
+#[actix_web::test]
+async fn what_others_have_hides_nobody_who_waits() {
+    let scene = Scene::open().await;
+    let mut signed = Vec::new();
+    for number in 0..51 {
+        let phone = format!("154000002{number:02}");
+        let consultation = scene.another_patient(&phone, TriageLevel::Routine).await;
+        signed.push(scene.signed_in(consultation, draft_of(&[SLOT])).await);
+        scene.app.pass(1);
+    }
+    let (pharmacist, colleague) =
+        (scene.pharmacist(), scene.another_pharmacist("pharmacist-b@example.cn").await);
+    assert_eq!(ids(&pharmacist.reviews().await), signed[..50].iter().map(String::as_str).collect::<Vec<_>>());
+    for id in &signed[..49] {
+        colleague.claim(id).await.expect_ok();
+    }
+    pharmacist.claim(&signed[49]).await.expect_ok();
+    let queue = pharmacist.reviews().await;
+    assert_eq!(ids(&queue)[..3], [signed[49].as_str(), &signed[50], &signed[0]]);
+    assert_eq!(queue.len(), 50);
+    let theirs = colleague.reviews().await;
+    assert_eq!(ids(&theirs)[48..], [signed[48].as_str(), &signed[50]]);
+}
+
 #[actix_web::test]
 async fn the_worker_is_told_how_long_or_until_when_nobody_comes() {
     let scene = Scene::open().await;

@@ -69,7 +69,12 @@ async fn waiting(
     wait: Query<Wait>,
 ) -> Reply {
     let read = async |_| {
-        let queue = app.poll_health(caller.actor(), service::review::waiting).await?.unwrap_or_default();
+        let queue = app
+            .poll_health(caller.actor(), move |conn, app, shown, live| {
+                service::review::waiting(conn, app, shown, live, caller.0)
+            })
+            .await?
+            .unwrap_or_default();
         Ok(if queue.items.is_empty() { ControlFlow::Continue(queue) } else { ControlFlow::Break(queue) })
     };
     reply::json(&request, process.long_poll(&app, Topic::ReviewQueue, wait.0.span(), |_| None, read).await)

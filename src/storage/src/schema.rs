@@ -550,7 +550,7 @@ diesel::table! {
         waiting -> Int8,
         oldest_since -> Timestamptz,
         on_shift_from -> Nullable<Timestamptz>,
-        told -> Bool,
+        told_at -> Nullable<Timestamptz>,
         raised_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
     }

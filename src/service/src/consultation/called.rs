@@ -1,8 +1,11 @@
 //! Workers who left while they waited, and whose turn has come: the screen that they left calls them.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,18 +18,15 @@ use crate::{
     matching::{heard, queue_of},
 };
 use domain::{
-    consultation::{Medium, call_number},
+    consultation::call_number,
     ids::{ConsultationId, StaffId},
-    matching::{Candidate, Department, Queue, QueueKey},
+    matching::{Chain, Department, OverflowStep, Pool, Queue, Request, Scene, Source, distribute},
     time::Timestamp,
 };
 use storage::{
     Conn, Live,
-    consultation::called as store,
-    matching::{
-        doctor::candidates,
-        load::{Service, services},
-    },
+    consultation::called::{self as store, AwayRow},
+    matching::doctor,
 };
 
 /// Most who are called at one screen.
@@ -95,16 +95,8 @@ pub(super) async fn whose_turn_came(app: &Arc<AppState>) -> Result<Vec<Consultat
     app.read(Actor::System, turns).await
 }
 
-/// Somebody who is away, first in their queue, and not yet passed over.
-struct Next {
-    key: QueueKey,
-    queue: Queue,
-    in_department_since: Timestamp,
-}
-
 fn turns(conn: &mut Conn, app: &AppState) -> Result<Vec<ConsultationId>, Failure> {
-    let (now, policy) = (app.now(), &app.policy.matching);
-    let (mut came, mut next) = (Vec::new(), Vec::new());
+    let (mut came, mut next) = (Vec::new(), HashMap::<Queue, Vec<Request>>::new());
     let mut after = ConsultationId::from_uuid(Uuid::nil());
     loop {
         let page = store::away_after(conn, after, rounds::PAGE)?;
@@ -114,74 +106,85 @@ fn turns(conn: &mut Conn, app: &AppState) -> Result<Vec<ConsultationId>, Failure
             if row.turn_came {
                 came.push(row.id);
             } else if let Some(queue) = queue_of(&row.queue).filter(|_| row.is_first) {
-                next.push(Next {
-                    key: QueueKey::of(queue.level, row.requested_at, row.id, now, policy),
-                    queue,
-                    in_department_since: row
-                        .transferred_at
-                        .map_or(row.requested_at, |at| at.max(row.requested_at)),
-                });
+                next.entry(queue).or_default().push(request(&row));
             }
         }
         if is_last {
             break;
         }
     }
-    if next.is_empty() {
-        return Ok(came);
+    if !next.is_empty() {
+        came.extend(could_be_offered(conn, app, next)?);
     }
-    next.sort_by_key(|one| one.key);
-    let mut free = Free::read(conn, app, &next, now)?;
-    came.extend(next.iter().filter(|one| free.take(app, one, now)).map(|one| one.key.consultation));
     Ok(came)
 }
 
-/// The doctors who are free for whoever is next.
-struct Free {
-    services: Vec<Service>,
-    doctors: Vec<Candidate>,
+fn request(row: &AwayRow) -> Request {
+    Request {
+        consultation: row.id,
+        fence: 0,
+        waiting_since: row.requested_at,
+        in_department_since: row.transferred_at.map_or(row.requested_at, |at| at.max(row.requested_at)),
+        previous_doctor: None,
+    }
 }
 
-impl Free {
-    fn read(conn: &mut Conn, app: &AppState, next: &[Next], now: Timestamp) -> Result<Self, Failure> {
-        let known = app.departments();
-        let reached: HashSet<Department> =
-            next.iter().flat_map(|one| known.chain(one.queue.department)).collect();
-        let reached: Vec<Department> = reached.into_iter().collect();
-        let silent = app.silent_doctors.known();
-        let services = services(conn, &silent, now)?;
-        let silent: HashSet<StaffId> = silent.into_iter().collect();
-        let (mut doctors, _) = candidates(conn, &reached, now)?;
-        doctors.retain(|one| !silent.contains(&one.doctor));
-        Ok(Self { services, doctors })
+/// Those whom the distributor would offer to a doctor now, if they were there.
+fn could_be_offered(
+    conn: &mut Conn,
+    app: &AppState,
+    mut waiting: HashMap<Queue, Vec<Request>>,
+) -> Result<Vec<ConsultationId>, Failure> {
+    let (now, known) = (app.now(), app.departments());
+    let chain = |own| (own, Chain { departments: known.chain(own), patience: known.patience(own) });
+    let chains: HashMap<Department, Chain> = waiting.keys().map(|queue| chain(queue.department)).collect();
+    let reached: HashSet<Department> =
+        chains.values().flat_map(|chain| chain.departments.iter().copied()).collect();
+    let reached: Vec<Department> = reached.into_iter().collect();
+    let silent = app.silent_doctors.known();
+    let (mut free, shares) = doctor::candidates(conn, &reached, now)?;
+    free.retain(|one| !silent.contains(&one.doctor));
+    let mut queues = Vec::with_capacity(waiting.len());
+    for (queue, requests) in &mut waiting {
+        requests.sort_unstable_by_key(|one| (one.waiting_since, one.consultation));
+        queues.extend(requests.first().map(|oldest| (queue.clone(), oldest.waiting_since)));
+    }
+    let scene = Scene { queues, refused: Vec::new(), chains, pool: Pool::new(free, &shares, 0) };
+    let planned = distribute(scene, &mut Away { conn, now, silent, waiting }, now, &app.policy.matching)?;
+    Ok(planned.into_iter().map(|plan| plan.consultation).collect())
+}
+
+/// Those who are away, for the distributor.
+struct Away<'a> {
+    conn: &'a mut Conn,
+    now: Timestamp,
+    /// Doctors whom nobody heard lately.
+    silent: Vec<StaffId>,
+    /// The oldest first.
+    waiting: HashMap<Queue, Vec<Request>>,
+}
+
+impl Source for Away<'_> {
+    type Error = Failure;
+
+    fn front(
+        &mut self,
+        queue: &Queue,
+        after: Option<(Timestamp, ConsultationId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, Failure> {
+        let behind = |one: &&Request| after.is_none_or(|after| (one.waiting_since, one.consultation) > after);
+        let all = self.waiting.get(queue).into_iter().flatten();
+        Ok(all.filter(behind).take(limit).cloned().collect())
     }
 
-    /// Takes the place that the distributor would give them, if there is one.
-    fn take(&mut self, app: &AppState, next: &Next, now: Timestamp) -> bool {
-        let (known, queue) = (app.departments(), &next.queue);
-        let (chain, patience) = (known.chain(queue.department), known.patience(queue.department));
-        let own_is_on_call = self.services.iter().any(|one| {
-            one.department == queue.department
-                && one.is_by(queue.medium)
-                && one.languages.contains(&queue.language)
-        });
-        let limit = TimeDelta::seconds(i64::from(app.policy.matching.wait_limit_s));
-        let waits_for_own = own_is_on_call && now < next.in_department_since + patience.min(limit);
-        let searched = if waits_for_own { &chain[..1] } else { &chain[..] };
-        let able = self.doctors.iter_mut().find(|one| {
-            let places = match queue.medium {
-                Medium::Text => one.places.text,
-                Medium::Video => one.places.video,
-            };
-            places > 0
-                && one.languages.contains(&queue.language)
-                && one.departments.iter().any(|of| searched.contains(of))
-        });
-        let Some(doctor) = able else { return false };
-        match queue.medium {
-            Medium::Text => doctor.places.text -= 1,
-            Medium::Video => doctor.places.video -= 1,
-        }
-        true
+    fn is_on_call(
+        &mut self,
+        queue: &Queue,
+        step: OverflowStep,
+        excluded: &[StaffId],
+    ) -> Result<bool, Failure> {
+        let excluded = [&self.silent, excluded].concat();
+        Ok(doctor::is_on_call(self.conn, queue, step, &excluded, self.now)?)
     }
 }

@@ -29,12 +29,13 @@ use domain::{
     letter::LetterKind,
     letter::{LetterState, Next, Trouble, next},
     refusal::{Code, Refusal},
-    staff::LinkPurpose,
+    staff::{LinkPurpose, role::Role},
     time::Timestamp,
 };
 use storage::{
     Conn,
     letter::{self as store, Claim, FailedTry, LetterRow, NewLetter},
+    network::roster::coverage::gap_readers,
 };
 
 const JOB: Job = Job::new("letters");
@@ -100,6 +101,16 @@ pub(super) fn write(
     tx.record(id, LetterEvent::Written { staff, kind }, Recipients::nobody())?;
     tx.wake(Topic::Letters);
     Ok(id)
+}
+
+/// The same letter to every operator who has accepted their invitation.
+pub(super) fn write_to_operators(tx: &mut Tx<'_>, kind: LetterKind, text: &str) -> Result<(), Failure> {
+    for (reader, role, _) in gap_readers(tx.conn)? {
+        if role == Role::Operator {
+            write(tx, kind, reader, None, text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Marks the waiting letters of these kinds to `staff` as superseded.

@@ -20,7 +20,6 @@ use domain::{
     ids::QueueAlertId,
     letter::LetterKind,
     matching::{Department, Queue, QueueTrouble, queue_trouble},
-    staff::role::Role,
 };
 use storage::{
     Conn,
@@ -28,7 +27,6 @@ use storage::{
         alert::{self as store, QueueAlertRow},
         load, queue,
     },
-    network::roster::coverage::gap_readers,
 };
 
 /// An alert that comes and goes is told by mail once in this time. Our default.
@@ -164,11 +162,7 @@ fn tell(tx: &mut Tx<'_>, row: &QueueAlertRow) -> Result<usize, Failure> {
         "{} {}: {} ({}) / {} ({})\n\n{}",
         department.zh, department.en, trouble.zh, row.waiting, trouble.en, row.waiting, tx.app.public_url
     );
-    for (reader, role, _) in gap_readers(tx.conn)? {
-        if role == Role::Operator {
-            letter::write(tx, LetterKind::QueueTrouble, reader, None, &text)?;
-        }
-    }
+    letter::write_to_operators(tx, LetterKind::QueueTrouble, &text)?;
     Ok(0)
 }
 

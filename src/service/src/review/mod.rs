@@ -68,7 +68,9 @@ pub struct ReturnInput {
     pub code: Option<ReturnReason>,
 }
 
-/// The queue in its order, without prescriptions that have expired meanwhile.
+/// The queue in its order, without prescriptions that have expired meanwhile. Where it is longer than a
+/// page, those that the caller may decide about come first: what others have, or waits for an answer, hides
+/// nobody.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -77,9 +79,17 @@ pub fn waiting(
     app: &AppState,
     shown: &mut HealthAccess,
     live: Live,
+    caller: StaffCaller,
 ) -> Result<Option<ReviewQueue>, Failure> {
     let now = app.now();
-    let rows = storage::review::reviews_waiting(conn, live, now, QUEUE_PAGE)?;
+    let mut rows = storage::review::reviews_waiting(conn, live, now, QUEUE_PAGE)?;
+    if rows.len() == QUEUE_PAGE as usize {
+        let mut open = storage::review::reviews_open_to(conn, caller.staff, now, QUEUE_PAGE)?;
+        rows.retain(|row| open.iter().all(|known| known.id != row.id));
+        open.extend(rows);
+        open.truncate(QUEUE_PAGE as usize);
+        rows = open;
+    }
     let items = views(app, shown, &rows, Reader::Pharmacist, now)?;
     Ok((!items.is_empty()).then_some(ReviewQueue { items }))
 }

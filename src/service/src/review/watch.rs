@@ -1,5 +1,6 @@
 //! Watches the pharmacists' queue: operators hear of prescriptions that wait while no pharmacist is on shift,
-//! or beyond the limit, by an alert and by mail. The alert ends by itself with its cause. Claims that have
+//! or beyond the limit, by an alert and by mail. A letter that the limit forbids now is written later, if the
+//! alert is still open. The alert ends by itself with its cause. Claims that have
 //! expired end here, too.
 
 use std::sync::Arc;
@@ -23,12 +24,10 @@ use domain::{
     letter::LetterKind,
     prescription::Command,
     review::{ReviewTrouble, review_trouble},
-    staff::role::Role,
     time::{Timestamp, shanghai},
 };
 use storage::{
     Conn,
-    network::roster::coverage::gap_readers,
     review::{
         self as queue, WaitingFor,
         alert::{self as store, ReviewAlertRow},
@@ -73,7 +72,7 @@ pub fn list(
 }
 
 fn view(row: ReviewAlertRow) -> ReviewAlertView {
-    let ReviewAlertRow { id, trouble, waiting, oldest_since, on_shift_from, told: _, raised_at, ended_at } =
+    let ReviewAlertRow { id, trouble, waiting, oldest_since, on_shift_from, told_at: _, raised_at, ended_at } =
         row;
     ReviewAlertView { id, trouble, waiting, oldest_since, on_shift_from, raised_at, ended_at }
 }
@@ -85,10 +84,13 @@ fn view(row: ReviewAlertRow) -> ReviewAlertView {
 pub async fn watch_queue(app: &Arc<AppState>) -> Result<usize, Failure> {
     const RAISE: Job = Job::new("review-alerts");
     const END: Job = Job::new("review-alerts-over");
+    const TELL: Job = Job::new("review-letters");
     let (fresh, over) = app.read(Actor::System, changes).await?;
     let ended = rounds::each(app, END, over, |row| row.id, end).await;
     let raised = rounds::each(app, RAISE, fresh, |row| row.id, raise).await;
-    ended.and(raised).outcome()
+    let untold = app.read(Actor::System, |conn, _| Ok(store::review_alerts_untold(conn)?)).await?;
+    let told = rounds::each(app, TELL, untold, |row| row.id, tell).await;
+    ended.and(raised).and(told).outcome()
 }
 
 /// The alert to be raised, and those whose trouble is over.
@@ -112,7 +114,7 @@ fn changes(conn: &mut Conn, app: &AppState) -> Result<(Vec<ReviewAlertRow>, Vec<
         waiting: total(&waiting),
         oldest_since,
         on_shift_from,
-        told: false,
+        told_at: None,
         raised_at: now,
         ended_at: None,
     };
@@ -120,10 +122,8 @@ fn changes(conn: &mut Conn, app: &AppState) -> Result<(Vec<ReviewAlertRow>, Vec<
 }
 
 fn raise(tx: &mut Tx<'_>, row: &ReviewAlertRow) -> Result<usize, Failure> {
-    let told = store::review_alerts_told(tx.conn, tx.now - TimeDelta::hours(1))?;
-    let told = told < i64::from(tx.app.policy.review.letters_per_hour);
     // Another instance may have been faster.
-    if !store::review_alert_add(tx.conn, &ReviewAlertRow { told, ..row.clone() })? {
+    if !store::review_alert_add(tx.conn, row)? {
         return Ok(0);
     }
     let event = ReviewAlertEvent::Raised {
@@ -133,16 +133,21 @@ fn raise(tx: &mut Tx<'_>, row: &ReviewAlertRow) -> Result<usize, Failure> {
         on_shift_from: row.on_shift_from,
     };
     tx.record(row.id, event, Recipients::nobody())?;
-    if !told {
-        return Ok(1);
+    Ok(1)
+}
+
+/// Tells operators by mail, unless they were told of as many alerts within the hour as the policy allows.
+fn tell(tx: &mut Tx<'_>, row: &ReviewAlertRow) -> Result<usize, Failure> {
+    let told = store::review_alerts_told(tx.conn, tx.now - TimeDelta::hours(1))?;
+    // Another instance may have been faster.
+    if told >= i64::from(tx.app.policy.review.letters_per_hour)
+        || !store::review_alert_told(tx.conn, row.id, tx.now)?
+    {
+        return Ok(0);
     }
     let text = letter_text(row, &tx.app.public_url);
-    for (reader, role, _) in gap_readers(tx.conn)? {
-        if role == Role::Operator {
-            letter::write(tx, LetterKind::QueueTrouble, reader, None, &text)?;
-        }
-    }
-    Ok(1)
+    letter::write_to_operators(tx, LetterKind::QueueTrouble, &text)?;
+    Ok(0)
 }
 
 fn letter_text(row: &ReviewAlertRow, url: &str) -> String {

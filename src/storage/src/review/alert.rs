@@ -17,8 +17,8 @@ pub struct ReviewAlertRow {
     pub oldest_since: Timestamp,
     /// When the next pharmacist was to come on shift; for nobody on shift.
     pub on_shift_from: Option<Timestamp>,
-    /// Whether letters were written.
-    pub told: bool,
+    /// When letters were written.
+    pub told_at: Option<Timestamp>,
     pub raised_at: Timestamp,
     pub ended_at: Option<Timestamp>,
 }
@@ -32,7 +32,6 @@ pub fn review_alert_add(conn: &mut Conn, new: &ReviewAlertRow) -> QueryResult<bo
             review_alert::waiting.eq(new.waiting),
             review_alert::oldest_since.eq(At(new.oldest_since)),
             review_alert::on_shift_from.eq(new.on_shift_from.map(At)),
-            review_alert::told.eq(new.told),
             review_alert::raised_at.eq(At(new.raised_at)),
         ))
         .on_conflict_do_nothing()
@@ -40,11 +39,31 @@ pub fn review_alert_add(conn: &mut Conn, new: &ReviewAlertRow) -> QueryResult<bo
     .map(|rows| rows == 1)
 }
 
+/// The open alerts of which no letters were written, the oldest first.
+pub fn review_alerts_untold(conn: &mut Conn) -> QueryResult<Vec<ReviewAlertRow>> {
+    on_backend!(conn, c => review_alert::table
+        .filter(review_alert::ended_at.is_null())
+        .filter(review_alert::told_at.is_null())
+        .order(review_alert::id)
+        .select(ReviewAlertRow::as_select())
+        .load(c))
+}
+
+/// Records that operators are told of an open alert; `false` when they were, or it has ended.
+pub fn review_alert_told(conn: &mut Conn, id: ReviewAlertId, now: Timestamp) -> QueryResult<bool> {
+    diesel::update(review_alert::table.find(id))
+        .filter(review_alert::told_at.is_null())
+        .filter(review_alert::ended_at.is_null())
+        .set(review_alert::told_at.eq(Some(At(now))))
+        .prepared()
+        .execute(conn)
+        .map(|rows| rows == 1)
+}
+
 /// How many alerts were told of since `since`.
 pub fn review_alerts_told(conn: &mut Conn, since: Timestamp) -> QueryResult<i64> {
     on_backend!(conn, c => review_alert::table
-        .filter(review_alert::raised_at.gt(At(since)))
-        .filter(review_alert::told)
+        .filter(review_alert::told_at.gt(Some(At(since))))
         .count()
         .get_result(c))
 }

@@ -61,6 +61,30 @@ pub fn reviews_waiting(
         .load(c))
 }
 
+/// As [`reviews_waiting`], but only those that this pharmacist may decide about: which nobody else has, and
+/// whose doctor has no question to answer.
+pub fn reviews_open_to(
+    conn: &mut Conn,
+    pharmacist: StaffId,
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<PrescriptionRow>> {
+    let has_expired = prescription::claim_until.le(Some(At(now)));
+    on_backend!(conn, c => prescription::table
+        .filter(in_queue!(now))
+        .filter(prescription::question_id.is_null())
+        .filter(
+            prescription::claim_until
+                .is_null()
+                .or(has_expired)
+                .or(prescription::claimed_by.eq(Some(pharmacist))),
+        )
+        .order((prescription::review_rank, prescription::signed_at, prescription::id))
+        .limit(limit)
+        .select(PrescriptionRow::as_select())
+        .load(c))
+}
+
 /// Some prescriptions of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
 pub struct Waiting {

@@ -233,11 +233,11 @@ pub fn table(conn: &mut Conn, app: &AppState, name: &str) -> Result<RuleTableVie
 /// Faults of the storage.
 pub fn all_tables(conn: &mut Conn, app: &AppState) -> Result<Vec<RuleTableView>, Failure> {
     let texts = texts_in_force(conn, app.now())?;
-    let tables = tables(&texts);
+    let (tables, version) = (tables(&texts), version_of(&texts));
     let mut all: Vec<RuleTableView> = tables
         .named()
         .map(|(name, csv)| RuleTableView {
-            ruleset_version: version_of(&texts),
+            ruleset_version: version.clone(),
             table: name.to_owned(),
             rules: Vec::new(),
             csv: csv.to_owned(),
