@@ -311,8 +311,12 @@ async fn the_command_shows_and_rotates_keys() {
 }
 
 fn keys_command(app: &TestApp, arguments: &[&str]) -> (bool, String) {
+    command(app, &[&["keys"], arguments].concat())
+}
+
+/// Runs the program on the database of `app`; whether it ended well, and all that it said.
+pub fn command(app: &TestApp, arguments: &[&str]) -> (bool, String) {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_waystation"))
-        .arg("keys")
         .args(arguments)
         .env("WAYSTATION_DATABASE_URL", app.url())
         .env("WAYSTATION_MASTER_SECRET", "d2F5c3RhdGlvbi10ZXN0LXNlY3JldC0zMi1ieXRlcyE=")

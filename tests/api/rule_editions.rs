@@ -1,12 +1,17 @@
 //! Editions of the safety rules: a pharmacist changes a maximum without a release, and a second person
 //! approves it.
 
+use diesel::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Caller, Code, Pharmacist, TestApp, id_in,
-    prescribing::{Scene, draft_of},
+use crate::{
+    key_rotation::command,
+    support::{
+        Caller, Code, Pharmacist, TestApp, id_in,
+        prescribing::{Scene, draft_of},
+    },
 };
+use storage::{on_backend, schema::rule_edition};
 
 const EDITIONS: &str = "/api/v1/rule-editions";
 
@@ -195,4 +200,33 @@ async fn what_an_edition_changes_is_told_cell_by_cell_to_those_who_work_with_the
     app.post(&second.token, &approve_path, json!({})).await.problem(403, "role_not_allowed");
     let approved = pharmacist.post(&approve_path, json!({})).await.expect_ok();
     assert_eq!(approved["in_force"], json!(true));
+}
+
+/// What an earlier program stored may be nothing that a later one can read.
+#[actix_web::test]
+async fn an_edition_that_cannot_be_read_is_named_by_the_command_and_can_be_withdrawn() {
+    let scene = Scene::open().await;
+    let shipped = scene.app.state.rules().edition.clone();
+    let edition = propose(&scene.pharmacist(), "safety-low", 1000).await;
+    approve(&scene.another_pharmacist("second@example.cn").await, &edition, Value::Null).await.expect_ok();
+    // The command has the clock of this computer: the edition is in force by then.
+    let (good, told) = command(&scene.app, &["rules", "check"]);
+    assert!(good, "{told}");
+    let broken =
+        json!({"edition": "version,zh,en\nsafety-low,甲,One\n", "limits": "ingredient\nx\n"}).to_string();
+    let mut conn = scene.app.connection();
+    on_backend!(&mut conn, c => diesel::update(rule_edition::table)
+        .set(rule_edition::tables.eq(&broken))
+        .execute(c))
+    .expect("changed");
+    let (good, told) = command(&scene.app, &["rules", "check"]);
+    assert!(!good && told.contains("safety-low: limits line 1, row: unreadable"), "{told}");
+    let (good, told) = command(&scene.app, &["rules", "withdraw", "safety-high", "--reason", "样例"]);
+    assert!(!good && told.contains("no such edition"), "{told}");
+    let (good, told) = command(&scene.app, &["rules", "withdraw", "safety-low", "--reason", "样例"]);
+    assert!(good, "{told}");
+    assert!(command(&scene.app, &["rules", "check"]).0);
+    assert_eq!(scene.app.another().await.state.rules().edition, shipped);
+    let shown = scene.pharmacist().list(EDITIONS).await;
+    assert_eq!((&shown[0]["state"], &shown[0]["withdrawn_by"]), (&json!("withdrawn"), &Value::Null));
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use super::{
-    audit, backup, build, import, keys, serve_metrics, serving, settings,
+    audit, backup, build, import, keys, rules, serve_metrics, serving, settings,
     shutdown::{self, Running, StopSignals},
 };
 #[cfg(feature = "demo")]
@@ -98,6 +98,9 @@ enum Command {
     /// Rotate and retire keys while the network is served
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Check and withdraw editions of the safety rules
+    #[command(subcommand)]
+    Rules(rules::Command),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -213,6 +216,7 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Keys(command) => keys::run(command).await,
+            Command::Rules(command) => rules::run(command).await,
             Command::Openapi => {
                 print_out(&format!("{}\n", openapi::document(&Policy::default()).to_pretty_json()?))?;
                 Ok(ExitCode::SUCCESS)

@@ -36,6 +36,7 @@ mod demo;
 mod import;
 mod keys;
 mod listen;
+mod rules;
 mod serving;
 mod settings;
 mod shutdown;

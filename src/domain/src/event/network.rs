@@ -42,7 +42,11 @@ events! {
     pub enum RuleEditionEvent, kinds RuleEditionEventKind {
         Proposed = "rule_edition.proposed" to(pharmacists) { version: String, by: StaffId },
         Approved = "rule_edition.approved" to(pharmacists) { version: String, by: StaffId, effective_at: DateTime<Utc> },
-        Withdrawn = "rule_edition.withdrawn" to(pharmacists) { version: String, by: StaffId },
+        Withdrawn = "rule_edition.withdrawn" to(pharmacists) {
+            version: String,
+            /// None from the command line.
+            by: Option<StaffId>,
+        },
     }
 }
 

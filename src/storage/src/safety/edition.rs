@@ -98,7 +98,7 @@ pub fn edition_approve(
 pub fn edition_withdraw(
     conn: &mut Conn,
     id: RuleEditionId,
-    by: StaffId,
+    by: Option<StaffId>,
     reason: &str,
     now: Timestamp,
 ) -> QueryResult<bool> {
@@ -106,7 +106,7 @@ pub fn edition_withdraw(
         .filter(rule_edition::state.ne(RuleEditionState::Withdrawn))
         .set((
             rule_edition::state.eq(RuleEditionState::Withdrawn),
-            rule_edition::withdrawn_by.eq(Some(by)),
+            rule_edition::withdrawn_by.eq(by),
             rule_edition::withdrawn_at.eq(Some(At(now))),
             rule_edition::reason.eq(Some(reason)),
         ))
@@ -125,6 +125,15 @@ pub fn edition_fetch(
         .find(id)
         .filter(live)
         .select((RuleEditionRow::as_select(), rule_edition::tables))
+        .first(c))
+    .optional()
+}
+
+/// The edition of this version.
+pub fn edition_named(conn: &mut Conn, version: &str) -> QueryResult<Option<RuleEditionId>> {
+    on_backend!(conn, c => rule_edition::table
+        .filter(rule_edition::version.eq(version))
+        .select(rule_edition::id)
         .first(c))
     .optional()
 }

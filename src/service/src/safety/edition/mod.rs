@@ -7,18 +7,19 @@ mod views;
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    AppState, Failure, Recipients, Tx, caller::StaffCaller, formulary::edition, page::Rows,
+    Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, formulary::edition, page::Rows,
     staff::already_exists,
 };
 use domain::{
     event::network::RuleEditionEvent,
-    ids::RuleEditionId,
+    ids::{Id, RuleEditionId},
     refusal::{Code, FieldProblem, Refusal},
     safety::{self, RuleEditionState, RuleEditions, RuleFault, RuleSet, RuleTables},
     time::Timestamp,
 };
 use storage::{
     Conn, Live,
+    events::NewEvent,
     safety::edition::{self as store, NewRuleEdition},
     staff as staff_store,
 };
@@ -67,7 +68,8 @@ fn with_input(in_force: &Texts, input: &RuleTablesInput) -> Result<Texts, Failur
 /// the number of the catalogue's edition says that something changed.
 ///
 /// # Errors
-/// Faults of the storage; a stored edition that this program cannot read.
+/// Faults of the storage; a stored edition that this program cannot read: no server begins with other
+/// rules than those that were approved.
 pub(crate) fn read(conn: &mut Conn, now: Timestamp) -> Result<RuleEditions, Failure> {
     let mut approved = Vec::new();
     for (row, stored) in store::editions_effective(conn, now)? {
@@ -79,6 +81,49 @@ pub(crate) fn read(conn: &mut Conn, now: Timestamp) -> Result<RuleEditions, Fail
         approved.extend(row.effective_at.map(|from| (from, Arc::new(rules))));
     }
     Ok(RuleEditions::new(approved))
+}
+
+/// The editions that apply now or later and that this program cannot read, each by its version with its
+/// faults.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn unreadable(conn: &mut Conn, now: Timestamp) -> Result<Vec<(String, Vec<RuleFault>)>, Failure> {
+    let mut found = Vec::new();
+    for (row, stored) in store::editions_effective(conn, now)? {
+        let texts = texts_of(&stored)?;
+        found.extend(RuleSet::from_tables(&tables(&texts)).err().map(|faults| (row.version, faults)));
+    }
+    Ok(found)
+}
+
+/// Withdraws an edition from the command line, where no server can begin with it; `false` where there is
+/// none of this version, or it is withdrawn already.
+///
+/// # Errors
+/// Faults of the storage.
+pub fn withdraw_by_command(
+    conn: &mut Conn,
+    version: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let Some(id) = store::edition_named(conn, version)? else { return Ok(false) };
+    if !store::edition_withdraw(conn, id, None, reason, now)? {
+        return Ok(false);
+    }
+    storage::formulary::edition_advance(conn)?;
+    let event = NewEvent {
+        stream_id: Id::from_uuid(id.uuid()),
+        event: RuleEditionEvent::Withdrawn { version: version.to_owned(), by: None }.into(),
+        actor_role: Actor::System.role_name(),
+        actor_id: None,
+        worker_id: None,
+        staff_id: None,
+        at: now,
+    };
+    storage::events::events_append(conn, &[event])?;
+    Ok(true)
 }
 
 /// Compares tables with those in force; stores nothing.
@@ -177,8 +222,8 @@ pub fn withdraw(
     input: &RuleEditionWithdrawal,
 ) -> Result<RuleEditionView, Failure> {
     let row = store::edition_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
-    if store::edition_withdraw(tx.conn, id, caller.staff, &input.reason, tx.now)? {
-        record(tx, id, RuleEditionEvent::Withdrawn { version: row.version, by: caller.staff })?;
+    if store::edition_withdraw(tx.conn, id, Some(caller.staff), &input.reason, tx.now)? {
+        record(tx, id, RuleEditionEvent::Withdrawn { version: row.version, by: Some(caller.staff) })?;
         edition::changed(tx)?;
     }
     after(tx, id)
