@@ -39,8 +39,8 @@ impl Bilingual {
     }
 
     /// A text of a rule; see [`kept`].
-    pub(crate) fn kept(zh: &str, en: &str) -> Self {
-        Self::fixed(kept(zh), kept(en))
+    pub(crate) fn kept(text: &Self) -> Self {
+        Self::fixed(kept(&text.zh), kept(&text.en))
     }
 
     /// A text built at run time.

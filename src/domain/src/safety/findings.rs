@@ -16,7 +16,7 @@ pub(super) struct Findings(Vec<Finding>);
 impl Findings {
     /// Adds what a row of the tables says, with this severity.
     pub(super) fn of_row(&mut self, says: &Says, severity: Severity, lines: &[usize], rules: &RuleSet) {
-        self.add(says.id, severity, lines, says.sentence.clone(), Cow::Borrowed(rules.cite(says.source)));
+        self.add(says.id.clone(), severity, lines, says.sentence.clone(), rules.cited(says.source));
     }
 
     /// Adds a finding with a fixed sentence.
@@ -28,7 +28,7 @@ impl Findings {
         message: Bilingual,
         source: &'static str,
     ) {
-        self.add(rule, severity, lines, message, Cow::Borrowed(source));
+        self.add(Cow::Borrowed(rule), severity, lines, message, Cow::Borrowed(source));
     }
 
     /// Adds a finding with a sentence built for it.
@@ -40,12 +40,12 @@ impl Findings {
         message: Bilingual,
         source: &str,
     ) {
-        self.add(rule, severity, lines, message, Cow::Owned(source.to_owned()));
+        self.add(Cow::Borrowed(rule), severity, lines, message, Cow::Owned(source.to_owned()));
     }
 
     fn add(
         &mut self,
-        rule: &'static str,
+        rule: Cow<'static, str>,
         severity: Severity,
         lines: &[usize],
         message: Bilingual,
@@ -70,7 +70,7 @@ impl Findings {
             lines.sort_unstable();
             lines.dedup();
         }
-        self.0.push(Finding { rule: Cow::Borrowed(rule), severity, lines, message, source });
+        self.0.push(Finding { rule, severity, lines, message, source });
     }
 
     /// The report: the most severe first, then by rule and lines, so that the order of input does

@@ -1,5 +1,7 @@
 //! The rows of the rule tables, compiled to small numbers.
 
+use std::borrow::Cow;
+
 use super::{
     classes::{ClassId, Classes},
     input::Diagnosed,
@@ -20,7 +22,7 @@ pub(super) struct Source {
     pub(super) id: String,
     pub(super) standing: Standing,
     /// What a finding cites: title, section, publisher, year.
-    pub(super) cite: &'static str,
+    pub(super) cite: Cow<'static, str>,
 }
 
 crate::text_enum! {
@@ -118,7 +120,7 @@ pub(super) enum When {
 #[derive(Debug, Clone)]
 pub(super) struct Says {
     /// The stable code of the finding.
-    pub(super) id: &'static str,
+    pub(super) id: Cow<'static, str>,
     pub(super) severity: Severity,
     pub(super) sentence: Bilingual,
     pub(super) source: SourceId,

@@ -2,6 +2,7 @@
 //! numbers.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, LazyLock, OnceLock},
 };
@@ -17,7 +18,10 @@ use super::{
     tables::RuleTables,
     thresholds::Thresholds,
 };
-use crate::formulary::{Excipient, canonical_ingredient};
+use crate::{
+    formulary::{Excipient, canonical_ingredient},
+    words::{Bilingual, kept},
+};
 
 /// Which rules concern an ingredient or a class, so that a check does not look at every rule.
 #[derive(Debug, Clone, Default)]
@@ -100,7 +104,7 @@ pub struct RuleSet {
 }
 
 static SHIPPED: LazyLock<RuleSet> = LazyLock::new(|| {
-    RuleSet::from_tables(&RuleTables::SHIPPED).unwrap_or_else(|faults| {
+    RuleSet::from_tables(&RuleTables::SHIPPED).map(RuleSet::kept).unwrap_or_else(|faults| {
         let listed: Vec<String> = faults.iter().map(ToString::to_string).collect();
         // A test shows that there is none.
         panic!("the shipped rules:\n{}", listed.join("\n"))
@@ -167,9 +171,29 @@ impl RuleSet {
         &self.compiled
     }
 
+    /// The same rules, whose texts are kept for as long as the program runs, so that a finding can name them
+    /// without a copy. For rules that are in force, not for those that somebody only tries.
+    pub fn kept(mut self) -> Self {
+        let compiled = Arc::make_mut(&mut self.compiled);
+        let pairs = compiled.pairs.iter_mut().map(|rule| &mut rule.says);
+        for says in pairs.chain(compiled.people.iter_mut().map(|rule| &mut rule.says)) {
+            says.id = Cow::Borrowed(kept(&says.id));
+            says.sentence = Bilingual::kept(&says.sentence);
+        }
+        for source in &mut compiled.sources {
+            source.cite = Cow::Borrowed(kept(&source.cite));
+        }
+        self
+    }
+
     /// What a finding cites.
-    pub(super) fn cite(&self, source: SourceId) -> &'static str {
-        self.compiled.sources.get(usize::from(source)).map_or("", |source| source.cite)
+    pub(super) fn cite(&self, source: SourceId) -> &str {
+        self.compiled.sources.get(usize::from(source)).map_or("", |source| &source.cite)
+    }
+
+    /// As [`Self::cite`], for the finding.
+    pub(super) fn cited(&self, source: SourceId) -> Cow<'static, str> {
+        self.compiled.sources.get(usize::from(source)).map(|source| source.cite.clone()).unwrap_or_default()
     }
 
     /// The class of an excipient, as a set.

@@ -28,8 +28,8 @@ fn every_rule_fires_in_a_case_and_is_silent_in_another() {
     let silent: HashSet<&str> =
         cases.iter().flat_map(|case| case.silent.iter().map(String::as_str)).collect();
     let rules = RuleSet::standard();
-    let pairs = rules.tables().pairs.iter().map(|rule| rule.says.id);
-    let people = rules.tables().people.iter().map(|rule| rule.says.id);
+    let pairs = rules.tables().pairs.iter().map(|rule| rule.says.id.as_ref());
+    let people = rules.tables().people.iter().map(|rule| rule.says.id.as_ref());
     for id in pairs.chain(people) {
         assert!(fired.contains(id), "no case fires {id}");
         assert!(silent.contains(id), "no case keeps {id} silent");

@@ -124,7 +124,7 @@ fn other(severity: Severity) -> Severity {
 }
 
 fn severity(bench: &Bench, says: &Says, change: impl Fn(&mut Compiled) -> &mut Says) {
-    let id = says.id;
+    let id = says.id.as_ref();
     bench.change(
         || format!("{id}: severity"),
         &[id],
@@ -140,7 +140,7 @@ fn a_case_notices_every_change_of_a_pair() {
     let bench = Bench::new();
     let pairs = bench.rules.tables().pairs.clone();
     for (at, rule) in pairs.iter().enumerate() {
-        let id = rule.says.id;
+        let id = rule.says.id.as_ref();
         for (name, side) in smaller(&bench, &rule.left) {
             bench.change(
                 || format!("{id}: left without {name}"),
@@ -214,7 +214,7 @@ fn a_case_notices_every_change_of_a_person() {
     let bench = Bench::new();
     let people = bench.rules.tables().people.clone();
     for (at, rule) in people.iter().enumerate() {
-        let id = rule.says.id;
+        let id = rule.says.id.as_ref();
         for (name, who) in smaller(&bench, &rule.who) {
             bench.change(|| format!("{id}: without {name}"), &[id], |tables| tables.people[at].who = who);
         }

@@ -238,7 +238,7 @@ fn check_pairs(read: &Read<'_>, members: &Members, faults: &mut Faults) {
                 let key = (left.min(right), left.max(right), format!("{:?}", rule.when));
                 match said.get(&key) {
                     Some(before) if before.says.severity != rule.says.severity => {
-                        contradiction("pairs", line, before.says.id, before.says.line, faults);
+                        contradiction("pairs", line, &before.says.id, before.says.line, faults);
                     }
                     Some(_) => {}
                     None => {
@@ -265,7 +265,7 @@ fn check_pairs(read: &Read<'_>, members: &Members, faults: &mut Faults) {
             *other_at != at && within && as_often && weaker && says_the_same(rule, other)
         });
         if let Some((_, other)) = shadow {
-            shadowed("pairs", rule.says.line, other.says.id, faults);
+            shadowed("pairs", rule.says.line, &other.says.id, faults);
         }
     }
 }
@@ -298,7 +298,7 @@ fn check_people(read: &Read<'_>, members: &Members, faults: &mut Faults) {
             let key = (name, format!("{:?} {:?}", rule.test, rule.above_day_ug));
             match said.get(&key) {
                 Some(before) if before.says.severity != rule.says.severity => {
-                    contradiction("people", line, before.says.id, before.says.line, faults);
+                    contradiction("people", line, &before.says.id, before.says.line, faults);
                 }
                 Some(_) => {}
                 None => {
@@ -327,7 +327,7 @@ fn check_people(read: &Read<'_>, members: &Members, faults: &mut Faults) {
                 && who.is_subset(&members.of_side(&other.who))
         });
         if let Some((_, other)) = shadow {
-            shadowed("people", rule.says.line, other.says.id, faults);
+            shadowed("people", rule.says.line, &other.says.id, faults);
         }
     }
 }

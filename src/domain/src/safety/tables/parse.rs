@@ -18,7 +18,6 @@ use crate::{
         },
         thresholds::Thresholds,
     },
-    words::kept,
 };
 
 /// The longest excerpt of a document, in characters.
@@ -115,7 +114,7 @@ pub(super) fn sources(text: &str, faults: &mut Faults) -> Vec<Source> {
             Some(Standing::Unconfirmed) => format!("{title}; not confirmed against a label"),
             Some(Standing::Default) | None => title.to_owned(),
         };
-        sources.push(Source { id, standing: standing.unwrap_or(Standing::Default), cite: kept(&cite) });
+        sources.push(Source { id, standing: standing.unwrap_or(Standing::Default), cite: cite.into() });
     }
     sources
 }
@@ -306,7 +305,7 @@ fn says(row: &Row, names: &Names<'_>, faults: &mut Faults) -> Option<Says> {
     let severity = row.parsed("severity", Severity::parse, faults);
     let (id, sentence) = (id(row, "id", faults), row.sentence(&names.words, faults));
     let source = names.sources(row, faults);
-    Some(Says { id: kept(&id), severity: severity?, sentence, source, line: row.line })
+    Some(Says { id: id.into(), severity: severity?, sentence, source, line: row.line })
 }
 
 pub(super) fn pairs(text: &str, names: &Names<'_>, faults: &mut Faults) -> Vec<PairRule> {

@@ -105,7 +105,7 @@ impl Row {
                 ("中文不得含英文成分名", "the Chinese text holds an English name of an ingredient");
             faults.cell(self, "zh", RuleFaultCode::Invalid, zh, en);
         }
-        Bilingual::kept(zh, en)
+        Bilingual::made(zh, en)
     }
 }
 

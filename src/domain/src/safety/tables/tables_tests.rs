@@ -276,3 +276,16 @@ fn all_faults_are_reported_at_once() {
     let faults = RuleSet::from_tables(&tables).expect_err("faults");
     assert_eq!(faults.len(), SHIPPED.pairs.matches("always,block").count() + 1);
 }
+
+/// Whoever tries tables again and again must not fill the memory.
+#[test]
+fn only_rules_in_force_keep_their_texts() {
+    let tried = RuleSet::from_tables(&RuleTables::SHIPPED).expect("the shipped rules");
+    let is_kept = |rules: &RuleSet| {
+        let (pair, source) = (&rules.tables().pairs[0].says, &rules.tables().sources[0]);
+        [&pair.id, &pair.sentence.zh, &source.cite].map(|text| matches!(text, std::borrow::Cow::Borrowed(_)))
+    };
+    assert_eq!(is_kept(&tried), [false; 3]);
+    assert_eq!(is_kept(&tried.kept()), [true; 3]);
+    assert_eq!(is_kept(&RuleSet::standard()), [true; 3]);
+}

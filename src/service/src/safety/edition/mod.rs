@@ -78,7 +78,7 @@ pub(crate) fn read(conn: &mut Conn, now: Timestamp) -> Result<RuleEditions, Fail
             let first = faults.first().map(ToString::to_string).unwrap_or_default();
             Failure::inconsistent(format!("the edition {} of the safety rules: {first}", row.version))
         })?;
-        approved.extend(row.effective_at.map(|from| (from, Arc::new(rules))));
+        approved.extend(row.effective_at.map(|from| (from, Arc::new(rules.kept()))));
     }
     Ok(RuleEditions::new(approved))
 }
