@@ -7,7 +7,9 @@ use crate::{
     harness::TestApp,
     seed::{Person, Seed},
 };
-use domain::{letter::LetterKind, matching::Department, staff::role::Role};
+use domain::{
+    consultation::Medium, letter::LetterKind, matching::Department, staff::role::Role, words::Language,
+};
 use service::{Actor, letter::OpenLetter, network::coverage::tell_of_gaps};
 use storage::network::roster::coverage::next_on_call;
 
@@ -268,7 +270,9 @@ async fn the_next_who_comes_on_call_is_found_by_department() {
     let next = async |department: &str, now: DateTime<Utc>| {
         let department = Department::parse(department).expect("a code");
         app.state
-            .read(Actor::System, move |conn, _| Ok(next_on_call(conn, &[department], now)?))
+            .read(Actor::System, move |conn, _| {
+                Ok(next_on_call(conn, &[department], (Language::Chinese, Medium::Text), now)?)
+            })
             .await
             .expect("read")
     };

@@ -16,6 +16,7 @@ mod bad_moment;
 mod cabinet;
 mod care;
 mod check_in;
+mod chosen;
 mod closed_slots;
 mod compatibility;
 mod concurrency;

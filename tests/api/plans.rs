@@ -185,12 +185,17 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
         storage::matching::doctor::is_on_call(conn, &queue, step, &[doctor], now)?;
     }
     storage::matching::load::on_call_of(conn, &[general], now)?;
-    storage::matching::load::services(conn, &[doctor], now)?;
-    storage::matching::load::loads(conn, &[doctor], now)?;
-    storage::matching::queue::waiting_by_department(conn)?;
+    storage::matching::load::on_call_all(conn, &[doctor], now)?;
+    storage::matching::queue::waiting_all(conn)?;
+    storage::matching::queue::refused_by(conn, ConsultationId::generate(), since)?;
     storage::matching::queue::waiting_by_queue(conn)?;
     storage::matching::offer::clock_and_open_offers(conn)?;
-    storage::network::roster::coverage::next_on_call(conn, &[general], now)?;
+    storage::network::roster::coverage::next_on_call(
+        conn,
+        &[general],
+        (Language::Chinese, Medium::Text),
+        now,
+    )?;
     let window = domain::network::roster::Span { from: now, until: now + chrono::TimeDelta::days(3) };
     storage::network::roster::shifts_meeting(conn, doctor, window)?;
     storage::network::roster::coverage::shift_counts(

@@ -9,8 +9,9 @@ use crate::compose::Built;
 use service::AppState;
 
 /// A connection is closed when data that was sent stays unacknowledged, or unread by the
-/// caller, for this long. Our default.
-const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// caller, for this long. Until then a doctor whose line broke counts as heard by their stream, so it is
+/// shorter than the time after which the silent get no offers. Our default.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection on which no request has arrived is answered 408 and closed after this time, which
 /// counts from its acceptance. It must be longer than clients keep a connection that they opened in

@@ -31,6 +31,8 @@ struct Doctor {
     languages: String,
     /// Places for text and for video.
     free: [i32; 2],
+    /// Consultations that they have.
+    busy: i32,
     idle_since: Timestamp,
 }
 
@@ -75,6 +77,7 @@ pub fn due(app: &TestApp) -> Vec<(ConsultationId, StaffId)> {
         };
         let chosen = &mut doctors[index];
         chosen.free[one.medium] -= 1;
+        chosen.busy += 1;
         hospitals.get_mut(&chosen.hospital).expect("a hospital").chosen += 1;
         offers.push((one.id, chosen.id));
     }
@@ -125,14 +128,18 @@ fn choose(
     if one.department != Department::GENERAL_PRACTICE {
         departments.push(Department::GENERAL_PRACTICE);
     }
-    for neighbouring in [false, true] {
+    // An emergency is rather seen by somebody who does not speak the language than by nobody.
+    let languages: &[bool] = if one.level == TriageLevel::Emergency { &[false, true] } else { &[false] };
+    let steps = languages.iter().flat_map(|any| [(*any, false), (*any, true)]);
+    for (any_language, neighbouring) in steps {
         for department in &departments {
             let able: Vec<usize> = (0..doctors.len())
                 .filter(|index| {
                     let known = &doctors[*index];
                     known.departments.contains(department)
                         && (known.district != one.district) == neighbouring
-                        && known.languages.split(';').any(|code| code == one.language.as_str())
+                        && (any_language
+                            || known.languages.split(';').any(|code| code == one.language.as_str()))
                         && !one.refused_by.contains(&known.id)
                 })
                 .collect();
@@ -142,7 +149,7 @@ fn choose(
             let fair = free.iter().copied().min_by_key(|index| {
                 let known = &doctors[*index];
                 let time = hospitals[&known.hospital].time(clock, least_weight);
-                (time, known.hospital, known.idle_since, known.id)
+                (time, known.hospital, known.busy, known.idle_since, known.id)
             });
             if same.is_some() || fair.is_some() {
                 return same.or(fair);
@@ -228,6 +235,7 @@ fn on_call(conn: &mut Conn, now: Timestamp) -> Vec<Doctor> {
             departments: departments.iter().filter(|(of, _)| *of == id).map(|(_, one)| *one).collect(),
             languages,
             free: [text - live, video - live_video],
+            busy: live + live_video,
             idle_since,
         })
         .collect()

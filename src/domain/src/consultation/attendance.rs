@@ -96,11 +96,16 @@ pub(super) fn no_show(
 impl Consultation {
     /// Until when the place of a worker who left is held; `None` while they are checked in, and unless it
     /// waits. Whoever is called has the whole time again. So has one who left while a doctor had the
-    /// consultation: until then it was for the doctor to judge the absence.
+    /// consultation: until then it was for the doctor to judge the absence. And nobody loses the place
+    /// before the limit of the wait, since until then their turn may not have come.
     pub fn held_until(&self, policy: &MatchingPolicy) -> Option<Timestamp> {
         let left_at = self.left_at.filter(|_| self.state == State::Waiting)?;
-        let latest = [self.requeued_at, self.called_at].into_iter().flatten().fold(left_at, Timestamp::max);
-        Some(policy.absent_ends_at(latest))
+        let due = policy.overdue_at(self.waiting_since);
+        let latest = match self.called_at {
+            Some(called_at) => left_at.max(called_at),
+            None => left_at.max(due),
+        };
+        Some(policy.absent_ends_at(self.requeued_at.map_or(latest, |at| latest.max(at))))
     }
 
     /// When the worker was called last: the call is repeated while their place is held.

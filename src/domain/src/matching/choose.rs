@@ -1,5 +1,6 @@
 //! Chooses the doctor for an offer: continuity first, then fairness between hospitals,
-//! then the longest idle; and where to look when no doctor of the department is on call.
+//! then the longest idle, then the least busy; and where to look when no doctor of the department is on
+//! call.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -29,6 +30,9 @@ pub struct Candidate {
     pub departments: Vec<Department>,
     pub languages: Vec<Language>,
     pub places: FreePlaces,
+    /// How many consultations they have now, offers included.
+    pub busy: u32,
+    /// When they last ended a consultation or changed their duty.
     pub idle_since: Timestamp,
 }
 
@@ -106,7 +110,7 @@ impl<'a> Asked<'a> {
 }
 
 /// The search steps, in order: the chain at partner hospitals, then at neighbouring hospitals.
-fn overflow_plan(chain: &Chain) -> impl Iterator<Item = OverflowStep> {
+pub(super) fn overflow_plan(chain: &Chain) -> impl Iterator<Item = OverflowStep> {
     [false, true].into_iter().flat_map(|neighbouring| {
         chain.departments.iter().map(move |department| OverflowStep { department: *department, neighbouring })
     })
@@ -132,24 +136,41 @@ pub(crate) fn choose_doctor<E>(
     let search_further = asked.queue.level == TriageLevel::Emergency
         || now >= policy.overdue_at(asked.in_department_since)
         || now >= asked.in_department_since + asked.chain.patience;
-    for step in overflow_plan(asked.chain) {
-        let free = pool.of(step.department).filter(|candidate| serves(candidate, asked, step));
-        if let Some((candidate, reason)) = best(free, pool, asked, now, policy) {
+    let find = |step: OverflowStep, any_language| {
+        let free = pool.of(step.department).filter(|candidate| serves(candidate, asked, step, any_language));
+        best(free, pool, asked, now, policy).map(|(candidate, reason)| {
             let Candidate { doctor, hospital, .. } = *candidate;
-            return Ok(Some(Choice { doctor, hospital, step, reason }));
+            Choice { doctor, hospital, step, reason }
+        })
+    };
+    for step in overflow_plan(asked.chain) {
+        if let Some(choice) = find(step, false) {
+            return Ok(Some(choice));
         }
         if !search_further && is_on_call(step)? {
             return Ok(None);
         }
     }
-    Ok(None)
+    // A doctor who does not speak the worker's language is better for an emergency than none.
+    let any_language = asked.queue.level == TriageLevel::Emergency;
+    Ok(any_language.then(|| overflow_plan(asked.chain).find_map(|step| find(step, true))).flatten())
 }
 
-fn serves(candidate: &Candidate, asked: &Asked<'_>, step: OverflowStep) -> bool {
+fn serves(candidate: &Candidate, asked: &Asked<'_>, step: OverflowStep, any_language: bool) -> bool {
     candidate.places.of(asked.queue.medium) > 0
-        && (candidate.district != asked.queue.district) == step.neighbouring
-        && candidate.languages.contains(&asked.queue.language)
+        && suits(asked.queue, step, &candidate.district, &candidate.languages, any_language)
         && !asked.excluded.contains(&candidate.doctor)
+}
+
+/// Whether a doctor of a step's department, of this district and with these languages, suits a queue.
+pub(super) fn suits(
+    queue: &Queue,
+    step: OverflowStep,
+    district: &str,
+    languages: &[Language],
+    any_language: bool,
+) -> bool {
+    (district != queue.district) == step.neighbouring && (any_language || languages.contains(&queue.language))
 }
 
 fn best<'a>(
@@ -168,7 +189,7 @@ fn best<'a>(
     }
     free.min_by_key(|candidate| {
         let clock = pool.virtual_time(candidate.hospital);
-        (clock, candidate.hospital, candidate.idle_since, candidate.doctor)
+        (clock, candidate.hospital, candidate.busy, candidate.idle_since, candidate.doctor)
     })
     .map(|candidate| (candidate, ChoiceReason::Fairness))
 }

@@ -57,6 +57,7 @@ fn candidate(department: Department) -> Candidate {
         departments: vec![department],
         languages: vec![Language::Chinese],
         places: FreePlaces { text: 1, video: 0 },
+        busy: 0,
         idle_since: now(),
     }
 }
@@ -136,6 +137,27 @@ fn the_hospital_with_the_lowest_virtual_time_is_next_and_in_it_the_longest_idle(
     };
     assert_eq!(share(10, 0), Some(idle.doctor));
     assert_eq!(share(0, 1), Some(idle.doctor), "an open offer counts as a turn");
+}
+
+#[test]
+fn who_has_nobody_comes_before_who_has_somebody() {
+    let hospital = HospitalId::generate();
+    let busy = Candidate { hospital, busy: 1, idle_since: now() - TimeDelta::hours(1), ..dermatologist() };
+    let idle = Candidate { hospital, ..dermatologist() };
+    let busier = Candidate { hospital, busy: 2, idle_since: now() - TimeDelta::hours(2), ..dermatologist() };
+    assert_eq!(case().chosen(&[busy.clone(), idle.clone(), busier.clone()]), Some(idle.doctor));
+    assert_eq!(case().chosen(&[busier, busy.clone()]), Some(busy.doctor));
+}
+
+#[test]
+fn an_emergency_is_seen_by_whoever_speaks_another_language_if_nobody_else_is_free() {
+    let foreign = Candidate { languages: vec![Language::English], ..dermatologist() };
+    let far = Candidate { district: "there".to_owned(), ..candidate(Department::GENERAL_PRACTICE) };
+    let mut emergency = case();
+    emergency.queue.level = TriageLevel::Emergency;
+    assert_eq!(case().chosen(std::slice::from_ref(&foreign)), None);
+    assert_eq!(emergency.chosen(std::slice::from_ref(&foreign)), Some(foreign.doctor));
+    assert_eq!(emergency.chosen(&[foreign, far.clone()]), Some(far.doctor), "the language comes first");
 }
 
 #[test]

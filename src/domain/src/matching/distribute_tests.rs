@@ -59,6 +59,7 @@ fn world() -> impl Strategy<Value = World> {
                 departments,
                 languages,
                 places: FreePlaces { text: places.0, video: places.1 },
+                busy: (idle_s % 3).unsigned_abs() as u32,
                 idle_since: now() - TimeDelta::seconds(idle_s),
             })
             .collect();
@@ -122,6 +123,7 @@ fn who_cannot_be_served_is_neither_read_nor_in_the_way() {
         departments: vec![department],
         languages: Language::ALL.to_vec(),
         places: FreePlaces { text: places, video: 0 },
+        busy: 0,
         idle_since: now(),
     };
     let ask = |index: usize, department, waited_s| Waiting {

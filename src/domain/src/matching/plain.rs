@@ -95,13 +95,17 @@ pub(super) fn plain(world: &World) -> Vec<Planned> {
                 steps.push((Department::GENERAL_PRACTICE, neighbouring));
             }
         }
-        for (department, neighbouring) in steps {
+        // An emergency is rather seen by somebody who does not speak the language than by nobody.
+        let again = one.queue.level == TriageLevel::Emergency;
+        let searches = [false, true].into_iter().take(if again { 2 } else { 1 });
+        let searches = searches.flat_map(|any_language| steps.iter().map(move |step| (any_language, *step)));
+        for (any_language, (department, neighbouring)) in searches {
             let of_step: Vec<usize> = (0..doctors.len())
                 .filter(|index| {
                     let known = &doctors[*index];
                     known.departments.contains(&department)
                         && (known.district != one.queue.district) == neighbouring
-                        && known.languages.contains(&one.queue.language)
+                        && (any_language || known.languages.contains(&one.queue.language))
                         && !one.by.contains(&known.doctor)
                 })
                 .collect();
@@ -123,7 +127,7 @@ pub(super) fn plain(world: &World) -> Vec<Planned> {
             };
             let fair = free.iter().copied().min_by_key(|index| {
                 let known = &doctors[*index];
-                (starts(known), known.hospital, known.idle_since, known.doctor)
+                (starts(known), known.hospital, known.busy, known.idle_since, known.doctor)
             });
             if let Some(index) = same.or(fair) {
                 let known = &doctors[index];
@@ -138,6 +142,7 @@ pub(super) fn plain(world: &World) -> Vec<Planned> {
                 }
                 *taken.entry(known.hospital).or_default() += 1;
                 doctors[index].places.take(one.queue.medium);
+                doctors[index].busy += 1;
                 let known = &doctors[index];
                 planned.push(Planned {
                     consultation: one.request.consultation,

@@ -27,8 +27,8 @@ pub struct MatchingPolicy {
     pub continuity_days: u32,
     /// How long a consultation may wait without a doctor before it ends as unserved, in seconds.
     pub unserved_after_s: u32,
-    /// How long a worker who left while waiting may come back, in seconds;
-    /// until then no offer is made.
+    /// How long a worker who left while waiting may come back, in seconds: from when they left or
+    /// were called, and at least until they have waited for `wait_limit_s`. Until then no offer is made.
     pub worker_return_s: u32,
     /// How often a screen repeats the call of a worker who is away, in seconds.
     pub call_again_s: u32,
@@ -140,7 +140,8 @@ impl MatchingPolicy {
         now - seconds(self.wait_limit_s)
     }
 
-    /// When a waiting consultation ends after its worker left at `left_at`.
+    /// When a waiting consultation ends whose worker is away, counted from `left_at`: when they left, or were
+    /// called, or when their turn must have come.
     pub(crate) fn absent_ends_at(&self, left_at: Timestamp) -> Timestamp {
         left_at + seconds(self.worker_return_s)
     }

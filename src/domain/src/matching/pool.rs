@@ -95,7 +95,9 @@ impl Pool {
     /// care is made out of turn, so it advances no clock.
     pub(crate) fn take(&mut self, choice: &Choice, medium: Medium) -> Clocks {
         if let Some(index) = self.by_doctor.get(&choice.doctor) {
-            self.doctors[*index].places.take(medium);
+            let chosen = &mut self.doctors[*index];
+            chosen.places.take(medium);
+            chosen.busy += 1;
             self.places -= 1;
         }
         let Some(clock) = self.clocks.get_mut(&choice.hospital) else { return Clocks::default() };

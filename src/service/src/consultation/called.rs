@@ -15,7 +15,7 @@ use crate::{
     caller::StationCaller,
     check_in::greeting,
     jobs::rounds,
-    matching::{heard, queue_of},
+    matching::{chain_of, heard, queue_of},
 };
 use domain::{
     consultation::call_number,
@@ -135,9 +135,9 @@ fn could_be_offered(
     app: &AppState,
     mut waiting: HashMap<Queue, Vec<Request>>,
 ) -> Result<Vec<ConsultationId>, Failure> {
-    let (now, known) = (app.now(), app.departments());
-    let chain = |own| (own, Chain { departments: known.chain(own), patience: known.patience(own) });
-    let chains: HashMap<Department, Chain> = waiting.keys().map(|queue| chain(queue.department)).collect();
+    let now = app.now();
+    let chain = |queue: &Queue| (queue.department, chain_of(app, queue.department));
+    let chains: HashMap<Department, Chain> = waiting.keys().map(chain).collect();
     let reached: HashSet<Department> =
         chains.values().flat_map(|chain| chain.departments.iter().copied()).collect();
     let reached: Vec<Department> = reached.into_iter().collect();

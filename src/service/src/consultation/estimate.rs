@@ -1,6 +1,5 @@
-//! Estimate of a wait, from the live figures of the department that will serve the worker: their own,
-//! or the first of its chain where anybody is on call. The figures are read at most once every few
-//! seconds, so that many clients polling cost no more than one.
+//! Estimate of a wait, from who is on call and who waits for the same doctors. Both are read at most once
+//! every few seconds, so that many clients polling cost no more than one.
 
 use std::{
     collections::HashMap,
@@ -11,11 +10,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{AppState, Failure};
+use super::Loaded;
+use crate::{
+    AppState, Failure,
+    matching::{chain_of, queue_of, since},
+};
 use domain::{
     consultation::Medium,
-    matching::{Department, EstimateBasis, LiveFigures, estimate_wait},
+    matching::{Department, EstimateBasis, Outlook, Queue, Roll, Waits},
     time::Timestamp,
+    words::Language,
 };
 use storage::{
     Conn,
@@ -45,31 +49,11 @@ pub struct Estimate {
     pub on_call_from: Option<DateTime<Utc>>,
 }
 
-/// The figures of one department.
-#[derive(Debug, Clone, Copy, Default)]
-struct Load {
-    /// Consultations requested within the last hour.
-    requested: u32,
-    waiting: u32,
-    /// For text and for video.
-    places: [u32; 2],
-    taken: [u32; 2],
-    /// Who waits, and who asked within the last hour, for departments where nobody is on call and that
-    /// overflow into this one.
-    overflow: [Overflow; 2],
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Overflow {
-    requested: u32,
-    waiting: u32,
-}
-
 #[derive(Debug, Default)]
 struct Figures {
-    loads: HashMap<Department, Load>,
-    /// When the next shift begins, for departments where nobody is on call.
-    next_on_call: Mutex<HashMap<Department, Option<Timestamp>>>,
+    outlook: Outlook,
+    /// When the next shift begins, for those for whom nobody is on call.
+    next_on_call: Mutex<HashMap<(Department, Language, Medium), Option<Timestamp>>>,
 }
 
 /// The last figures read, and since when somebody has been reading newer ones.
@@ -87,55 +71,50 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The estimated wait behind `ahead` other consultations of the same department, for a doctor's place
-/// of this medium.
+/// The estimated wait of one that waits behind `ahead` others of the same department; `None` if it is in
+/// no queue.
 pub(super) fn wait(
     conn: &mut Conn,
     app: &AppState,
-    (department, medium): (Department, Medium),
+    known: &Loaded,
     ahead: i64,
-) -> Result<Estimate, Failure> {
-    let now = app.now();
+) -> Result<Option<Estimate>, Failure> {
+    let (now, policy, row) = (app.now(), &app.policy.matching, &known.full.row);
+    let Some(queue) = queue_of(&row.queue) else { return Ok(None) };
     let figures = figures(conn, app, now)?;
-    let chain = app.departments().chain(department);
-    let load = |department| figures.loads.get(&department).copied().unwrap_or_default();
-    let of = match medium {
-        Medium::Text => 0,
-        Medium::Video => 1,
+    let chain = chain_of(app, queue.department);
+    // Nobody has refused what was not offered yet.
+    let excluded = match row.fence {
+        0 => Vec::new(),
+        _ => queue::refused_by(conn, row.id, since(policy, now))?,
     };
-    let serving = serving(&figures.loads, &chain, of).unwrap_or(department);
-    let Load { requested, waiting, places, taken, overflow } = load(serving);
-    let (places, taken, overflow) = (places[of], taken[of], overflow[of]);
-    let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-    // Those of other departments who wait for the same doctors may all wait for longer.
-    let others = if serving == department {
-        overflow.waiting
-    } else {
-        waiting.saturating_add(overflow.waiting).saturating_sub(load(department).waiting)
+    let waits = Waits {
+        queue: &queue,
+        consultation: row.id,
+        waiting_since: row.requested_at,
+        in_department_since: row.transferred_at.map_or(row.requested_at, |at| at.max(row.requested_at)),
+        ahead: u32::try_from(ahead).unwrap_or(u32::MAX),
+        excluded: &excluded,
     };
-    let estimate = estimate_wait(&LiveFigures {
-        offered_erlangs: f64::from(requested.saturating_add(overflow.requested)) * HANDLING_S / 3600.0,
-        places,
-        free: places.saturating_sub(taken),
-        mean_handling_s: HANDLING_S,
-        ahead: ahead.saturating_add(others),
-    });
-    let on_call_from = match estimate.basis {
+    let forecast = figures.outlook.wait(&waits, &chain, now, policy);
+    let on_call_from = match forecast.range.basis {
         EstimateBasis::NobodyOnCall => {
-            let known = lock(&figures.next_on_call).get(&department).copied();
-            match known {
-                Some(known) => known,
+            let key = (queue.department, queue.language, queue.medium);
+            let found = lock(&figures.next_on_call).get(&key).copied();
+            match found {
+                Some(found) => found,
                 None => {
-                    let next = next_on_call(conn, &chain, now)?;
-                    lock(&figures.next_on_call).insert(department, next);
+                    let next = next_on_call(conn, &chain.departments, (queue.language, queue.medium), now)?;
+                    lock(&figures.next_on_call).insert(key, next);
                     next
                 }
             }
         }
         EstimateBasis::Free | EstimateBasis::ErlangC | EstimateBasis::Backlog => None,
     };
-    let (from_minutes, to_minutes) = estimate.minutes.unzip();
-    Ok(Estimate { department: serving, from_minutes, to_minutes, basis: estimate.basis, on_call_from })
+    let (from_minutes, to_minutes) = forecast.range.minutes.unzip();
+    let (department, basis) = (forecast.department, forecast.range.basis);
+    Ok(Some(Estimate { department, from_minutes, to_minutes, basis, on_call_from }))
 }
 
 /// The cached figures, unless they are old: then one caller reads new ones, and others go on with the
@@ -153,35 +132,19 @@ fn figures(conn: &mut Conn, app: &AppState, now: Timestamp) -> Result<Arc<Figure
 }
 
 fn read(conn: &mut Conn, app: &AppState, now: Timestamp) -> Result<Figures, Failure> {
-    let mut loads: HashMap<Department, Load> = HashMap::new();
-    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    for (department, requested) in requested_since(conn, now - TimeDelta::hours(1))? {
-        loads.entry(department).or_default().requested = count(requested);
+    let mut known: HashMap<String, Option<Queue>> = HashMap::new();
+    let mut parsed = |name: String| known.entry(name).or_insert_with_key(|name| queue_of(name)).clone();
+    let mut requested = HashMap::new();
+    for (name, count) in requested_since(conn, now - TimeDelta::hours(1))? {
+        requested.extend(parsed(name).map(|queue| (queue, u32::try_from(count).unwrap_or(u32::MAX))));
     }
-    for (department, waiting) in queue::waiting_by_department(conn)? {
-        loads.entry(department).or_default().waiting = count(waiting);
+    let mut waiting = Vec::new();
+    for (name, since, id) in queue::waiting_all(conn)? {
+        waiting.extend(parsed(name).map(|queue| (queue, since, id)));
     }
-    for known in load::loads(conn, &app.silent_doctors.known(), now)? {
-        let of = loads.entry(known.department).or_default();
-        (of.places, of.taken) = (known.places.map(count), known.taken.map(count));
-    }
-    let departments = app.departments();
-    let asked: Vec<(Department, Load)> = loads.iter().map(|(of, load)| (*of, *load)).collect();
-    for (department, Load { requested, waiting, .. }) in asked {
-        let chain = departments.chain(department);
-        for medium in 0..2 {
-            let found = serving(&loads, &chain, medium).filter(|found| *found != department);
-            if let Some(load) = found.and_then(|found| loads.get_mut(&found)) {
-                let overflow = &mut load.overflow[medium];
-                overflow.requested = overflow.requested.saturating_add(requested);
-                overflow.waiting = overflow.waiting.saturating_add(waiting);
-            }
-        }
-    }
-    Ok(Figures { loads, ..Figures::default() })
-}
-
-/// The first department of a chain in which anybody is on call for this medium.
-fn serving(loads: &HashMap<Department, Load>, chain: &[Department], medium: usize) -> Option<Department> {
-    chain.iter().copied().find(|one| loads.get(one).is_some_and(|load| load.places[medium] > 0))
+    let departments = requested.keys().chain(waiting.iter().map(|(queue, ..)| queue));
+    let chains = departments.map(|queue| (queue.department, chain_of(app, queue.department))).collect();
+    let roll = Roll::new(load::on_call_all(conn, &app.silent_doctors.known(), now)?);
+    let outlook = Outlook::new(roll, chains, waiting, requested, HANDLING_S, (now, &app.policy.matching));
+    Ok(Figures { outlook, ..Figures::default() })
 }

@@ -276,15 +276,15 @@ fn change_others(tx: &mut Tx<'_>, before: &Consultation, event: &ConsultationEve
         ConsultationEvent::Requeued { doctor, released, .. } => {
             // The next doctor starts without the previous doctor's drafts.
             super::prescription::withdraw_unsigned_of(tx, before.id, Some(*doctor))?;
-            doctor::capacity_release(tx.conn, *doctor, medium)?;
+            doctor::capacity_release_idle(tx.conn, *doctor, medium, None, tx.now)?;
             if !released {
                 duty::make_away(tx, *doctor, AwayReason::LostLine)?;
             }
         }
         ConsultationEvent::Cancelled { .. } => {
-            // Free the doctor's place; an open offer was withdrawn before.
+            // An open offer was withdrawn before.
             if let Some(doctor) = before.doctor {
-                doctor::capacity_release(tx.conn, doctor, medium)?;
+                free_after_care(tx, doctor, medium)?;
             }
             withdraw_unsigned(tx, before)?;
         }
@@ -309,11 +309,8 @@ fn withdraw_unsigned(tx: &mut Tx<'_>, before: &Consultation) -> Result<(), Failu
 
 /// Releases the doctor's place, and gives them the time to write their notes.
 fn free_after_care(tx: &mut Tx<'_>, doctor: StaffId, medium: Medium) -> Result<(), Failure> {
-    use storage::matching::doctor as store;
-    match tx.app.policy.matching.wrap_up_until(tx.now) {
-        Some(until) => store::capacity_release_and_wrap_up(tx.conn, doctor, medium, until)?,
-        None => store::capacity_release(tx.conn, doctor, medium)?,
-    };
+    let until = tx.app.policy.matching.wrap_up_until(tx.now);
+    storage::matching::doctor::capacity_release_idle(tx.conn, doctor, medium, until, tx.now)?;
     Ok(())
 }
 

@@ -55,7 +55,8 @@ pub struct ConsultationView {
     pub red_flags: Vec<RedFlag>,
     /// Since when the worker has been waiting.
     pub requested_at: DateTime<Utc>,
-    /// Place in the queue, from 1; only while waiting.
+    /// Place among those who wait for the same department, from 1; only while waiting. The estimate counts
+    /// those who wait for the same doctors.
     pub position: Option<i64>,
     /// How long it may take; only while waiting.
     pub estimate: Option<Estimate>,
@@ -248,7 +249,7 @@ pub(crate) fn view(conn: &mut Conn, app: &AppState, known: &Loaded) -> Result<Co
     let (row, now) = (&known.full.row, &known.snapshot);
     let ahead = known.full.ahead.filter(|_| now.state == ConsultationState::Waiting);
     let estimate = match ahead {
-        Some(ahead) => Some(estimate::wait(conn, app, (now.department, now.medium), ahead)?),
+        Some(ahead) => estimate::wait(conn, app, known, ahead)?,
         None => None,
     };
     let offer = now.offer.as_ref().filter(|offer| offer.state == OfferState::Open);

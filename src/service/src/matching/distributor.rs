@@ -20,8 +20,8 @@ use domain::{
     consultation::Command,
     ids::{ConsultationId, OfferId, StaffId},
     matching::{
-        Chain, Department, OverflowStep, Planned, Pool, Queue, ROUND, Refused, Request, Scene, Source,
-        distribute,
+        Chain, Department, MatchingPolicy, OverflowStep, Planned, Pool, Queue, ROUND, Refused, Request,
+        Scene, Source, distribute,
     },
     time::Timestamp,
 };
@@ -159,9 +159,8 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<(Vec<Plann
     if waiting.is_empty() {
         return Ok(Default::default());
     }
-    let known = app.departments();
-    let chain = |own| Chain { departments: known.chain(own), patience: known.patience(own) };
-    let chains: HashMap<Department, Chain> = waiting.into_iter().map(|own| (own, chain(own))).collect();
+    let chains: HashMap<Department, Chain> =
+        waiting.into_iter().map(|own| (own, chain_of(app, own))).collect();
     let reached: HashSet<Department> =
         chains.values().flat_map(|chain| chain.departments.iter().copied()).collect();
     let reached: Vec<Department> = reached.into_iter().collect();
@@ -180,17 +179,28 @@ fn plan(conn: &mut Conn, app: &AppState, skipped: &Skipped) -> Result<(Vec<Plann
     for share in &mut shares {
         share.open_offers = open.get(&share.hospital).copied().unwrap_or(0);
     }
-    let since = Since {
-        refused: now - REOFFER_AFTER,
-        transferred: now - REOFFER_AFTER.max(TimeDelta::seconds(i64::from(policy.wait_limit_s))),
-        visited: now - TimeDelta::days(i64::from(policy.continuity_days)),
-    };
+    let since = since(policy, now);
     let refused = refused(conn, since, skipped)?;
     let ids = free.iter().map(|one| one.doctor).collect();
     let queues = queues(conn, &served)?;
     let scene = Scene { queues, pool: Pool::new(free, &shares, system), chains, refused };
     let mut stored = Stored { conn, since, skipped, now };
     Ok((distribute(scene, &mut stored, now, policy)?, ids))
+}
+
+/// Where requests of a department are searched.
+pub(crate) fn chain_of(app: &AppState, department: Department) -> Chain {
+    let known = app.departments();
+    Chain { departments: known.chain(department), patience: known.patience(department) }
+}
+
+/// Since when refusals, transfers and earlier visits count.
+pub(crate) fn since(policy: &MatchingPolicy, now: Timestamp) -> Since {
+    Since {
+        refused: now - REOFFER_AFTER,
+        transferred: now - REOFFER_AFTER.max(TimeDelta::seconds(i64::from(policy.wait_limit_s))),
+        visited: now - TimeDelta::days(i64::from(policy.continuity_days)),
+    }
 }
 
 /// `None` for a name that is none: all other queues are served.

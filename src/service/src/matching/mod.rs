@@ -8,7 +8,7 @@ pub(crate) mod offer;
 pub mod watch;
 
 pub use distributor::offer_waiting;
-pub(crate) use distributor::queue_of;
+pub(crate) use distributor::{chain_of, queue_of, since};
 pub use heard::look_where_waited;
 pub use watch::watch_queues;
 
@@ -80,8 +80,10 @@ pub async fn requeue_lost(app: &Arc<AppState>) -> Result<usize, Failure> {
     const NOTE: Job = Job::new("heard-doctors");
     let busy = app.read(Actor::System, |conn, _| Ok(storage::matching::doctor::doctors_busy(conn)?)).await?;
     let (mut lost, mut heard_doctors) = (Vec::new(), Vec::new());
-    for (doctor, noted) in busy {
-        let heard = app.coordination.last_heard(LivenessKey::Staff(doctor)).await.max(noted);
+    let keys: Vec<LivenessKey> = busy.iter().map(|(doctor, _)| LivenessKey::Staff(*doctor)).collect();
+    let heard_of = heard_of(app, &keys).await;
+    for ((doctor, noted), heard) in busy.into_iter().zip(heard_of) {
+        let heard = heard.max(noted);
         match heard {
             Some(at) if !grace_is_over(app, at) => {
                 heard_doctors.extend(should_record(app, at, noted).then_some((doctor, at)));
@@ -100,6 +102,22 @@ pub async fn requeue_lost(app: &Arc<AppState>) -> Result<usize, Failure> {
     };
     let noted = rounds::each(app, NOTE, heard_doctors, |(doctor, _)| *doctor, note).await;
     requeued.and(noted).outcome()
+}
+
+/// When each was last heard: one request to Redis, however many they are; what this instance heard itself
+/// while Redis cannot be reached.
+async fn heard_of(app: &AppState, keys: &[LivenessKey]) -> Vec<Option<Timestamp>> {
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    if let Some(heard) = app.coordination.last_heard_of(keys).await {
+        return heard;
+    }
+    let mut heard = Vec::with_capacity(keys.len());
+    for key in keys {
+        heard.push(app.coordination.last_heard(*key).await);
+    }
+    heard
 }
 
 fn grace_is_over(app: &AppState, since: Timestamp) -> bool {

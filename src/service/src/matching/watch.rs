@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{heard, queue_of};
+use super::{chain_of, heard, queue_of};
 use crate::{
     Actor, AppState, Failure, Recipients, Tx,
     jobs::rounds::{self, Job},
@@ -19,7 +19,7 @@ use domain::{
     event::care::QueueAlertEvent,
     ids::QueueAlertId,
     letter::LetterKind,
-    matching::{Department, Queue, QueueTrouble, queue_trouble},
+    matching::{Department, Queue, QueueTrouble, Roll, queue_trouble},
 };
 use storage::{
     Conn,
@@ -97,16 +97,10 @@ pub async fn watch_queues(app: &Arc<AppState>) -> Result<usize, Failure> {
 
 /// The alerts to be raised, and those whose trouble is over.
 fn changes(conn: &mut Conn, app: &AppState) -> Result<(Vec<QueueAlertRow>, Vec<QueueAlertRow>), Failure> {
-    let (now, departments) = (app.now(), app.departments());
-    let services = load::services(conn, &app.silent_doctors.known(), now)?;
-    let is_served = |queue: &Queue| {
-        let chain = departments.chain(queue.department);
-        services.iter().any(|one| {
-            one.is_by(queue.medium)
-                && one.languages.contains(&queue.language)
-                && chain.contains(&one.department)
-        })
-    };
+    let now = app.now();
+    let roll = Roll::new(load::on_call_all(conn, &app.silent_doctors.known(), now)?);
+    let is_served =
+        |queue: &Queue| !roll.reach(queue, &chain_of(app, queue.department), true, &[]).is_empty();
     let mut troubled: HashMap<Department, QueueAlertRow> = HashMap::new();
     for (name, waiting, oldest) in queue::waiting_by_queue(conn)? {
         let Some((queue, oldest_since)) = queue_of(&name).zip(oldest) else { continue };

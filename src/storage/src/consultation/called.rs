@@ -1,6 +1,6 @@
 //! Workers who left while they waited: who is to be called, and whom a screen calls.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::Text};
 
 use super::ConsultationRow;
 use crate::{
@@ -19,6 +19,7 @@ use domain::{
 };
 
 diesel::alias!(consultation as other: Other);
+diesel::define_sql_function! { fn replace(text: Text, from: Text, to: Text) -> Text; }
 
 /// Whether a consultation waits, its worker is away, and nobody calls them yet.
 macro_rules! away {
@@ -48,7 +49,7 @@ pub struct AwayRow {
     pub requested_at: Timestamp,
     pub transferred_at: Option<Timestamp>,
     /// They are an emergency, or have been passed over: since they left, a doctor was asked to see
-    /// somebody of the same department, language and medium who ranks behind them.
+    /// somebody of the same department, language, medium and district who ranks behind them.
     pub turn_came: bool,
     /// Nobody who is there has waited for longer in their queue.
     pub is_first: bool,
@@ -64,6 +65,13 @@ pub fn away_after(conn: &mut Conn, after: ConsultationId, limit: i64) -> QueryRe
             .filter(other.field(consultation::queue).eq(consultation::queue))
             .filter(other.field(consultation::requested_at).lt(consultation::requested_at))
     };
+    // Language, medium and district are in the queue's name.
+    let same_but_for_level = || {
+        let level = |code| "/".into_sql::<Text>().concat(code).concat("/");
+        let of_other = "/".into_sql::<Text>().concat(other.field(consultation::triage)).concat("/");
+        replace(other.field(consultation::queue), of_other, level(consultation::triage))
+            .eq(consultation::queue)
+    };
     let served_before = || {
         let taken = [ConsultationState::Offered, ConsultationState::Active];
         other
@@ -72,8 +80,7 @@ pub fn away_after(conn: &mut Conn, after: ConsultationId, limit: i64) -> QueryRe
             .filter(other.field(consultation::department).eq(consultation::department))
             .filter(other.field(consultation::ranked_since).gt(consultation::ranked_since))
             .filter(other.field(consultation::triage).ne_code(TriageLevel::Emergency))
-            .filter(other.field(consultation::language).eq(consultation::language))
-            .filter(other.field(consultation::medium).eq(consultation::medium))
+            .filter(same_but_for_level())
             .filter(offer::created_at.nullable().gt(consultation::left_at))
     };
     on_backend!(conn, c => consultation::table

@@ -293,11 +293,11 @@ pub fn consultations_absent(
         .load(c))
 }
 
-/// How many consultations of each department were requested since `since`.
-pub fn requested_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<(Department, i64)>> {
+/// How many consultations of each queue were requested since `since`.
+pub fn requested_since(conn: &mut Conn, since: Timestamp) -> QueryResult<Vec<(String, i64)>> {
     on_backend!(conn, c => consultation::table
         .filter(consultation::requested_at.gt(At(since)))
-        .group_by(consultation::department)
-        .select((consultation::department, diesel::dsl::count_star()))
+        .group_by(consultation::queue)
+        .select((consultation::queue, diesel::dsl::count_star()))
         .load(c))
 }

@@ -40,7 +40,7 @@ pub struct DoctorRow {
     /// Consultations by text at once, at most.
     pub capacity: i32,
     pub presence: Presence,
-    /// When the doctor last got a consultation or changed presence.
+    /// When the doctor last ended a consultation or changed presence.
     pub idle_since: Timestamp,
     /// Live consultations by text now, offers included.
     pub live: i32,
@@ -121,21 +121,20 @@ pub fn capacity_take(conn: &mut Conn, id: StaffId, medium: Medium, now: Timestam
         .find(id)
         .filter(doctor::presence.eq_code(Presence::Available))
         .filter(doctor::wrap_up_until.is_null().or(doctor::wrap_up_until.le(Some(At(now)))));
-    let idle_since = doctor::idle_since.eq(At(now));
     match medium {
         Medium::Text => diesel::update(available.filter(doctor::live.lt(doctor::capacity)))
-            .set((doctor::live.eq(doctor::live + 1), idle_since))
+            .set(doctor::live.eq(doctor::live + 1))
             .prepared()
             .execute(conn),
         Medium::Video => diesel::update(available.filter(doctor::live_video.lt(doctor::video_capacity)))
-            .set((doctor::live_video.eq(doctor::live_video + 1), idle_since))
+            .set(doctor::live_video.eq(doctor::live_video + 1))
             .prepared()
             .execute(conn),
     }
     .map(|rows| rows == 1)
 }
 
-/// Releases one of a doctor's places.
+/// Releases one of a doctor's places after an offer that came to nothing.
 pub fn capacity_release(conn: &mut Conn, id: StaffId, medium: Medium) -> QueryResult<bool> {
     match medium {
         Medium::Text => diesel::update(doctor::table.find(id).filter(doctor::live.gt(0)))
@@ -150,21 +149,26 @@ pub fn capacity_release(conn: &mut Conn, id: StaffId, medium: Medium) -> QueryRe
     .map(|rows| rows == 1)
 }
 
-/// As [`capacity_release`], and no offers until `until`.
-pub fn capacity_release_and_wrap_up(
+/// Releases one of a doctor's places after a consultation: they are idle since `now`, and get no offers
+/// until `wrap_up_until`, if it is given.
+pub fn capacity_release_idle(
     conn: &mut Conn,
     id: StaffId,
     medium: Medium,
-    until: Timestamp,
+    wrap_up_until: Option<Timestamp>,
+    now: Timestamp,
 ) -> QueryResult<bool> {
-    let wrap_up = doctor::wrap_up_until.eq(Some(At(until)));
+    let (wrap_up, idle) = (
+        wrap_up_until.map(|until| doctor::wrap_up_until.eq(Some(At(until)))),
+        doctor::idle_since.eq(At(now)),
+    );
     match medium {
         Medium::Text => diesel::update(doctor::table.find(id).filter(doctor::live.gt(0)))
-            .set((doctor::live.eq(doctor::live - 1), wrap_up))
+            .set((doctor::live.eq(doctor::live - 1), wrap_up, idle))
             .prepared()
             .execute(conn),
         Medium::Video => diesel::update(doctor::table.find(id).filter(doctor::live_video.gt(0)))
-            .set((doctor::live_video.eq(doctor::live_video - 1), wrap_up))
+            .set((doctor::live_video.eq(doctor::live_video - 1), wrap_up, idle))
             .prepared()
             .execute(conn),
     }
@@ -240,6 +244,7 @@ pub fn candidates(
             departments: vec![of],
             languages: languages(&spoken),
             places: FreePlaces { text: places(capacity, live), video: places(video_capacity, live_video) },
+            busy: u32::try_from(live + live_video).unwrap_or(0),
             idle_since,
         });
     }

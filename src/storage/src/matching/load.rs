@@ -1,5 +1,4 @@
-//! What the doctors on call can take, department by department. `silent` are those whom nobody heard
-//! lately: they count as nobody.
+//! Who is on call. `silent` are those whom nobody heard lately: they count as nobody.
 
 use diesel::prelude::*;
 
@@ -9,15 +8,13 @@ use crate::{
     conn::Conn,
     dialect::on_backend,
     prepared::{PreparedDsl, padded},
-    schema::{doctor, doctor_department, shift},
+    schema::{doctor, doctor_department, hospital, shift},
     sql_types::At,
 };
 use domain::{
-    consultation::Medium,
     ids::StaffId,
-    matching::{Department, presence::Presence},
+    matching::{Department, FreePlaces, OnCall, presence::Presence},
     time::{Timestamp, civil_day},
-    words::Language,
 };
 
 /// The doctors of these departments who are on call, with free places or without.
@@ -32,69 +29,41 @@ pub fn on_call_of(conn: &mut Conn, departments: &[Department], now: Timestamp) -
         .load(c))
 }
 
-/// What some doctor on call can do, with free places or without.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
-    pub department: Department,
-    pub languages: Vec<Language>,
-    video: bool,
-}
-
-impl Service {
-    /// Whether it is for those who want to talk by this medium.
-    pub fn is_by(&self, medium: Medium) -> bool {
-        match medium {
-            Medium::Text => true,
-            Medium::Video => self.video,
-        }
-    }
-}
-
-/// The services of all departments, each once.
-pub fn services(conn: &mut Conn, silent: &[StaffId], now: Timestamp) -> QueryResult<Vec<Service>> {
-    let rows: Vec<(Department, String, i32)> = on_backend!(conn, c => doctor_department::table
-        .inner_join(doctor::table)
+/// All doctors on call, with what they can take. While one wraps a consultation up, no place is free.
+pub fn on_call_all(conn: &mut Conn, silent: &[StaffId], now: Timestamp) -> QueryResult<Vec<OnCall>> {
+    type Row = ((StaffId, String, String, Department), (i32, i32, i32, i32), Option<Timestamp>);
+    let rows: Vec<Row> = on_backend!(conn, c => doctor_department::table
+        .inner_join(doctor::table.inner_join(hospital::table))
         .filter(on_call!(now))
         .filter(doctor::staff_id.ne_all(padded(silent)))
-        .select((doctor_department::department, doctor::languages, doctor::video_capacity))
-        .distinct()
-        .prepared()
-        .load(c))?;
-    let service = |(department, spoken, video_capacity): (Department, String, i32)| Service {
-        department,
-        languages: languages(&spoken),
-        video: video_capacity > 0,
-    };
-    Ok(rows.into_iter().map(service).collect())
-}
-
-/// The load of one department.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DepartmentLoad {
-    pub department: Department,
-    /// Sum of the capacities of its doctors on call, for text and for video.
-    pub places: [i64; 2],
-    /// How many of these are taken.
-    pub taken: [i64; 2],
-}
-
-/// The load of each department that has doctors on call. A doctor of two departments counts in both.
-pub fn loads(conn: &mut Conn, silent: &[StaffId], now: Timestamp) -> QueryResult<Vec<DepartmentLoad>> {
-    type Sums = (Option<i64>, Option<i64>);
-    let rows: Vec<(Department, Sums, Sums)> = on_backend!(conn, c => doctor_department::table
-        .inner_join(doctor::table)
-        .filter(on_call!(now))
-        .filter(doctor::staff_id.ne_all(padded(silent)))
-        .group_by(doctor_department::department)
+        .order(doctor::staff_id)
         .select((
-            doctor_department::department,
-            (diesel::dsl::sum(doctor::capacity), diesel::dsl::sum(doctor::video_capacity)),
-            (diesel::dsl::sum(doctor::live), diesel::dsl::sum(doctor::live_video)),
+            (doctor::staff_id, hospital::district, doctor::languages, doctor_department::department),
+            (doctor::capacity, doctor::live, doctor::video_capacity, doctor::live_video),
+            doctor::wrap_up_until,
         ))
         .prepared()
         .load(c))?;
-    let both = |(text, video): Sums| [text.unwrap_or(0), video.unwrap_or(0)];
-    let load =
-        |(department, places, taken)| DepartmentLoad { department, places: both(places), taken: both(taken) };
-    Ok(rows.into_iter().map(load).collect())
+    let count = |number: i32| u32::try_from(number).unwrap_or(0);
+    let mut found: Vec<OnCall> = Vec::new();
+    for ((doctor, district, spoken, department), taken, wrap_up_until) in rows {
+        if let Some(known) = found.last_mut().filter(|known| known.doctor == doctor) {
+            known.departments.push(department);
+            continue;
+        }
+        let (capacity, live, video_capacity, live_video) = taken;
+        let free = |all: i32, taken: i32| match wrap_up_until {
+            Some(until) if until > now => 0,
+            _ => count(all - taken),
+        };
+        found.push(OnCall {
+            doctor,
+            district,
+            departments: vec![department],
+            languages: languages(&spoken),
+            places: FreePlaces { text: count(capacity), video: count(video_capacity) },
+            free: FreePlaces { text: free(capacity, live), video: free(video_capacity, live_video) },
+        });
+    }
+    Ok(found)
 }

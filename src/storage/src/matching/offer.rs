@@ -57,14 +57,14 @@ pub fn offer_add(
 }
 
 /// Writes the state of `after`, if the row still has that of `before`. The time of the answer is
-/// when the offer stopped being open, or when its doctor transferred what they had accepted: from then
-/// on they are not asked again.
+/// when the offer stopped being open, or when its doctor lost what they had accepted: to a transfer, after
+/// which they are not asked again, or with their line, after which they are asked first.
 pub fn offer_store(conn: &mut Conn, before: &Offer, after: &Offer, now: Timestamp) -> QueryResult<bool> {
     let row = diesel::update(offer::table.find(before.id)).filter(offer::state.eq_code(before.state));
     let state = offer::state.eq(after.state);
     let answered_at = offer::answered_at.eq(Some(At(now)));
     match (before.state, after.state) {
-        (OfferState::Open, _) | (OfferState::Accepted, OfferState::Declined) => {
+        (OfferState::Open, _) | (OfferState::Accepted, OfferState::Declined | OfferState::Withdrawn) => {
             row.set((state, answered_at)).prepared().execute(conn)
         }
         (OfferState::Accepted | OfferState::Declined | OfferState::Expired | OfferState::Withdrawn, _) => {

@@ -31,6 +31,18 @@ macro_rules! in_queue {
     };
 }
 
+/// Whether a refusal still counts: a declined offer for a short time, a transfer for longer.
+macro_rules! refused_since {
+    ($since:expr) => {
+        refusal.field(offer::answered_at).gt(Some(At($since.transferred))).and(
+            refusal
+                .field(offer::answered_at)
+                .gt(Some(At($since.refused)))
+                .or(refusal.field(offer::answered_at).eq(consultation::transferred_at)),
+        )
+    };
+}
+
 /// The departments for which anybody waits.
 pub fn departments_waiting(conn: &mut Conn) -> QueryResult<Vec<Department>> {
     let waiting =
@@ -41,12 +53,25 @@ pub fn departments_waiting(conn: &mut Conn) -> QueryResult<Vec<Department>> {
         .load(c))
 }
 
-/// How many wait for each department.
-pub fn waiting_by_department(conn: &mut Conn) -> QueryResult<Vec<(Department, i64)>> {
+/// Who waits: the name of their queue, since when, and what.
+pub fn waiting_all(conn: &mut Conn) -> QueryResult<Vec<(String, Timestamp, ConsultationId)>> {
     on_backend!(conn, c => consultation::table
         .filter(in_queue!())
-        .group_by(consultation::department)
-        .select((consultation::department, diesel::dsl::count_star()))
+        .order(consultation::queue)
+        .select((consultation::queue, consultation::requested_at, consultation::id))
+        .load(c))
+}
+
+/// The doctors who are not asked to take a consultation: who refused it lately, or transferred it.
+pub fn refused_by(conn: &mut Conn, id: ConsultationId, since: Since) -> QueryResult<Vec<StaffId>> {
+    on_backend!(conn, c => refusal
+        .inner_join(
+            consultation::table.on(consultation::id.eq(refusal.field(offer::consultation_id))),
+        )
+        .filter(consultation::id.eq(id))
+        .filter(refusal.field(offer::state).eq_any_code(&[OfferState::Declined, OfferState::Expired]))
+        .filter(refused_since!(since))
+        .select(refusal.field(offer::doctor_id))
         .load(c))
 }
 
@@ -226,13 +251,7 @@ pub fn refused_lately(conn: &mut Conn, since: Since) -> QueryResult<Vec<(String,
         )
         .left_join(offer::table.on(consultation::offer_id.eq(offer::id.nullable())))
         .filter(refusal.field(offer::state).eq_any_code(&[OfferState::Declined, OfferState::Expired]))
-        .filter(refusal.field(offer::answered_at).gt(Some(At(since.transferred))))
-        .filter(
-            refusal
-                .field(offer::answered_at)
-                .gt(Some(At(since.refused)))
-                .or(refusal.field(offer::answered_at).eq(consultation::transferred_at)),
-        )
+        .filter(refused_since!(since))
         .filter(in_queue!())
         .order(consultation::id)
         .select((consultation::queue, request_columns!(since.visited), refusal.field(offer::doctor_id)))

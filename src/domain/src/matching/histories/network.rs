@@ -54,13 +54,18 @@ impl Doctor {
         let is_free = self.available && self.free(now).of(medium) > 0;
         if is_free {
             self.taken = change(self.taken, medium, 1);
-            self.of.idle_since = now;
         }
         is_free
     }
 
     fn release(&mut self, medium: Medium) {
         self.taken = change(self.taken, medium, -1);
+    }
+
+    /// After a consultation, not after an offer.
+    fn end(&mut self, medium: Medium, now: Timestamp) {
+        self.release(medium);
+        self.of.idle_since = now;
     }
 }
 
@@ -113,6 +118,7 @@ impl History {
                     departments,
                     languages,
                     places: FreePlaces { text, video },
+                    busy: 0,
                     idle_since: now(),
                 },
                 taken: FreePlaces { text: 0, video: 0 },
@@ -144,7 +150,11 @@ impl History {
         World {
             now: self.now,
             doctors: on_call
-                .map(|doctor| Candidate { places: doctor.free(self.now), ..doctor.of.clone() })
+                .map(|doctor| Candidate {
+                    places: doctor.free(self.now),
+                    busy: doctor.taken.text + doctor.taken.video,
+                    ..doctor.of.clone()
+                })
                 .collect(),
             waiting: self.cases.iter().filter(waits).map(|case| self.waiting(case)).collect(),
             shares: (0..self.hospitals.len())
@@ -281,13 +291,13 @@ impl History {
                 ConsultationEvent::OfferWithdrawn { doctor, .. } => self.doctor(*doctor).release(medium),
                 ConsultationEvent::Requeued { doctor, .. } => {
                     let doctor = self.doctor(*doctor);
-                    doctor.release(medium);
+                    doctor.end(medium, now);
                     doctor.available = false;
                 }
                 ConsultationEvent::Completed { doctor, .. } => {
                     let until = self.policy.wrap_up_until(now);
                     let doctor = self.doctor(*doctor);
-                    doctor.release(medium);
+                    doctor.end(medium, now);
                     doctor.wrap_up_until = until;
                 }
                 ConsultationEvent::Unserved { .. } => {}
@@ -313,7 +323,11 @@ impl History {
     }
 
     pub fn back(&mut self, doctor: usize) {
+        let now = self.now;
         let doctor = &mut self.doctors[doctor];
+        if !doctor.available {
+            doctor.of.idle_since = now;
+        }
         (doctor.available, doctor.on_shift, doctor.lost_since) = (true, true, None);
     }
 

@@ -1,7 +1,7 @@
 //! How the roster covers departments: counts of shifts, doctors, and the gaps that were told of.
 
 use chrono::NaiveDate;
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{dsl::count_star, prelude::*, sql_types::Text};
 
 use super::LOOK_BACK;
 use crate::{
@@ -13,11 +13,13 @@ use crate::{
     sql_types::At,
 };
 use domain::{
+    consultation::Medium,
     ids::{CoverageGapId, HospitalId, StaffId},
     matching::Department,
     network::roster::Span,
     staff::role::Role,
     time::{Timestamp, civil_day},
+    words::Language,
 };
 
 diesel::allow_columns_to_appear_in_same_group_by_clause!(
@@ -108,27 +110,45 @@ pub fn doctor_counts(
     }
 }
 
-/// When the next doctor of these departments comes on call: the first start of a shift after `now` of
-/// one whose licence is verified and valid. It does not tell whether somebody is on call now.
+/// When the next doctor of these departments who speaks the language and takes the medium comes on call:
+/// the first start of a shift after `now` of one whose licence is verified and valid that day. It does not
+/// tell whether somebody is on call now.
 pub fn next_on_call(
     conn: &mut Conn,
     departments: &[Department],
+    (language, medium): (Language, Medium),
     now: Timestamp,
 ) -> QueryResult<Option<Timestamp>> {
-    on_backend!(conn, c => shift::table
-        .inner_join(doctor::table.on(doctor::staff_id.eq(shift::staff_id)))
-        .inner_join(doctor_department::table.on(doctor_department::doctor_id.eq(shift::staff_id)))
-        .filter(doctor_department::department.eq_any(padded(departments)))
-        .filter(shift::starts_at.gt(At(now)))
-        .filter(doctor::licence_verified_at.is_not_null())
-        .filter(doctor::licence_valid_until.ge(civil_day(now)))
-        .filter(doctor::released_licence_no.is_null())
-        .order(shift::starts_at)
-        .limit(1)
-        .select(shift::starts_at)
-        .prepared()
-        .get_result(c))
-    .optional()
+    /// Shifts that are looked at together.
+    const PAGE: i64 = 100;
+    let spoken = format!("%;{};%", language.as_str());
+    let least_video = i32::from(medium == Medium::Video);
+    let mut seen = 0;
+    loop {
+        let starts: Vec<(Timestamp, NaiveDate)> = on_backend!(conn, c => shift::table
+            .inner_join(doctor::table.on(doctor::staff_id.eq(shift::staff_id)))
+            .inner_join(doctor_department::table.on(doctor_department::doctor_id.eq(shift::staff_id)))
+            .filter(doctor_department::department.eq_any(padded(departments)))
+            .filter(shift::starts_at.gt(At(now)))
+            .filter(doctor::licence_verified_at.is_not_null())
+            .filter(doctor::licence_valid_until.ge(civil_day(now)))
+            .filter(doctor::released_licence_no.is_null())
+            .filter(";".into_sql::<Text>().concat(doctor::languages).concat(";").like(&spoken))
+            .filter(doctor::video_capacity.ge(least_video))
+            .order(shift::starts_at)
+            .limit(PAGE)
+            .offset(seen)
+            .select((shift::starts_at, doctor::licence_valid_until))
+            .prepared()
+            .load(c))?;
+        if let Some((at, _)) = starts.iter().find(|(at, until)| *until >= civil_day(*at)) {
+            return Ok(Some(*at));
+        }
+        if starts.len() < PAGE as usize {
+            return Ok(None);
+        }
+        seen += PAGE;
+    }
 }
 
 /// A gap that somebody was told of: of a hospital, or of the network.
