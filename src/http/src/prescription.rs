@@ -56,11 +56,16 @@ async fn check(
     app: Data<Arc<AppState>>,
     body: Body<CheckInput>,
 ) -> Reply {
-    let outcome = app
-        .read_health(caller.actor(), move |conn, app, shown| {
-            service::safety::check_only(conn, app, shown, caller.0, body.0.clone())
+    let outcome = if body.0.consultation_id.is_some() {
+        app.read_health(caller.actor(), move |conn, app, shown| {
+            service::safety::check_of_consultation(conn, app, shown, caller.0, body.0.clone())
         })
-        .await;
+        .await
+    } else {
+        // Nothing is read for an example but whether the caller still may.
+        let may = app.read(caller.actor(), |_, _| Ok(())).await;
+        may.and_then(|()| service::safety::check_example(&app, body.0))
+    };
     reply::json(&request, outcome)
 }
 

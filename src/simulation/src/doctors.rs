@@ -45,13 +45,6 @@ struct Doctor {
 pub async fn work(api: Api, staff: Arc<Staff>, until: Timestamp, pace: Pace) {
     let doctor = Arc::new(Doctor { api, staff, pace });
     let mut at_work: JoinSet<()> = JoinSet::new();
-    // Consultations accepted in an earlier run of this simulation.
-    let active: Result<Page<ConsultationView>, CallError> =
-        doctor.call(Call::get("/api/v1/consultations")).await;
-    for consultation in active.map(|page| page.items).unwrap_or_default() {
-        let doctor = Arc::clone(&doctor);
-        at_work.spawn(async move { conduct(&doctor, &consultation).await });
-    }
     let mut screen = Screen::default();
     while doctor.api.clock.now() < until {
         match poll_once(&doctor, &mut screen, &mut at_work).await {
@@ -98,6 +91,9 @@ async fn poll_once(
             let back = json!({"presence": Presence::Available});
             let _: DutyView = doctor.call(Call::put("/api/v1/duty", None, &back)).await?;
         }
+        if at_work.is_empty() {
+            take_up_active(doctor, at_work).await?;
+        }
         screen.on_duty = true;
     }
     let wait = if screen.left.is_empty() { POLL_SECONDS } else { POLL_SECONDS_BEFORE_AWAY };
@@ -122,6 +118,17 @@ async fn poll_once(
     let unanswered = screen.left.len();
     screen.left.retain(|left| screen.offers.contains(left));
     screen.on_duty = !timed_out && screen.left.len() == unanswered;
+    Ok(())
+}
+
+/// Conducts consultations that nobody works on: accepted in an earlier run of this simulation, or left when a
+/// call failed.
+async fn take_up_active(doctor: &Arc<Doctor>, at_work: &mut JoinSet<()>) -> Result<(), CallError> {
+    let active: Page<ConsultationView> = doctor.call(Call::get("/api/v1/consultations")).await?;
+    for consultation in active.items {
+        let doctor = Arc::clone(doctor);
+        at_work.spawn(async move { conduct(&doctor, &consultation).await });
+    }
     Ok(())
 }
 

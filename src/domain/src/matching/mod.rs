@@ -33,7 +33,7 @@ pub use erlang_c::{QueueForecast, Staffing, StaffingQuestion, staffing};
 pub use estimate::{EstimateBasis, WaitRange};
 pub(crate) use estimate::{LiveFigures, estimate_wait, likely_seconds};
 pub use fairness::turns;
-pub use on_call::{OnCall, Reach, Roll};
+pub use on_call::{DoctorOnCall, DoctorsOnCall, Reach};
 pub use outlook::{Forecast, Outlook, Waits};
 pub use policy::MatchingPolicy;
 pub use pool::{Clocks, HospitalShare, Pool};

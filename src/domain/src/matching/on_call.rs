@@ -12,7 +12,7 @@ use crate::{ids::StaffId, triage::TriageLevel, words::Language};
 
 /// A doctor on call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnCall {
+pub struct DoctorOnCall {
     pub doctor: StaffId,
     /// The hospital's district.
     pub district: String,
@@ -26,8 +26,8 @@ pub struct OnCall {
 
 /// All doctors on call.
 #[derive(Debug, Default)]
-pub struct Roll {
-    doctors: Vec<OnCall>,
+pub struct DoctorsOnCall {
+    doctors: Vec<DoctorOnCall>,
     by_department: HashMap<Department, Vec<usize>>,
 }
 
@@ -44,8 +44,8 @@ pub struct Reach {
     pub free: u32,
 }
 
-impl Roll {
-    pub fn new(doctors: Vec<OnCall>) -> Self {
+impl DoctorsOnCall {
+    pub fn new(doctors: Vec<DoctorOnCall>) -> Self {
         let mut by_department: HashMap<Department, Vec<usize>> = HashMap::new();
         for (index, one) in doctors.iter().enumerate() {
             for department in &one.departments {

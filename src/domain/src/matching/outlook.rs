@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     department::Department,
-    estimate::{EstimateBasis, LiveFigures, WaitRange, estimate_wait},
-    on_call::{Reach, Roll},
+    estimate::{LiveFigures, WaitRange, estimate_wait},
+    on_call::{DoctorsOnCall, Reach},
     policy::MatchingPolicy,
     queue::{Chain, Queue},
     score::QueueKey,
@@ -47,7 +47,7 @@ type Further = bool;
 /// What waits depend on, as it was at one moment.
 #[derive(Debug, Default)]
 pub struct Outlook {
-    roll: Roll,
+    on_call: DoctorsOnCall,
     chains: HashMap<Department, Chain>,
     /// Who waits in each queue, in the order of service.
     waiting: HashMap<Queue, Vec<QueueKey>>,
@@ -61,7 +61,7 @@ pub struct Outlook {
 impl Outlook {
     /// `waiting` as of `now`, `requested` within the hour before; `chains` of all their departments.
     pub fn new(
-        roll: Roll,
+        on_call: DoctorsOnCall,
         chains: HashMap<Department, Chain>,
         waiting: impl IntoIterator<Item = (Queue, Timestamp, ConsultationId)>,
         requested: HashMap<Queue, u32>,
@@ -74,7 +74,7 @@ impl Outlook {
             queues.entry(queue).or_default().push(key);
         }
         queues.values_mut().for_each(|keys| keys.sort_unstable());
-        Self { roll, chains, waiting: queues, requested, mean_handling_s, reaches: Mutex::default() }
+        Self { on_call, chains, waiting: queues, requested, mean_handling_s, reaches: Mutex::default() }
     }
 
     /// How long one may wait.
@@ -86,13 +86,17 @@ impl Outlook {
             TriageLevel::Emergency => 0.0,
             _ => seconds(patient_until - now),
         };
-        let near =
-            self.range(one, &self.roll.reach(one.queue, chain, patience_s <= 0.0, one.excluded), now, policy);
+        let near = self.range(
+            one,
+            &self.on_call.reach(one.queue, chain, patience_s <= 0.0, one.excluded),
+            now,
+            policy,
+        );
         let department = near.0.unwrap_or(one.queue.department);
         let mut range = near.1;
         if patience_s > 0.0 {
             // Then all departments of the chain are asked.
-            let all = self.roll.reach(one.queue, chain, true, one.excluded);
+            let all = self.on_call.reach(one.queue, chain, true, one.excluded);
             let (_, later) = self.range(one, &all, now, policy);
             if let (Some((from, to)), Some((later_from, later_to))) = (range.minutes, later.minutes) {
                 let (least, most) = ((patience_s / 60.0).floor() as u32, (patience_s / 60.0).ceil() as u32);
@@ -175,8 +179,9 @@ impl Outlook {
             return Arc::clone(known);
         }
         let reach = self.chains.get(&queue.department);
-        let reach =
-            Arc::new(reach.map_or_else(Reach::default, |chain| self.roll.reach(queue, chain, further, &[])));
+        let reach = Arc::new(
+            reach.map_or_else(Reach::default, |chain| self.on_call.reach(queue, chain, further, &[])),
+        );
         known.insert((queue.clone(), further), Arc::clone(&reach));
         reach
     }
@@ -184,13 +189,6 @@ impl Outlook {
 
 fn seconds(span: chrono::TimeDelta) -> f64 {
     span.num_milliseconds() as f64 / 1000.0
-}
-
-impl Forecast {
-    /// Whether nobody is on call for them.
-    pub fn is_hopeless(&self) -> bool {
-        self.range.basis == EstimateBasis::NobodyOnCall
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     consultation::Medium,
     matching::{
-        FreePlaces, OnCall,
+        DoctorOnCall, EstimateBasis, FreePlaces,
         plain::{CARDIOLOGY, DERMATOLOGY, chains, id, now, staff},
     },
     words::Language,
@@ -19,8 +19,8 @@ fn queue(department: Department, level: TriageLevel) -> Queue {
     }
 }
 
-fn doctor(number: usize, departments: &[Department], district: &str, free: u32) -> OnCall {
-    OnCall {
+fn doctor(number: usize, departments: &[Department], district: &str, free: u32) -> DoctorOnCall {
+    DoctorOnCall {
         doctor: staff(number),
         district: district.to_owned(),
         departments: departments.to_vec(),
@@ -34,7 +34,7 @@ fn doctor(number: usize, departments: &[Department], district: &str, free: u32) 
 type Others = Vec<(Queue, i64)>;
 
 fn forecast(
-    doctors: Vec<OnCall>,
+    doctors: Vec<DoctorOnCall>,
     others: Others,
     one: &Queue,
     waited_s: i64,
@@ -46,7 +46,7 @@ fn forecast(
         (queue, since(waited_s), ConsultationId::from_uuid(id(100 + number)))
     });
     let outlook =
-        Outlook::new(Roll::new(doctors), chains(), waiting, HashMap::new(), 600.0, (now(), &policy));
+        Outlook::new(DoctorsOnCall::new(doctors), chains(), waiting, HashMap::new(), 600.0, (now(), &policy));
     let waits = Waits {
         queue: one,
         consultation: ConsultationId::from_uuid(id(1)),
@@ -81,7 +81,7 @@ fn the_doctors_of_the_first_step_on_call_count_until_patience_ends() {
 #[test]
 fn whoever_does_not_suit_counts_as_nobody() {
     let asked = queue(DERMATOLOGY, TriageLevel::Standard);
-    let foreign = OnCall { languages: vec![Language::English], ..doctor(0, &[DERMATOLOGY], "east", 2) };
+    let foreign = DoctorOnCall { languages: vec![Language::English], ..doctor(0, &[DERMATOLOGY], "east", 2) };
     let by_video = Queue { medium: Medium::Video, ..asked.clone() };
     let free = doctor(1, &[DERMATOLOGY], "east", 2);
     assert_eq!(basis(forecast(vec![foreign.clone()], vec![], &asked, 0, &[])), EstimateBasis::NobodyOnCall);

@@ -17,7 +17,7 @@ use crate::{
 };
 use domain::{
     consultation::Medium,
-    matching::{Department, EstimateBasis, Outlook, Queue, Roll, Waits},
+    matching::{Department, DoctorsOnCall, EstimateBasis, Outlook, Queue, Waits},
     time::Timestamp,
     words::Language,
 };
@@ -144,7 +144,7 @@ fn read(conn: &mut Conn, app: &AppState, now: Timestamp) -> Result<Figures, Fail
     }
     let departments = requested.keys().chain(waiting.iter().map(|(queue, ..)| queue));
     let chains = departments.map(|queue| (queue.department, chain_of(app, queue.department))).collect();
-    let roll = Roll::new(load::on_call_all(conn, &app.silent_doctors.known(), now)?);
-    let outlook = Outlook::new(roll, chains, waiting, requested, HANDLING_S, (now, &app.policy.matching));
+    let on_call = DoctorsOnCall::new(load::on_call_all(conn, &app.silent_doctors.known(), now)?);
+    let outlook = Outlook::new(on_call, chains, waiting, requested, HANDLING_S, (now, &app.policy.matching));
     Ok(Figures { outlook, ..Figures::default() })
 }

@@ -19,7 +19,7 @@ use domain::{
     event::care::QueueAlertEvent,
     ids::QueueAlertId,
     letter::LetterKind,
-    matching::{Department, Queue, QueueTrouble, Roll, queue_trouble},
+    matching::{Department, DoctorsOnCall, Queue, QueueTrouble, queue_trouble},
 };
 use storage::{
     Conn,
@@ -98,9 +98,9 @@ pub async fn watch_queues(app: &Arc<AppState>) -> Result<usize, Failure> {
 /// The alerts to be raised, and those whose trouble is over.
 fn changes(conn: &mut Conn, app: &AppState) -> Result<(Vec<QueueAlertRow>, Vec<QueueAlertRow>), Failure> {
     let now = app.now();
-    let roll = Roll::new(load::on_call_all(conn, &app.silent_doctors.known(), now)?);
+    let on_call = DoctorsOnCall::new(load::on_call_all(conn, &app.silent_doctors.known(), now)?);
     let is_served =
-        |queue: &Queue| !roll.reach(queue, &chain_of(app, queue.department), true, &[]).is_empty();
+        |queue: &Queue| !on_call.reach(queue, &chain_of(app, queue.department), true, &[]).is_empty();
     let mut troubled: HashMap<Department, QueueAlertRow> = HashMap::new();
     for (name, waiting, oldest) in queue::waiting_by_queue(conn)? {
         let Some((queue, oldest_since)) = queue_of(&name).zip(oldest) else { continue };

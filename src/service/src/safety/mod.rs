@@ -18,7 +18,7 @@ use domain::{
     ids::ConsultationId,
     network::{Job, Sex},
     refusal::{Code, Refusal},
-    safety::{Diagnosed, DraftLine, Profile, SafetyInput, Taken},
+    safety::{Diagnosed, DraftLine, Profile, SafetyInput, SkinTest, Taken},
     spelling,
     staff::role::Role,
     time::civil_day,
@@ -127,56 +127,98 @@ pub struct CheckInput {
     pub diagnoses: Vec<PrescribedDiagnosis>,
 }
 
-/// Checks lines against the rules and stores nothing.
+/// Checks lines for the worker of a consultation against the rules and stores nothing.
 ///
 /// # Errors
 /// One problem per bad field; `NotFound` for a consultation that the caller may not see: a doctor
 /// sees their own, a pharmacist any; `ConsentMissing` once the worker has withdrawn the consent to
 /// care.
-pub fn check_only(
+pub fn check_of_consultation(
     conn: &mut Conn,
     app: &AppState,
     shown: &mut HealthAccess,
     caller: StaffCaller,
     input: CheckInput,
 ) -> Result<SafetyReportView, Failure> {
-    let lines = lines_of(&input.lines)?;
-    if let Some(test) = &input.skin_test {
-        test.check(app.now())?;
-    }
-    let skin_test = input.skin_test.map(|test| test.stated().seen(app.now()));
-    let diagnosed = |one: PrescribedDiagnosis| Diagnosed { code: one.code, text: one.name };
-    let diagnoses = input.diagnoses.into_iter().map(diagnosed).collect();
-    let mut input = match (input.consultation_id, input.profile) {
-        (Some(consultation), None) if input.taking.is_empty() => {
-            let found = storage::prescription::consultation_and_consent(conn, consultation)?;
-            let (facts, consents) = found.ok_or(Code::NotFound)?;
-            let theirs = match caller.role {
-                Role::Doctor => {
-                    facts.doctor_id == Some(caller.staff)
-                        && in_care(conn, app, facts.doctor_id, consultation, facts.state, facts.ended_at)?
-                }
-                Role::Pharmacist => true,
-                _ => false,
-            };
-            if !theirs {
-                return Err(Code::NotFound.into());
-            }
-            if !consents {
-                return Err(Code::ConsentMissing.into());
-            }
-            shown.note(facts.worker_id, Part::SafetyCheck, consultation);
-            gather(conn, app, facts.worker_id, lines, None, app.now())?.input
-        }
-        (None, Some(profile)) => example_input(profile, &input.taking, lines, civil_day(app.now()))?,
-        _ => {
-            let words = Bilingual::fixed(
-                "须提供 consultation_id，或 profile（可附 taking），二者之一",
-                "give either consultation_id, or profile (with or without taking)",
-            );
-            return Err(Refusal::field("profile", "one_of_two", words).into());
-        }
+    let Some(consultation) =
+        input.consultation_id.filter(|_| input.profile.is_none() && input.taking.is_empty())
+    else {
+        return Err(one_of_two());
     };
+    let draft = Draft::read(app, input.lines, input.skin_test, input.diagnoses)?;
+    let found = storage::prescription::consultation_and_consent(conn, consultation)?;
+    let (facts, consents) = found.ok_or(Code::NotFound)?;
+    let theirs = match caller.role {
+        Role::Doctor => {
+            facts.doctor_id == Some(caller.staff)
+                && in_care(conn, app, facts.doctor_id, consultation, facts.state, facts.ended_at)?
+        }
+        Role::Pharmacist => true,
+        _ => false,
+    };
+    if !theirs {
+        return Err(Code::NotFound.into());
+    }
+    if !consents {
+        return Err(Code::ConsentMissing.into());
+    }
+    shown.note(facts.worker_id, Part::SafetyCheck, consultation);
+    let input = gather(conn, app, facts.worker_id, draft.lines, None, app.now())?.input;
+    Ok(report(app, input, draft.skin_test, draft.diagnoses))
+}
+
+/// Checks lines for an example worker against the rules: nothing is read.
+///
+/// # Errors
+/// One problem per bad field.
+pub fn check_example(app: &AppState, input: CheckInput) -> Result<SafetyReportView, Failure> {
+    let Some(profile) = input.profile.filter(|_| input.consultation_id.is_none()) else {
+        return Err(one_of_two());
+    };
+    let draft = Draft::read(app, input.lines, input.skin_test, input.diagnoses)?;
+    let example = example_input(profile, &input.taking, draft.lines, civil_day(app.now()))?;
+    Ok(report(app, example, draft.skin_test, draft.diagnoses))
+}
+
+fn one_of_two() -> Failure {
+    let words = Bilingual::fixed(
+        "须提供 consultation_id，或 profile（可附 taking），二者之一",
+        "give either consultation_id, or profile (with or without taking)",
+    );
+    Refusal::field("profile", "one_of_two", words).into()
+}
+
+/// What is checked besides the facts about the worker.
+struct Draft {
+    lines: Vec<DraftLine>,
+    skin_test: Option<SkinTest>,
+    diagnoses: Vec<Diagnosed>,
+}
+
+impl Draft {
+    fn read(
+        app: &AppState,
+        lines: Vec<LineInput>,
+        skin_test: Option<SkinTestInput>,
+        diagnoses: Vec<PrescribedDiagnosis>,
+    ) -> Result<Self, Failure> {
+        let lines = lines_of(&lines)?;
+        if let Some(test) = &skin_test {
+            test.check(app.now())?;
+        }
+        let skin_test = skin_test.map(|test| test.stated().seen(app.now()));
+        let diagnosed = |one: PrescribedDiagnosis| Diagnosed { code: one.code, text: one.name };
+        Ok(Self { lines, skin_test, diagnoses: diagnoses.into_iter().map(diagnosed).collect() })
+    }
+}
+
+/// The findings, and how the names were understood.
+fn report(
+    app: &AppState,
+    mut input: SafetyInput,
+    skin_test: Option<SkinTest>,
+    diagnoses: Vec<Diagnosed>,
+) -> SafetyReportView {
     (input.profile.skin_test, input.profile.diagnoses) = (skin_test, diagnoses);
     let mut view = SafetyReportView::from(&run(app, &input));
     let reported = input.taking.iter().filter_map(|taken| match taken {
@@ -185,7 +227,7 @@ pub fn check_only(
     });
     let medicines: Vec<String> = reported.collect();
     view.names = Some(names::understood(app, &medicines, &input.profile.allergies));
-    Ok(view)
+    view
 }
 
 fn example_input(

@@ -13,7 +13,7 @@ use crate::{
 };
 use domain::{
     ids::StaffId,
-    matching::{Department, FreePlaces, OnCall, presence::Presence},
+    matching::{Department, DoctorOnCall, FreePlaces, presence::Presence},
     time::{Timestamp, civil_day},
 };
 
@@ -30,7 +30,7 @@ pub fn on_call_of(conn: &mut Conn, departments: &[Department], now: Timestamp) -
 }
 
 /// All doctors on call, with what they can take. While one wraps a consultation up, no place is free.
-pub fn on_call_all(conn: &mut Conn, silent: &[StaffId], now: Timestamp) -> QueryResult<Vec<OnCall>> {
+pub fn on_call_all(conn: &mut Conn, silent: &[StaffId], now: Timestamp) -> QueryResult<Vec<DoctorOnCall>> {
     type Row = ((StaffId, String, String, Department), (i32, i32, i32, i32), Option<Timestamp>);
     let rows: Vec<Row> = on_backend!(conn, c => doctor_department::table
         .inner_join(doctor::table.inner_join(hospital::table))
@@ -45,7 +45,7 @@ pub fn on_call_all(conn: &mut Conn, silent: &[StaffId], now: Timestamp) -> Query
         .prepared()
         .load(c))?;
     let count = |number: i32| u32::try_from(number).unwrap_or(0);
-    let mut found: Vec<OnCall> = Vec::new();
+    let mut found: Vec<DoctorOnCall> = Vec::new();
     for ((doctor, district, spoken, department), taken, wrap_up_until) in rows {
         if let Some(known) = found.last_mut().filter(|known| known.doctor == doctor) {
             known.departments.push(department);
@@ -56,7 +56,7 @@ pub fn on_call_all(conn: &mut Conn, silent: &[StaffId], now: Timestamp) -> Query
             Some(until) if until > now => 0,
             _ => count(all - taken),
         };
-        found.push(OnCall {
+        found.push(DoctorOnCall {
             doctor,
             district,
             departments: vec![department],
