@@ -125,9 +125,9 @@ pub(crate) fn not_theirs_message() -> Bilingual {
     Bilingual::fixed("该员工不属于这个科室。", "This person does not serve that department.")
 }
 
-/// Changes the hours and the department of a shift. A doctor who is then on no shift is off duty at once and keeps
-/// their active consultations. A shift of a rule becomes a single one, and its date an exception of
-/// the rule.
+/// Changes the hours and the department of a shift. A doctor who is then on no shift is off duty at
+/// once and keeps their active consultations. A shift of a rule becomes a single one, and its date an
+/// exception of the rule.
 ///
 /// # Errors
 /// As [`shift_add`]; `PreconditionFailed`; `StateMovedOn` with `over` for a
