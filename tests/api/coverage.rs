@@ -1,6 +1,7 @@
 //! The next 72 hours by department, the gaps and who is told of them, and Erlang C.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,7 +12,10 @@ use domain::{
     consultation::Medium, letter::LetterKind, matching::Department, staff::role::Role, words::Language,
 };
 use service::{Actor, letter::OpenLetter, network::coverage::tell_of_gaps};
-use storage::network::roster::coverage::next_on_call;
+use storage::{
+    network::roster::coverage::next_on_call,
+    schema::{doctor, pharmacist},
+};
 
 const COVERAGE: &str = "/api/v1/coverage";
 
@@ -288,4 +292,116 @@ async fn the_next_who_comes_on_call_is_found_by_department() {
     let path = format!("/api/v1/staff/{}/disable", seed.doctor.id);
     app.post(&seed.operator.token, &path, json!({})).await.expect(200);
     assert_eq!(next("general_practice", now).await, Some(first + TimeDelta::days(1)));
+}
+
+#[actix_web::test]
+async fn the_next_who_comes_on_call_has_a_licence_and_a_shift_for_the_department_then() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    empty_roster(&app, &seed).await;
+    let operator = seed.operator.token.as_str();
+    app.of_departments(&seed.doctor, &["dermatology", "general_practice"]).await;
+    let mut conn = app.connection();
+    let lapses = chrono::NaiveDate::from_ymd_opt(2026, 11, 24).expect("a date");
+    storage::on_backend!(&mut conn, c => diesel::update(doctor::table.find(seed.doctor_b.id))
+        .set(doctor::licence_valid_until.eq(lapses))
+        .execute(c))
+    .expect("changed");
+    // More shifts than are read at a time.
+    for hour in 0..23 {
+        let (from, until) = (format!("2026-11-25T{hour:02}:00:00Z"), format!("2026-11-25T{hour:02}:30:00Z"));
+        shift(&app, operator, &seed.doctor_b, &from, &until).await;
+    }
+    let body = json!({"staff_id": seed.doctor.id, "starts_at": "2026-11-26T00:00:00Z",
+        "ends_at": "2026-11-26T08:00:00Z", "department": "dermatology"});
+    app.post(operator, "/api/v1/shifts", body).await.expect(201);
+    shift(&app, operator, &seed.doctor, "2026-11-27T00:00:00Z", "2026-11-27T08:00:00Z").await;
+    let next = async |department: &str| {
+        let (department, now) = (Department::parse(department).expect("a code"), app.now());
+        let found = app
+            .state
+            .read(Actor::System, move |conn, _| {
+                Ok(next_on_call(conn, &[department], (Language::Chinese, Medium::Text), now)?)
+            })
+            .await;
+        found.expect("read").map(|at| at.to_rfc3339())
+    };
+    assert_eq!(next("dermatology").await.as_deref(), Some("2026-11-26T00:00:00+00:00"));
+    assert_eq!(next("general_practice").await.as_deref(), Some("2026-11-27T00:00:00+00:00"));
+}
+
+#[actix_web::test]
+async fn a_department_whose_licences_have_lapsed_is_a_gap_of_its_hospital() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let own = app.person(Role::Coordinator, "c-1@example.cn", Some(seed.hospital), None).await;
+    let lapsed = chrono::NaiveDate::from_ymd_opt(2026, 11, 22).expect("a date");
+    let mut conn = app.connection();
+    for id in [seed.doctor.id, seed.doctor_b.id] {
+        storage::on_backend!(&mut conn, c => diesel::update(doctor::table.find(id))
+            .set(doctor::licence_valid_until.eq(lapsed))
+            .execute(c))
+        .expect("changed");
+    }
+    let mine = app.get(&own.token, COVERAGE).await.expect(200);
+    let practice = &mine["departments"][0];
+    assert_eq!((&practice["department"], &practice["doctors"]), (&json!("general_practice"), &json!(0)));
+    assert_eq!(gaps(practice), [("11-23T02:00".to_owned(), "11-26T02:00".to_owned())]);
+    tell_of_gaps(&app.state).await.expect("told");
+    assert!(letters(&app).await.contains(&(own.email, 1)));
+}
+
+#[actix_web::test]
+async fn operators_hear_of_a_hospital_in_which_nobody_is_told_and_every_gap_is_in_a_letter() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let another = app.hospital("hospital-2").await;
+    let foreign = app.person(Role::Doctor, "doctor-x@example.cn", Some(another), None).await;
+    empty_roster(&app, &seed).await;
+    let departments: Vec<String> = (0..45).map(|number| format!("extra_{number}")).collect();
+    for code in &departments {
+        let body = json!({"code": code, "name_zh": "样例科", "name_en": format!("sample {code}"),
+            "patience_s": 60, "overflow": []});
+        app.post(&seed.operator.token, "/api/v1/departments", body).await.expect(201);
+    }
+    // One gap of general practice, and one of each department that it has.
+    let own: Vec<&str> = departments.iter().map(String::as_str).chain(["general_practice"]).collect();
+    app.of_departments(&foreign, &own).await;
+    tell_of_gaps(&app.state).await.expect("told");
+    let text = |letters: Vec<OpenLetter>| -> String {
+        let mine = letters.into_iter().filter(|letter| letter.email == seed.operator.email);
+        mine.map(|letter| letter.link).collect()
+    };
+    let all = text(service::letter::claim_due(&app.state).await.expect("claimed"));
+    for code in &departments {
+        assert_eq!(all.matches(&format!(" sample {code}:")).count(), 1, "{code}: {all}");
+    }
+    assert!(all.contains("no coordinator, nobody there was told of 46 gaps"), "{all}");
+    assert_eq!(all.matches("no coordinator").count(), 1, "the first hospital has one: {all}");
+    tell_of_gaps(&app.state).await.expect("told");
+    assert_eq!(text(service::letter::claim_due(&app.state).await.expect("claimed")), "", "once");
+}
+
+#[actix_web::test]
+async fn the_next_pharmacist_is_found_behind_many_shifts_of_a_lapsed_licence() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    empty_roster(&app, &seed).await;
+    let operator = seed.operator.token.as_str();
+    let other = app.person(Role::Pharmacist, "pharmacist-b@example.cn", None, None).await;
+    let lapses = chrono::NaiveDate::from_ymd_opt(2026, 11, 24).expect("a date");
+    let mut conn = app.connection();
+    storage::on_backend!(&mut conn, c => diesel::update(pharmacist::table.find(seed.pharmacist.id))
+        .set(pharmacist::licence_valid_until.eq(lapses))
+        .execute(c))
+    .expect("changed");
+    for hour in 0..23 {
+        let (from, until) = (format!("2026-11-25T{hour:02}:00:00Z"), format!("2026-11-25T{hour:02}:30:00Z"));
+        shift(&app, operator, &seed.pharmacist, &from, &until).await;
+    }
+    shift(&app, operator, &other, "2026-11-26T00:00:00Z", "2026-11-26T08:00:00Z").await;
+    let now = app.now();
+    let next =
+        app.state.read(Actor::System, move |conn, _| Ok(storage::review::next_on_shift(conn, now)?)).await;
+    assert_eq!(next.expect("read").map(|at| at.to_rfc3339()).as_deref(), Some("2026-11-26T00:00:00+00:00"));
 }

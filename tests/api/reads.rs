@@ -24,6 +24,7 @@ const NOTHING: &str = "
     POST /api/v1/attempts/{id}/resolve, POST /api/v1/check-ins, POST /api/v1/check-ins/walk-in,
     GET /api/v1/check-ins/{id}, POST /api/v1/check-ins/{id}/leave, POST /api/v1/check-ins/{id}/token,
     POST /api/v1/consultations/{id}/messages, POST /api/v1/consultations/{id}/transfer,
+    GET /api/v1/consultations/{id}/colleagues,
     POST /api/v1/devices/{id}/revoke, GET /api/v1/duty,
     GET /api/v1/departments, POST /api/v1/departments, GET /api/v1/departments/{code}, PUT /api/v1/departments/{code},
     PUT /api/v1/duty, GET /api/v1/employers, POST /api/v1/employers, POST /api/v1/enrolment-codes,

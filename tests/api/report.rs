@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::harness::TestApp;
+use crate::{
+    harness::TestApp,
+    support::{Caller, Worker},
+};
 
 #[actix_web::test]
 async fn a_visit_with_readings_only_has_a_report() {
@@ -37,4 +40,35 @@ async fn the_report_contains_the_messages_and_escapes_markup() {
     let page = page.as_str().expect("a page");
     assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));
     app.get(&seed.doctor.token, "/api/v1/report").await.problem(403, "role_not_allowed");
+}
+
+#[actix_web::test]
+async fn the_report_contains_every_message() {
+    let app = TestApp::open().await;
+    let doctor = app.doctor().await;
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let id = doctor.consult_with(&worker).await;
+    for number in 0..105 {
+        doctor.say(&id, &format!("{number}")).await.expect_created();
+    }
+    let report = worker.get("/api/v1/report").await.expect_ok();
+    let messages = report["consultations"][0]["messages"].as_array().expect("a list");
+    assert_eq!((messages.len(), &messages[104]["text"]), (105, &json!("104")));
+}
+
+#[actix_web::test]
+async fn what_was_entered_when_the_doctor_was_asked_for_counts_however_often_the_worker_checks_in() {
+    let app = TestApp::open().await;
+    let (station, doctor) = (app.station().await, app.doctor().await);
+    let worker = station.check_in(Worker::adult()).await;
+    let readings = json!({"readings": [{"kind": "spo2", "value": 95, "unit": "%", "device": "oximeter-1"}],
+        "context": {"consciousness": "A", "supplemental_oxygen": true}});
+    worker.post("/api/v1/readings", readings).await.expect_created();
+    let id = doctor.consult_with(&worker).await;
+    let before = doctor.record(&id).await["triage"].clone();
+    worker.leave().await.expect_ok();
+    for _ in 0..22 {
+        station.check_in(Worker::adult()).await.leave().await.expect_ok();
+    }
+    assert_eq!(doctor.record(&id).await["triage"], before);
 }

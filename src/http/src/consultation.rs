@@ -18,8 +18,9 @@ use domain::{ids::ConsultationId, refusal::Code};
 use service::{
     Actor, AppState, Failure,
     consultation::{
-        CalledWorkersView, Completion, ConsultationView, ConsultationsView, MessageInput, MessageView,
-        MessagesView, RatingInput, RecordView, StartInput, TransferInput, Transferred,
+        CalledWorkersView, ColleaguesQuery, ColleaguesView, Completion, ConsultationView, ConsultationsView,
+        MessageInput, MessageView, MessagesView, RatingInput, RecordView, StartInput, TransferInput,
+        Transferred,
     },
 };
 
@@ -32,6 +33,7 @@ pub fn add(routes: &mut Routes) {
         .post("/api/v1/consultations/{id}/complete", complete)
         .post("/api/v1/consultations/{id}/no-show", no_show)
         .post("/api/v1/consultations/{id}/transfer", transfer)
+        .get("/api/v1/consultations/{id}/colleagues", colleagues)
         .post("/api/v1/consultations/{id}/rating", rate)
         .post("/api/v1/consultations/{id}/messages", send_message)
         .get("/api/v1/consultations/{id}/messages", messages)
@@ -48,6 +50,7 @@ pub fn add(routes: &mut Routes) {
     complete,
     no_show,
     transfer,
+    colleagues,
     rate,
     send_message,
     messages,
@@ -202,6 +205,21 @@ async fn transfer(
         service::consultation::transfer(tx, caller.0, id.0, &body.0, silent)
     })
     .await
+}
+
+/// The doctors on call who could take it
+#[utoipa::path(get, path = "/api/v1/consultations/{id}/colleagues", operation_id = "listColleagues",
+    tag = "consultation",
+    params(("id" = ConsultationId, Path), ColleaguesQuery),
+    responses((status = 200, body = ColleaguesView)))]
+async fn colleagues(
+    caller: Doctor,
+    request: HttpRequest,
+    app: Data<Arc<AppState>>,
+    id: Path<ConsultationId>,
+    query: Query<ColleaguesQuery>,
+) -> Reply {
+    reply::json(&request, service::consultation::colleagues(&app, caller.0, id.0, query.0).await)
 }
 
 /// Rate it, once it is completed

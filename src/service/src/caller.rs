@@ -113,7 +113,12 @@ pub enum Actor {
 }
 
 /// A session older than this must sign in again, in hours.
-pub(super) const SESSION_HOURS: i64 = 12;
+const SESSION_HOURS: i64 = 12;
+
+/// When a session that was opened then has expired.
+pub(crate) fn session_ends_at(opened_at: Timestamp) -> Timestamp {
+    opened_at + TimeDelta::hours(SESSION_HOURS)
+}
 
 impl Actor {
     /// The caller whose token was verified; `None` when the token lacks what its role needs.
@@ -255,6 +260,6 @@ impl Actor {
 }
 
 /// A session that was opened before this has expired.
-fn oldest_session(now: Timestamp) -> Timestamp {
+pub(crate) fn oldest_session(now: Timestamp) -> Timestamp {
     now - TimeDelta::hours(SESSION_HOURS)
 }

@@ -24,9 +24,6 @@ use storage::{Conn, Live, triage::facts::StationNames};
 /// The maximum number of items of each kind in one visit.
 const MOST: u32 = 20;
 
-/// The maximum number of messages of one consultation.
-const MOST_MESSAGES: usize = 100;
-
 /// Where it was.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StationBrief {
@@ -43,7 +40,7 @@ pub struct StationBrief {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReportedConsultation {
     pub consultation: ConsultationView,
-    /// Its messages, oldest first.
+    /// All of its messages, oldest first.
     pub messages: Vec<MessageView>,
 }
 
@@ -85,8 +82,7 @@ pub fn of_visit(
         .items;
     own.retain(|known| of_visit(known.ended_at));
     let ids: Vec<ConsultationId> = own.iter().map(|known| known.id).collect();
-    let mut messages =
-        consultation::messages_of_worker(conn, app, shown, caller.worker, &ids, MOST_MESSAGES)?;
+    let mut messages = consultation::messages_of_worker(conn, app, shown, caller.worker, &ids)?;
     let own = own.into_iter().map(|consultation| {
         let messages = messages.remove(&consultation.id).unwrap_or_default();
         ReportedConsultation { consultation, messages }

@@ -220,6 +220,7 @@ diesel::table! {
         version -> Int8,
         rule_id -> Nullable<Uuid>,
         rule_date -> Nullable<Date>,
+        department -> Nullable<Text>,
     }
 }
 
@@ -246,6 +247,7 @@ diesel::table! {
     shift_exception (rule_id, date) {
         rule_id -> Uuid,
         date -> Date,
+        from_file -> Bool,
     }
 }
 

@@ -208,15 +208,16 @@ pub fn entered_in_check_in(conn: &mut Conn, id: CheckInId) -> QueryResult<Said> 
 /// What was entered during a consultation, from the check-in in which it was requested: the newest
 /// value of each part of the state, and every symptom.
 pub fn entered_in_care(conn: &mut Conn, span: CareSpan) -> QueryResult<Said> {
-    let mut rows: Vec<StateRow> = on_backend!(conn, c => check_in::table
+    // No limit: what was entered first counts until something else is entered, however often the worker
+    // has checked in again since.
+    let rows: Vec<StateRow> = on_backend!(conn, c => check_in::table
         .filter(check_in::worker_id.eq(span.worker))
         .filter(check_in::id.ge(span.check_in))
         .filter(check_in::started_at.le(At(span.ends_by())))
-        .order(check_in::id.desc())
-        .limit(20)
+        .filter(check_in::context.is_not_null().or(check_in::symptoms.is_not_null()))
+        .order(check_in::id)
         .select((check_in::context, check_in::symptoms))
         .load(c))?;
-    rows.reverse();
     let mut all = Said::default();
     for row in rows {
         let entered = decode_state(row)?;

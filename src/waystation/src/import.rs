@@ -127,7 +127,7 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     built.app.coordination.close().await;
     match outcome {
-        Ok(Loaded { added, updated, skipped }) => {
+        Ok(Loaded { added, updated, skipped, kept_by_hand }) => {
             let (zh, en) = if source.dry_run {
                 ("试运行，未保存：", "dry run, nothing was kept: ")
             } else {
@@ -135,6 +135,10 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
             };
             println!("{zh}新增 {added} 行，更新 {updated} 行，跳过 {skipped} 行");
             println!("{en}{added} rows added, {updated} updated, {skipped} skipped");
+            if kept_by_hand > 0 {
+                println!("手工取消或改动的班次保持不变：{kept_by_hand} 个日期");
+                println!("shifts cancelled or changed by hand stay so: {kept_by_hand} dates");
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(ImportError::Rows(problems)) => {

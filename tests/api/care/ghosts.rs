@@ -183,10 +183,49 @@ async fn a_doctor_who_is_disabled_or_whose_day_is_over_keeps_nobody() {
     second_doctor.accept(&second_doctor.offer().await).await.expect_ok();
     // Twelve hours after the sign-in the session is over without a sign-out.
     app.pass(12 * 3600 + 1);
+    assert_eq!(
+        service::consultation::sweep_signed_out(&app.state).await.expect("a round"),
+        0,
+        "in the grace"
+    );
+    app.pass(90);
     assert_eq!(service::consultation::sweep_signed_out(&app.state).await.expect("a round"), 1);
     let worker = station.check_in(Worker::adult()).await;
     assert_eq!(worker.consultation(&id).await["state"], "waiting");
     app.sound().await;
+}
+
+#[actix_web::test]
+async fn a_doctor_whose_shift_is_longer_than_a_session_signs_in_again_and_goes_on() {
+    let app = TestApp::open().await;
+    let doctor = app.doctor().await;
+    let station = app.station().await;
+    let sweep = async || service::consultation::sweep_signed_out(&app.state).await.expect("a round");
+    let duty = doctor.get("/api/v1/duty").await.expect_ok();
+    // The end is known from the beginning, in the duty and in the session.
+    assert_eq!(duty["session_ends_at"], "2026-11-23T14:00:00Z");
+    assert_eq!(doctor.get("/api/v1/session").await.expect_ok()["ends_at"], "2026-11-23T14:00:00Z");
+    let worker = station.check_in(Worker::adult()).await;
+    let id = doctor.consult_with(&worker).await;
+    let draft = doctor.prescribe(&id, &["PCM-T500"]).await;
+    assert_eq!(draft.status, 201, "{}", draft.body);
+    app.pass(12 * 3600);
+    doctor.get("/api/v1/duty").await.expect_refused(Code::SessionEnded);
+    // Not cut off in the middle: the grace is that of a lost line.
+    app.pass(80);
+    assert_eq!(sweep().await, 0);
+    let totp = crate::staff_tokens::code(&app, &doctor.person);
+    let sign_in = json!({"email": doctor.person.email, "password": PASSWORD, "totp": totp});
+    let tokens = app.post("", "/api/v1/tokens/staff", sign_in).await.expect_ok();
+    let token = tokens["access_token"].as_str().expect("a token");
+    app.pass(20);
+    assert_eq!(sweep().await, 0);
+    let duty = app.get(token, "/api/v1/duty").await.expect_ok();
+    assert_eq!((&duty["presence"], &duty["live"]), (&json!("available"), &json!(1)), "without another touch");
+    assert_eq!(duty["session_ends_at"], tokens["refresh_expires_at"]);
+    assert_eq!(app.get(token, "/api/v1/prescriptions").await.expect_ok()["items"][0]["state"], "draft");
+    let seen = app.get(token, &format!("/api/v1/consultations/{id}")).await.expect_ok();
+    assert_eq!(seen["state"], "active");
 }
 
 #[actix_web::test]

@@ -2,6 +2,7 @@
 //! hospitals: all of them reach an end.
 
 mod called;
+mod colleagues;
 mod fairness;
 mod ghosts;
 mod requeued;

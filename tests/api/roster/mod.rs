@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     harness::TestApp,
     seed::{Person, Seed},
+    support::{Caller, Worker},
 };
 use domain::staff::role::Role;
 
@@ -129,4 +130,83 @@ async fn of_concurrent_overlapping_shifts_one_is_added() {
     let answers = join_all(adds).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.status == 409).count(), 7);
+}
+
+#[actix_web::test]
+async fn a_shift_for_one_department_brings_its_doctor_that_one_only() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let operator = &seed.operator.token;
+    let doctor = app.doctor().await;
+    app.of_departments(&doctor.person, &["dermatology", "general_practice"]).await;
+    // Nobody else is on shift.
+    let list = app.get(operator, &format!("{SHIFTS}?limit=100")).await.expect(200);
+    for shift in list["items"].as_array().expect("a list") {
+        if shift["staff_id"] != json!(seed.doctor.id) {
+            app.post(operator, &format!("{}/cancel", path_of(shift)), json!({})).await.expect(200);
+        }
+    }
+    let shift = current_shift(&app, &seed).await;
+    assert_eq!(shift["department"], Value::Null, "all of theirs");
+    let covered = async |code: &str| {
+        let coverage = app.get(operator, "/api/v1/coverage").await.expect(200);
+        let mut all = coverage["departments"].as_array().expect("a list").iter();
+        all.find(|one| one["department"] == code).expect("a department")["spans"][0]["doctors"].clone()
+    };
+    assert_eq!((covered("general_practice").await, covered("dermatology").await), (json!(1), json!(1)));
+    let change = |department: Value| {
+        // The seeded one is longer than a shift may be.
+        json!({"starts_at": shift["starts_at"], "ends_at": "2026-11-23T20:00:00Z", "department": department})
+    };
+    let problem = app
+        .put(operator, &path_of(&shift), "*", change(json!("surgery")))
+        .await
+        .problem(422, "invalid_field");
+    assert_eq!(problem["errors"][0]["field"], "department");
+    let changed = app.put(operator, &path_of(&shift), "*", change(json!("dermatology"))).await.expect(200);
+    assert_eq!(changed["department"], "dermatology");
+    // General practice has a gap, and the doctor gets nobody who asks for it.
+    assert_eq!((covered("general_practice").await, covered("dermatology").await), (json!(0), json!(1)));
+    doctor.go_on_duty().await;
+    assert_eq!(doctor.get("/api/v1/duty").await.expect_ok()["on_shift_for"], "dermatology");
+    let worker = app.station().await.check_in(Worker::adult()).await;
+    let consultation = worker.ask_for_doctor().await;
+    assert_eq!(doctor.offer().await, Value::Null);
+    worker.post(&format!("/api/v1/consultations/{consultation}/cancel"), json!({})).await.expect_ok();
+    let skin = json!({"complaint": "皮疹", "department": "dermatology", "lane": "minor_ailment_pilot", "symptoms": []});
+    let asked = worker.post("/api/v1/consultations", skin).await.expect_created();
+    assert_eq!(doctor.offer().await["consultation_id"], asked["id"]);
+    app.put(operator, &path_of(&shift), "*", change(Value::Null)).await.expect(200);
+    assert_eq!(covered("general_practice").await, json!(1));
+}
+
+#[actix_web::test]
+async fn the_shifts_of_a_rule_are_for_its_department() {
+    let app = TestApp::open().await;
+    let seed = app.seed().await;
+    let operator = &seed.operator.token;
+    app.of_departments(&seed.doctor, &["dermatology", "general_practice"]).await;
+    let body = json!({"staff_id": seed.doctor.id, "department": "dermatology", "first_date": "2026-11-25",
+        "start_time": "08:00", "length_minutes": 480, "rrule": "FREQ=DAILY"});
+    let rule = app.post(operator, "/api/v1/shift-rules", body).await.expect(201);
+    let departments = async || -> Vec<Value> {
+        let list = app.get(operator, &format!("{SHIFTS}?staff_id={}", seed.doctor.id)).await.expect(200);
+        let items = list["items"].as_array().expect("a list").clone();
+        let of_rule = items.into_iter().filter(|one| !one["rule_id"].is_null());
+        of_rule.map(|one| one["department"].clone()).collect()
+    };
+    assert_eq!(departments().await, vec![json!("dermatology"); 13]);
+    // Leave that cuts a shift in two keeps its department.
+    let leave = json!({"staff_id": seed.doctor.id, "starts_at": "2026-11-26T02:00:00Z",
+        "ends_at": "2026-11-26T04:00:00Z", "reason": "other"});
+    app.post(operator, "/api/v1/leaves", leave).await.expect(201);
+    assert_eq!(departments().await, vec![json!("dermatology"); 14]);
+    let mut change = json!({"first_date": "2026-11-25", "start_time": "08:00", "length_minutes": 480,
+        "rrule": "FREQ=DAILY", "department": "general_practice"});
+    let path = format!("/api/v1/shift-rules/{}", rule["id"].as_str().expect("an id"));
+    app.put(operator, &path, "*", change.clone()).await.expect(200);
+    assert_eq!(departments().await, vec![json!("general_practice"); 14]);
+    change["department"] = Value::Null;
+    app.put(operator, &path, "*", change).await.expect(200);
+    assert_eq!(departments().await, vec![Value::Null; 14]);
 }

@@ -434,6 +434,8 @@ async fn no_show(walk: &mut Walk<'_>, worker: &str) {
     walk.take("acceptOffer", accept).await;
     // The doctor hands it on; the next one waits for the worker.
     let handed_on = Good { stranger: Some(stranger), ..of(doctor, &consultation) };
+    let own = Good { stranger: Some(stranger), ..of(doctor, &consultation) };
+    walk.take("listColleagues", own).await;
     walk.take("transferConsultation", handed_on).await;
     let (doctor, stranger) = (stranger, doctor);
     walk.take("setDuty", of(doctor, "")).await;

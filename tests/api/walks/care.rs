@@ -12,6 +12,7 @@ use super::{
     truth,
 };
 use crate::support::TestApp;
+use domain::matching::Department;
 
 /// The steps, and how often each is drawn.
 const STEPS: &[(&str, usize)] = &[
@@ -75,7 +76,9 @@ impl Walk for CareWalk<'_> {
             "cancel" => drop(clinic.worker_talks(worker, "cancel", json!({})).await),
             "worker says" => drop(clinic.worker_talks(worker, "messages", json!({"text": "好"})).await),
             "available" => {
-                clinic.shift(doctor, true).await;
+                let one = [Department::GENERAL_PRACTICE, Department::known("dermatology")].map(Some);
+                let of = clinic.trail.chance.one(&[None, one[0], one[1]]);
+                clinic.shift(doctor, true, of).await;
                 clinic.duty(doctor, what).await;
             }
             "off" => clinic.duty(doctor, what).await,
@@ -117,7 +120,7 @@ impl Walk for CareWalk<'_> {
                 clinic.trail.note(format!("  {seconds} s"));
                 clinic.app.pass(seconds);
             }
-            "shift ends" => clinic.shift(doctor, false).await,
+            "shift ends" => clinic.shift(doctor, false, None).await,
             // What the other instance knew is gone.
             "crash" => clinic.beside = Some(clinic.app.another().await),
             "jobs" => clinic.jobs().await,
@@ -130,8 +133,10 @@ impl Walk for CareWalk<'_> {
     /// Doctors who are on duty see everybody who is checked in.
     async fn end(&mut self) {
         let clinic = &mut self.clinic;
+        clinic.app.pass(1);
         for doctor in 0..clinic.doctors.len() {
-            clinic.shift(doctor, true).await;
+            clinic.shift(doctor, false, None).await;
+            clinic.shift(doctor, true, None).await;
         }
         for _ in 0..12 {
             if truth::live(clinic.app).await.is_empty() {

@@ -14,6 +14,8 @@ use crate::support::{
 use crypto::tokens::Role;
 use domain::{
     ids::{CheckInId, HospitalId, ShiftId, StaffId, WorkerId},
+    matching::Department,
+    network::roster::Span,
     time::Timestamp,
 };
 use service::{Actor, Failure};
@@ -278,8 +280,8 @@ impl<'h> Clinic<'h> {
         assert_eq!(made, due, "the offers, and those of a plain distributor{}", self.trail.shown());
     }
 
-    /// The doctor's shifts end now, or a new one begins.
-    pub async fn shift(&mut self, doctor: usize, begins: bool) {
+    /// The doctor's shifts end now, or a new one begins: for one department, or for all of theirs.
+    pub async fn shift(&mut self, doctor: usize, begins: bool, of: Option<Department>) {
         let (staff_id, now) = (self.doctors[doctor].desk.person.id, self.app.now());
         self.app
             .state
@@ -288,7 +290,9 @@ impl<'h> Clinic<'h> {
                     if storage::matching::doctor::on_shift_until(tx.conn, staff_id, now)?.is_some() {
                         return Ok(());
                     }
-                    return Ok(add_shift(tx.conn, staff_id, now, now + TimeDelta::days(60))?);
+                    let (id, span) =
+                        (ShiftId::generate(), Span { from: now, until: now + TimeDelta::days(60) });
+                    return Ok(store::roster::shift_add(tx.conn, id, staff_id, span, of).map(drop)?);
                 }
                 Ok(on_backend!(tx.conn, c => diesel::update(shift::table)
                     .filter(shift::staff_id.eq(staff_id))

@@ -214,10 +214,11 @@ fn on_call(conn: &mut Conn, now: Timestamp) -> Vec<Doctor> {
         ))
         .load(c))
     .expect("doctors");
-    let shifts: Vec<(StaffId, Timestamp, Timestamp)> = on_backend!(conn, c => shift::table
-        .select((shift::staff_id, shift::starts_at, shift::ends_at))
+    let shifts: Vec<(StaffId, Timestamp, Timestamp, Option<Department>)> =
+        on_backend!(conn, c => shift::table
+        .select((shift::staff_id, shift::starts_at, shift::ends_at, shift::department))
         .load(c))
-    .expect("shifts");
+        .expect("shifts");
     let places: Vec<(HospitalId, String)> =
         on_backend!(conn, c => hospital::table.select((hospital::id, hospital::district)).load(c))
             .expect("hospitals");
@@ -225,14 +226,23 @@ fn on_call(conn: &mut Conn, now: Timestamp) -> Vec<Doctor> {
         .select((doctor_department::doctor_id, doctor_department::department))
         .load(c))
     .expect("departments");
-    let on_shift = |id| shifts.iter().any(|(of, from, to)| *of == id && *from <= now && now < *to);
+    // Whoever is on a shift for one department serves that one only.
+    let served = |id| -> Vec<Department> {
+        let present: Vec<Option<Department>> = shifts
+            .iter()
+            .filter(|(of, from, to, _)| *of == id && *from <= now && now < *to)
+            .map(|shift| shift.3)
+            .collect();
+        let own = departments.iter().filter(|(of, _)| *of == id).map(|(_, one)| *one);
+        own.filter(|one| present.iter().any(|of| of.is_none_or(|of| of == *one))).collect()
+    };
     rows.into_iter()
-        .filter(|row| row.5.is_some() && row.6 >= civil_day(now) && on_shift(row.0))
+        .filter(|row| row.5.is_some() && row.6 >= civil_day(now) && !served(row.0).is_empty())
         .map(|(id, hospital, languages, (text, live, video, live_video), idle_since, ..)| Doctor {
             id,
             hospital,
             district: places.iter().find(|(of, _)| *of == hospital).expect("a hospital").1.clone(),
-            departments: departments.iter().filter(|(of, _)| *of == id).map(|(_, one)| *one).collect(),
+            departments: served(id),
             languages,
             free: [text - live, video - live_video],
             busy: live + live_video,

@@ -6,7 +6,10 @@ use super::{events, is_false};
 use crate::{
     ids::{DoctorKeyId, LeaveId, ShiftId, ShiftRuleId, StaffId},
     keys::{KeyEnd, SigningAlgorithm},
-    matching::presence::{AwayReason, Presence},
+    matching::{
+        Department,
+        presence::{AwayReason, Presence},
+    },
     staff::{LinkPurpose, SessionEnd, role::Role},
 };
 
@@ -54,11 +57,17 @@ events! {
             shift: ShiftId,
             starts_at: DateTime<Utc>,
             ends_at: DateTime<Utc>,
+            /// Only of a shift that is for one department. Missing in logs written before 2026-12-01.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            department: Option<Department>,
         },
         ShiftChanged = "staff.shift_changed" to(staff) {
             shift: ShiftId,
             starts_at: DateTime<Utc>,
             ends_at: DateTime<Utc>,
+            /// Only of a shift that is for one department. Missing in logs written before 2026-12-01.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            department: Option<Department>,
         },
         ShiftCancelled = "staff.shift_cancelled" to(staff) {
             shift: ShiftId,

@@ -130,6 +130,11 @@ impl MatchingPolicy {
         lost_since + seconds(self.reconnect_grace_s)
     }
 
+    /// Who was last heard from, or signed in, until then has lost their consultations by `now`.
+    pub fn lost_until(&self, now: Timestamp) -> Timestamp {
+        now - seconds(self.reconnect_grace_s)
+    }
+
     /// From when a worker waiting since `waiting_since` outranks all but emergencies.
     pub(crate) fn overdue_at(&self, waiting_since: Timestamp) -> Timestamp {
         waiting_since + seconds(self.wait_limit_s)

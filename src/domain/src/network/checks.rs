@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::{Phone, Secret, identity};
 use crate::{
     hidden::has_hidden_characters_in_name,
+    matching::Department,
     refusal::FieldProblem,
     spelling::{self, PASSWORD_CHARS, ProductCode},
     stock::is_lot_no,
@@ -105,6 +106,13 @@ impl Findings {
                     format!("Only {allowed} may stand here, and no hyphen first or last."),
                 ),
             );
+        }
+    }
+
+    /// The code of a department, if there is one.
+    pub(crate) fn department(&mut self, value: Option<&str>) {
+        if value.is_some_and(|code| Department::parse(code).is_none()) {
+            self.add("department", "unknown_code", Bilingual::fixed("没有这个科室。", "No such department."));
         }
     }
 

@@ -53,18 +53,26 @@ pub struct ShiftRecord {
     pub starts_at: Timestamp,
     /// First instant off call again.
     pub ends_at: Timestamp,
+    /// The department that it is for, one of the doctor's; none is all of theirs.
+    #[serde(default)]
+    pub department: Option<String>,
 }
 
 impl FileRecord for ShiftRecord {
     const KIND: &'static str = "shifts";
-    const COLUMNS: &'static [&'static str] = &["staff_email", "starts_at", "ends_at"];
-    const OPTIONAL: &'static [&'static str] = &[];
+    const COLUMNS: &'static [&'static str] = &["staff_email", "starts_at", "ends_at", "department"];
+    const OPTIONAL: &'static [&'static str] = &["department"];
 
     fn parse(cells: &mut Cells<'_, '_>) -> Self {
         let (starts_at, ends_at) = (cells.instant("starts_at"), cells.instant("ends_at"));
         // Without a valid start the length cannot be checked: use one that passes.
         let starts_at = if cells.failed("starts_at") { ends_at - TimeDelta::hours(1) } else { starts_at };
-        Self { staff_email: cells.code("staff_email").to_lowercase(), starts_at, ends_at }
+        Self {
+            staff_email: cells.code("staff_email").to_lowercase(),
+            starts_at,
+            ends_at,
+            department: cells.optional_code("department"),
+        }
     }
 }
 
@@ -72,6 +80,7 @@ impl Record for ShiftRecord {
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.email("staff_email", &self.staff_email);
+        found.department(self.department.as_deref());
         let length = self.ends_at - self.starts_at;
         if length <= TimeDelta::zero() {
             found.add(
@@ -97,7 +106,12 @@ impl Record for ShiftRecord {
     }
 
     fn to_row(&self) -> Vec<String> {
-        vec![self.staff_email.clone(), instant_cell(self.starts_at), instant_cell(self.ends_at)]
+        vec![
+            self.staff_email.clone(),
+            instant_cell(self.starts_at),
+            instant_cell(self.ends_at),
+            self.department.clone().unwrap_or_default(),
+        ]
     }
 }
 

@@ -189,7 +189,11 @@ fn reconcile_presence(
 /// # Errors
 /// Faults of the storage.
 pub(crate) fn release_signed_out(tx: &mut Tx<'_>, doctor: StaffId) -> Result<bool, Failure> {
-    let oldest = tx.now - TimeDelta::hours(caller::SESSION_HOURS);
+    let oldest = caller::oldest_session(tx.now);
+    release_unless_signed_in(tx, doctor, oldest)
+}
+
+fn release_unless_signed_in(tx: &mut Tx<'_>, doctor: StaffId, oldest: Timestamp) -> Result<bool, Failure> {
     if storage::matching::doctor::doctor_fetch(tx.conn, doctor)?.is_none()
         || storage::staff::session::signed_in(tx.conn, doctor, oldest)?
     {
@@ -265,16 +269,19 @@ pub(crate) fn take_back(tx: &mut Tx<'_>, id: ConsultationId, doctor: StaffId) ->
     known.act(tx, &Command::Release { doctor }).map(|_| 1)
 }
 
-/// Releases the consultations of doctors whose sessions have all expired.
+/// Releases the consultations of doctors whose sessions have all expired. A shift may be longer than a
+/// session: whoever signs in again within the grace of a lost line goes on with what they have.
 ///
 /// # Errors
 /// Faults of the storage.
 pub async fn sweep_signed_out(app: &Arc<AppState>) -> Result<usize, Failure> {
     const JOB: Job = Job::new("signed-out-doctors");
-    let oldest = app.now() - TimeDelta::hours(caller::SESSION_HOURS);
+    let oldest = caller::oldest_session(app.policy.matching.lost_until(app.now()));
     let signed_out = move |conn: &mut Conn, after| {
         Ok(storage::matching::doctor::doctors_signed_out(conn, oldest, after, rounds::PAGE)?)
     };
-    let release = |tx: &mut Tx<'_>, doctor: &StaffId| release_signed_out(tx, *doctor).map(usize::from);
+    let release = move |tx: &mut Tx<'_>, doctor: &StaffId| {
+        release_unless_signed_in(tx, *doctor, oldest).map(usize::from)
+    };
     rounds::every(app, JOB, |doctor| *doctor, signed_out, release).await?.outcome()
 }

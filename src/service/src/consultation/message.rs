@@ -114,17 +114,13 @@ pub fn of_worker(
     shown: &mut HealthAccess,
     worker: WorkerId,
     consultations: &[ConsultationId],
-    limit: usize,
 ) -> Result<HashMap<ConsultationId, Vec<MessageView>>, Failure> {
     let mut all: HashMap<_, Vec<MessageView>> = HashMap::new();
     for id in consultations {
         shown.note(worker, Part::Messages, *id);
     }
     for (id, row) in store::messages_of(conn, consultations)? {
-        let messages = all.entry(id).or_default();
-        if messages.len() < limit {
-            messages.push(view(app, &row)?);
-        }
+        all.entry(id).or_default().push(view(app, &row)?);
     }
     Ok(all)
 }

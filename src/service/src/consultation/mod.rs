@@ -5,6 +5,7 @@
 pub(crate) mod attendance;
 pub(crate) mod called;
 pub(crate) mod close;
+pub(crate) mod colleague;
 pub(crate) mod estimate;
 pub(crate) mod message;
 pub(crate) mod record;
@@ -19,6 +20,7 @@ pub(crate) use attendance::{alert_silent, release_signed_out};
 pub use attendance::{no_show, sweep_absent, sweep_signed_out, worker_back, worker_left};
 pub use called::{CalledView, CalledWorkersView, called};
 pub use close::{Completion, Diagnosis, RatingInput, cancel, complete, rate};
+pub use colleague::{ColleagueView, ColleaguesQuery, ColleaguesView, colleagues};
 pub(crate) use estimate::EstimateCache;
 pub use message::{
     MessageInput, MessageView, MessagesView, list as messages, of_worker as messages_of_worker, say,

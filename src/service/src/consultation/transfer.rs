@@ -33,7 +33,11 @@ use storage::{
         full::full_lock,
         transfer::{self as store, TransferRow},
     },
-    matching::doctor::{self as doctor_store, DoctorRow},
+    matching::{
+        colleague::{Wanted, is_anybody_on_call},
+        doctor::{self as doctor_store, DoctorRow},
+    },
+    network::roster::coverage::next_on_call,
 };
 
 /// To whom, and why: either a department or a doctor.
@@ -63,6 +67,11 @@ pub struct Transferred {
     /// The doctor to whom it is offered.
     pub doctor: Option<StaffId>,
     pub transferred_at: DateTime<Utc>,
+    /// A warning: besides the caller nobody is on call who can serve it, neither of this department nor of
+    /// those along its chain. It waits for the next shift all the same.
+    pub nobody_on_call: bool,
+    /// When nobody is on call: when the next shift begins, if one is on the roster.
+    pub on_call_from: Option<DateTime<Utc>>,
 }
 
 /// A transfer, as the next doctor reads it.
@@ -79,8 +88,14 @@ pub struct TransferView {
     pub reason: String,
 }
 
-/// Whether nobody heard lately from the doctor whom a transfer names.
+/// Whether nobody heard lately from the doctor whom a transfer names. Of a department, it looks who of its
+/// doctors is silent.
 pub async fn is_silent(app: &Arc<AppState>, input: &TransferInput) -> bool {
+    if let Some(department) = input.department
+        && let Err(failure) = heard::look(app, &[department]).await
+    {
+        tracing::warn!(%failure, "who is silent is not known");
+    }
     match input.doctor {
         Some(doctor) => !heard::silent(app, &[doctor]).await.is_empty(),
         None => false,
@@ -120,13 +135,38 @@ pub fn transfer(
     let row = record(tx, caller.staff, id, to, input.reason.trim())?;
     store::transfer_add(tx.conn, &row)?;
     let now = &handed_on.snapshot;
+    let (nobody_on_call, on_call_from) = match to {
+        Destination::Department(department) => outlook(tx, &known, caller.staff, department)?,
+        Destination::Doctor { .. } => (false, None),
+    };
     Ok(Transferred {
         id,
         state: now.state,
         department: now.department,
         doctor: row.to_doctor,
         transferred_at: row.at,
+        nobody_on_call,
+        on_call_from,
     })
+}
+
+/// Whether nobody besides the caller is on call who can serve it in this department or along its chain, and
+/// when somebody will be.
+fn outlook(
+    tx: &mut Tx<'_>,
+    known: &Loaded,
+    own: StaffId,
+    department: Department,
+) -> Result<(bool, Option<Timestamp>), Failure> {
+    let chain = tx.app.departments().chain(department);
+    let mut excluded = tx.app.silent_doctors.known();
+    excluded.push(own);
+    let (language, medium) = (known.full.row.language, known.snapshot.medium);
+    let wanted = Wanted { language, medium, department: None };
+    if is_anybody_on_call(tx.conn, &chain, wanted, &excluded, tx.now)? {
+        return Ok((false, None));
+    }
+    Ok((true, next_on_call(tx.conn, &chain, (language, medium), tx.now)?))
 }
 
 fn record(

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Failure, Recipients, Tx,
-    caller::StaffCaller,
+    caller::{StaffCaller, session_ends_at},
     consultation::attendance::{GivesBack, off_duty},
 };
 use coordination::Topic;
@@ -20,7 +20,7 @@ use domain::{
 };
 use storage::{
     Conn, Live,
-    matching::doctor::{self as store, DoctorRow},
+    matching::doctor::{self as store, DoctorRow, DutyRow},
 };
 
 /// The presence that a doctor sets.
@@ -59,6 +59,11 @@ pub struct DutyView {
     pub away_since: Option<DateTime<Utc>>,
     /// When the present shift ends; none when on no shift.
     pub on_shift_until: Option<DateTime<Utc>>,
+    /// The department that the present shift is for; none is all of the doctor's.
+    pub on_shift_for: Option<String>,
+    /// When the doctor's newest session ends. Whoever signs in again before, or within the grace of a lost
+    /// line after it, goes on with what they have; then it goes back to the queue.
+    pub session_ends_at: Option<DateTime<Utc>>,
     /// Live consultations by text now, offers included.
     pub live: i32,
     /// Consultations by text at once, at most.
@@ -99,7 +104,7 @@ pub fn fetch(
     now: Timestamp,
 ) -> Result<Option<DutyView>, Failure> {
     let found = store::doctor_on_shift(conn, live, caller.staff, now)?;
-    Ok(found.map(|(row, on_shift_until)| {
+    Ok(found.map(|DutyRow { doctor: row, on_shift_until, on_shift_for, signed_in_at }| {
         let off_because = off_because(&row, on_shift_until.is_some(), now);
         let status = status(&row, off_because, now);
         DutyView {
@@ -110,6 +115,8 @@ pub fn fetch(
             away_because: row.away_because,
             away_since: row.away_since,
             on_shift_until,
+            on_shift_for: on_shift_for.map(|department| department.as_str().to_owned()),
+            session_ends_at: signed_in_at.map(session_ends_at),
             live: row.live,
             capacity: row.capacity,
             live_video: row.live_video,

@@ -40,7 +40,7 @@ use storage::{
 const WINDOW: TimeDelta = TimeDelta::hours(72);
 /// A gap is told of when it begins within this time.
 const NOTICE: TimeDelta = TimeDelta::hours(24);
-/// Gaps in one letter, at most; the page shows all of them. Our default.
+/// Gaps in one letter, at most: what does not fit is in the next one. Our default.
 const GAPS_IN_A_LETTER: usize = 40;
 const JOB: Job = Job::new("coverage-gaps");
 
@@ -61,8 +61,8 @@ pub struct CoverageView {
     pub from: DateTime<Utc>,
     /// 72 hours later.
     pub until: DateTime<Utc>,
-    /// By code: every department of the network; of a hospital those for which it has a doctor with a
-    /// verified and valid licence.
+    /// By code: every department of the network; of a hospital those for which it has a doctor, also if
+    /// no licence is valid now.
     pub departments: Vec<DepartmentCoverage>,
 }
 
@@ -198,7 +198,8 @@ fn level(shift: &ShiftCount) -> Option<Level> {
 type Whose = (Option<HospitalId>, Department);
 
 /// Tells operators of gaps of the network, and coordinators of those of their hospital, which begin
-/// within the next 24 hours: once for each extent of a gap, and in one letter for each reader.
+/// within the next 24 hours: once for each extent of a gap. Of a hospital without a coordinator operators
+/// hear how many gaps nobody there was told of.
 ///
 /// # Errors
 /// Faults of the storage; `Incomplete` when it failed, to be tried again by the next round.
@@ -236,7 +237,7 @@ fn tell(tx: &mut Tx<'_>) -> Result<usize, Failure> {
         kept.extend(known.into_iter().map(of));
         news.extend(fresh.into_iter().map(of));
     }
-    // A hospital that has no doctors of a department any more.
+    // A hospital that has no doctor of a department any more.
     gone.extend(told.into_values().flatten().map(|row| row.id));
     store::gaps_remove(tx.conn, &gone)?;
     store::gaps_add(tx.conn, &kept, tx.now)?;
@@ -245,37 +246,55 @@ fn tell(tx: &mut Tx<'_>) -> Result<usize, Failure> {
         return Ok(0);
     }
     let readers = store::gap_readers(tx.conn)?;
+    let unheard = unheard(tx.conn, &readers, &news)?;
     for (reader, role, hospital) in readers {
-        write_to(tx, reader, (role, hospital), &news)?;
+        let of = |whose| news.iter().filter(move |(of, ..)| *of == whose);
+        let line = |(_, department, gap): &Fresh| line(&tx.app.departments().label(*department), *gap);
+        let lines: Vec<String> = match (role, hospital) {
+            (Role::Operator, _) => of(None).map(line).chain(unheard.iter().cloned()).collect(),
+            (_, Some(hospital)) => of(Some(hospital)).map(line).collect(),
+            (_, None) => Vec::new(),
+        };
+        write_to(tx, reader, &lines)?;
     }
     Ok(news.len())
 }
 
-fn write_to(
-    tx: &mut Tx<'_>,
-    reader: StaffId,
-    (role, hospital): (Role, Option<HospitalId>),
-    fresh: &[(Option<HospitalId>, Department, Span)],
-) -> Result<(), Failure> {
-    let wanted = if role == Role::Operator { None } else { hospital };
-    if role != Role::Operator && wanted.is_none() {
-        return Ok(());
+/// A gap that must be told.
+type Fresh = (Option<HospitalId>, Department, Span);
+
+/// A line for each hospital with gaps that nobody reads of, because it has no coordinator.
+fn unheard(
+    conn: &mut Conn,
+    readers: &[(StaffId, Role, Option<HospitalId>)],
+    fresh: &[Fresh],
+) -> Result<Vec<String>, Failure> {
+    let mut gaps = HashMap::<HospitalId, usize>::new();
+    for hospital in fresh.iter().filter_map(|(hospital, ..)| *hospital) {
+        if !readers.iter().any(|(_, role, of)| *role == Role::Coordinator && *of == Some(hospital)) {
+            *gaps.entry(hospital).or_default() += 1;
+        }
     }
-    let mut lines: Vec<String> = fresh
-        .iter()
-        .filter(|(whose, ..)| *whose == wanted)
-        .map(|(_, department, gap)| line(&tx.app.departments().label(*department), *gap))
-        .collect();
-    if lines.is_empty() {
-        return Ok(());
+    if gaps.is_empty() {
+        return Ok(Vec::new());
     }
-    let more = lines.len().saturating_sub(GAPS_IN_A_LETTER);
-    lines.truncate(GAPS_IN_A_LETTER);
-    if more > 0 {
-        lines.push(format!("… + {more}"));
+    let ids: Vec<HospitalId> = gaps.keys().copied().collect();
+    let named = store::hospital_names(conn, &ids)?;
+    let line = |(id, zh, en): (HospitalId, String, String)| {
+        let count = gaps.get(&id).copied().unwrap_or_default();
+        format!(
+            "{zh}：该院没有排班协调员，{count} 个空缺未通知任何人 / {en}: no coordinator, nobody there was told of \
+             {count} gaps"
+        )
+    };
+    Ok(named.into_iter().map(line).collect())
+}
+
+fn write_to(tx: &mut Tx<'_>, reader: StaffId, lines: &[String]) -> Result<(), Failure> {
+    for part in lines.chunks(GAPS_IN_A_LETTER) {
+        let text = format!("{}\n\n{}", part.join("\n"), tx.app.public_url);
+        letter::write(tx, LetterKind::CoverageGap, reader, None, &text)?;
     }
-    let text = format!("{}\n\n{}", lines.join("\n"), tx.app.public_url);
-    letter::write(tx, LetterKind::CoverageGap, reader, None, &text)?;
     Ok(())
 }
 

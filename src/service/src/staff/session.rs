@@ -113,6 +113,8 @@ pub struct SessionView {
     pub staff: StaffView,
     pub session_id: SessionId,
     pub created_at: DateTime<Utc>,
+    /// When it ends, unless it is ended before.
+    pub ends_at: DateTime<Utc>,
     /// Until when signatures may be made; null while the window is closed.
     pub signing_until: Option<DateTime<Utc>>,
 }
@@ -253,6 +255,7 @@ pub fn fetch(conn: &mut Conn, app: &AppState, caller: StaffCaller) -> Result<Ses
         staff: view(person),
         session_id: session.id,
         created_at: session.created_at,
+        ends_at: crate::caller::session_ends_at(session.created_at),
         signing_until: session.signing_until.filter(|until| *until > app.now()),
     })
 }
@@ -314,7 +317,7 @@ fn end(tx: &mut Tx<'_>, id: SessionId, reason: SessionEnd) -> Result<(), Failure
 }
 
 pub(crate) fn tokens(tx: &mut Tx<'_>, row: StaffRow, session: &SessionRow) -> Result<StaffTokens, Failure> {
-    let ends_at = session.created_at + TimeDelta::hours(crate::caller::SESSION_HOURS);
+    let ends_at = crate::caller::session_ends_at(session.created_at);
     if ends_at <= tx.now {
         return Err(Code::SessionEnded.into());
     }

@@ -100,7 +100,12 @@ pub(super) fn shifts(network: &SampleNetwork, from: Timestamp, to: Timestamp) ->
             let starts_at = midnight(day) + TimeDelta::hours(hour);
             let ends_at = starts_at + TimeDelta::hours(SHIFT_H);
             if starts_at < to && ends_at > from {
-                shifts.push(ShiftRecord { staff_email: (*email).into(), starts_at, ends_at });
+                shifts.push(ShiftRecord {
+                    staff_email: (*email).into(),
+                    starts_at,
+                    ends_at,
+                    department: None,
+                });
             }
         }
         day += TimeDelta::days(1);

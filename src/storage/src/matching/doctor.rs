@@ -59,14 +59,31 @@ pub fn doctor_fetch(conn: &mut Conn, id: StaffId) -> QueryResult<Option<DoctorRo
     on_backend!(conn, c => doctor::table.find(id).select(DoctorRow::as_select()).first(c)).optional()
 }
 
-/// A doctor on duty, and when the present shift ends, if they are on one; none once an authority has
-/// ended. Of shifts that overlap the one that ends last.
+/// A doctor's duty, and how long it can last.
+#[derive(Debug, Clone, Queryable)]
+pub struct DutyRow {
+    pub doctor: DoctorRow,
+    /// When the present shift ends, if they are on one; of shifts that overlap the one that ends last.
+    pub on_shift_until: Option<Timestamp>,
+    /// The department that it is for; none is all of theirs.
+    pub on_shift_for: Option<Department>,
+    /// When they signed in last, of the sessions that were not ended.
+    pub signed_in_at: Option<Timestamp>,
+}
+
+/// A doctor's duty; none once an authority has ended.
 pub fn doctor_on_shift(
     conn: &mut Conn,
     live: Live,
     id: StaffId,
     now: Timestamp,
-) -> QueryResult<Option<(DoctorRow, Option<Timestamp>)>> {
+) -> QueryResult<Option<DutyRow>> {
+    let signed_in_at = session::table
+        .filter(session::staff_id.eq(doctor::staff_id))
+        .filter(session::revoked_at.is_null())
+        .order(session::created_at.desc())
+        .select(session::created_at)
+        .single_value();
     on_backend!(conn, c => doctor::table
         .left_join(shift::table.on(shift::staff_id
             .eq(doctor::staff_id)
@@ -75,7 +92,12 @@ pub fn doctor_on_shift(
         .filter(doctor::staff_id.eq(id))
         .filter(live)
         .order(shift::ends_at.desc())
-        .select((DoctorRow::as_select(), shift::ends_at.nullable()))
+        .select((
+            DoctorRow::as_select(),
+            shift::ends_at.nullable(),
+            shift::department.nullable(),
+            signed_in_at,
+        ))
         .first(c))
     .optional()
 }

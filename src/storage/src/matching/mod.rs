@@ -4,6 +4,7 @@
 mod on_call;
 
 pub mod alert;
+pub mod colleague;
 pub mod doctor;
 pub mod load;
 pub mod offer;

@@ -1,7 +1,7 @@
-//! The conditions of being on call, for statements on the table of doctors.
+//! The conditions of being on call, for statements on the tables of doctors and their departments.
 
 /// Whether a doctor is on call now: verified, licensed today, on shift and available, with whatever
-/// capacity. Of a statement that joins the hospital.
+/// capacity, for the department of the row of `doctor_department`.
 macro_rules! on_call {
     ($now:expr) => {
         on_duty!($now).and(diesel::dsl::exists(shift_of!($now)))
@@ -27,12 +27,17 @@ macro_rules! on_duty {
     };
 }
 
-/// The doctor's present shift.
+/// The doctor's present shift that is for this department, or for all of theirs.
 macro_rules! shift_of {
     ($now:expr) => {
         shift::table
             .filter(shift::staff_id.eq(doctor::staff_id))
             .filter(shift::starts_at.le(At($now)))
             .filter(shift::ends_at.gt(At($now)))
+            .filter(
+                shift::department
+                    .is_null()
+                    .or(shift::department.eq(doctor_department::department.nullable())),
+            )
     };
 }

@@ -19,7 +19,7 @@ use crate::{
     sql_types::At,
 };
 use domain::{
-    ids::{PrescriptionId, StaffId},
+    ids::{PrescriptionId, ShiftId, StaffId},
     prescription::PrescriptionState,
     review::ReviewOutcome,
     time::{Timestamp, civil_day},
@@ -156,20 +156,29 @@ pub fn on_shift(conn: &mut Conn, now: Timestamp) -> QueryResult<i64> {
         .get_result(c))
 }
 
-/// Shifts that are looked at for the next pharmacist, whose licence may end before it.
-const MOST_SHIFTS: i64 = 20;
+/// Shifts that are read at a time to find the next pharmacist, whose licence may end before the shift.
+const SHIFTS_AT_ONCE: i64 = 20;
 
 /// When the next pharmacist comes on shift whose licence is valid then.
 pub fn next_on_shift(conn: &mut Conn, now: Timestamp) -> QueryResult<Option<Timestamp>> {
-    let next: Vec<(Timestamp, NaiveDate)> = on_backend!(conn, c => pharmacist_shifts!(now)
-        .filter(shift::starts_at.gt(At(now)))
-        .order(shift::starts_at)
-        .limit(MOST_SHIFTS)
-        .select((shift::starts_at, pharmacist::licence_valid_until))
-        .load(c))?;
-    let licensed =
-        |(starts_at, until): (Timestamp, NaiveDate)| (civil_day(starts_at) <= until).then_some(starts_at);
-    Ok(next.into_iter().find_map(licensed))
+    let mut after = (now, ShiftId::from_uuid(uuid::Uuid::max()));
+    loop {
+        let (from, last) = after;
+        let next: Vec<(Timestamp, ShiftId, NaiveDate)> = on_backend!(conn, c => pharmacist_shifts!(now)
+            .filter(shift::starts_at.ge(At(from)))
+            .filter(shift::starts_at.gt(At(from)).or(shift::id.gt(last)))
+            .order((shift::starts_at, shift::id))
+            .limit(SHIFTS_AT_ONCE)
+            .select((shift::starts_at, shift::id, pharmacist::licence_valid_until))
+            .load(c))?;
+        if let Some((starts_at, ..)) = next.iter().find(|(at, _, until)| civil_day(*at) <= *until) {
+            return Ok(Some(*starts_at));
+        }
+        match next.last() {
+            Some((starts_at, id, _)) if next.len() == SHIFTS_AT_ONCE as usize => after = (*starts_at, *id),
+            Some(_) | None => return Ok(None),
+        }
+    }
 }
 
 /// How one wait for a review ended.

@@ -252,6 +252,7 @@ async fn load_sample(
         // One microsecond early, so that it never equals the start of a planned shift.
         starts_at: now - TimeDelta::microseconds(1),
         ends_at: now + GUEST_SHIFT,
+        department: None,
     });
     memory.roster_until = Some(fill::roster(app, network, memory.roster_until, guests).await?);
     save(memory_path, memory)

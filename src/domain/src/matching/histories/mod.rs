@@ -32,6 +32,8 @@ enum Step {
     LineDown(usize),
     Off(usize),
     ShiftEnds(usize),
+    /// The shift is for one department from now on.
+    ShiftFor(usize, usize),
     /// On shift, available, and the line is up.
     Back(usize),
     /// So many seconds pass; then what is due expires.
@@ -52,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..64_usize).prop_map(Step::LineDown),
         1 => (0..64_usize).prop_map(Step::Off),
         1 => (0..64_usize).prop_map(Step::ShiftEnds),
+        1 => (0..64_usize, 0..DEPARTMENTS.len()).prop_map(|(nth, of)| Step::ShiftFor(nth, of)),
         3 => (0..64_usize).prop_map(Step::Back),
         3 => prop_oneof![1..25_i64, 60..130_i64, 290..310_i64, 890..910_i64].prop_map(Step::Pass),
     ]
@@ -95,6 +98,10 @@ impl History {
             Step::ShiftEnds(nth) => {
                 let doctor = which(nth);
                 self.doctors[doctor].on_shift = false;
+            }
+            Step::ShiftFor(nth, of) => {
+                let doctor = which(nth);
+                self.doctors[doctor].shift_for = Some(DEPARTMENTS[of]);
             }
             Step::Back(nth) => {
                 let doctor = which(nth);

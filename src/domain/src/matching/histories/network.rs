@@ -31,6 +31,8 @@ pub struct Doctor {
     pub taken: FreePlaces,
     pub available: bool,
     pub on_shift: bool,
+    /// The department that the shift is for; none is all of theirs.
+    pub shift_for: Option<Department>,
     /// Since when the line is down.
     pub lost_since: Option<Timestamp>,
     pub wrap_up_until: Option<Timestamp>,
@@ -47,6 +49,12 @@ impl Doctor {
 
     fn is_on_call(&self) -> bool {
         self.available && self.on_shift && self.lost_since.is_none()
+    }
+
+    /// Their departments, or the one of these that the shift is for.
+    fn served(&self) -> Vec<Department> {
+        let all = self.of.departments.iter().copied();
+        all.filter(|one| self.shift_for.is_none_or(|of| of == *one)).collect()
     }
 
     /// As the stored condition: whether the place was taken.
@@ -124,6 +132,7 @@ impl History {
                 taken: FreePlaces { text: 0, video: 0 },
                 available: true,
                 on_shift: true,
+                shift_for: None,
                 lost_since: None,
                 wrap_up_until: None,
             }
@@ -146,12 +155,13 @@ impl History {
     pub fn world(&self) -> World {
         let waits = |case: &&Case| case.care.state == ConsultationState::Waiting;
         let open = |of| self.cases.iter().filter(|case| is_open_at(case, of)).count();
-        let on_call = self.doctors.iter().filter(|doctor| doctor.is_on_call());
+        let on_call = self.doctors.iter().filter(|doctor| doctor.is_on_call() && !doctor.served().is_empty());
         World {
             now: self.now,
             doctors: on_call
                 .map(|doctor| Candidate {
                     places: doctor.free(self.now),
+                    departments: doctor.served(),
                     busy: doctor.taken.text + doctor.taken.video,
                     ..doctor.of.clone()
                 })
@@ -329,6 +339,7 @@ impl History {
             doctor.of.idle_since = now;
         }
         (doctor.available, doctor.on_shift, doctor.lost_since) = (true, true, None);
+        doctor.shift_for = None;
     }
 
     /// Both distributors plan and write, in turns, until nobody who waits can be served.

@@ -184,12 +184,13 @@ fn bad_staff_and_shifts_are_named_by_line_and_field() {
         ],
     );
     table::<ShiftRecord>(
-        &["a@b.example", "2026-11-23T08:00:00+08:00", "2026-11-23T16:00:00+08:00"],
+        &["a@b.example", "2026-11-23T08:00:00+08:00", "2026-11-23T16:00:00+08:00", ""],
         &[
             ("starts_at", "2026-11-23 08:00", "bad_time"),
             ("ends_at", "", "empty"),
             ("ends_at", "2026-11-23T00:00:00Z", "wrong_order"),
             ("ends_at", "2026-11-24T08:00:01+08:00", "out_of_range"),
+            ("department", "Skin", "unknown_code"),
         ],
     );
 }

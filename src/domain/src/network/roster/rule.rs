@@ -6,7 +6,6 @@ use chrono::{NaiveDate, NaiveTime, TimeDelta};
 
 use super::{Occurrence, Recurrence, Span, TIME_ZONE};
 use crate::{
-    matching::Department,
     network::{
         FileRecord, Record,
         checks::Findings,
@@ -29,7 +28,7 @@ const YEARS: std::ops::RangeInclusive<i32> = 2020..=2100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShiftRuleRecord {
     pub staff_email: String,
-    /// The department that the shifts are planned for; one of the doctor's.
+    /// The department that the shifts are for, one of the doctor's; none is all of theirs.
     pub department: Option<String>,
     /// Local date of the first start; RFC 5545's DTSTART with `start_time`.
     pub first_date: NaiveDate,
@@ -135,13 +134,7 @@ impl Record for ShiftRuleRecord {
     fn validate(&self, _today: NaiveDate) -> Vec<FieldProblem> {
         let mut found = Findings::default();
         found.email("staff_email", &self.staff_email);
-        if self.department.as_deref().is_some_and(|code| Department::parse(code).is_none()) {
-            found.add(
-                "department",
-                "unknown_code",
-                Bilingual::fixed("没有这个科室。", "No such department."),
-            );
-        }
+        found.department(self.department.as_deref());
         let mut problems = found.done();
         problems.extend(self.recurrence().err().into_iter().flatten());
         problems

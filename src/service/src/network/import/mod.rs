@@ -54,6 +54,8 @@ pub struct Loaded {
     pub updated: usize,
     /// Rows with a known key that were skipped.
     pub skipped: usize,
+    /// Dates on which rules of the file have no shift because somebody cancelled or moved it by hand.
+    pub kept_by_hand: usize,
 }
 
 /// Why nothing of a file was loaded.
@@ -142,6 +144,6 @@ fn record(tx: &mut Tx<'_>, kind: ImportKind, loaded: Loaded) -> Result<(), Failu
         storage::operations::statistics_gather(tx.conn)?;
     }
     let id: Id<kind::Transfer> = Id::generate();
-    let Loaded { added, updated, skipped } = loaded;
+    let Loaded { added, updated, skipped, kept_by_hand: _ } = loaded;
     tx.record(id, ImportEvent::Loaded { kind, rows: added, updated, skipped }, Recipients::nobody())
 }

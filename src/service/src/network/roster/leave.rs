@@ -102,10 +102,11 @@ fn cut_out(tx: &mut Tx<'_>, shift: &ShiftRow, leave: Span) -> Result<(), Failure
     for span in rest {
         match (shift.rule_id, shift.rule_date) {
             (Some(rule), Some(date)) => {
-                store::shifts_plan(tx.conn, shift.staff_id, rule, &[PlannedShift { span: *span, date }])?;
+                let planned = [PlannedShift { span: *span, date }];
+                store::shifts_plan(tx.conn, shift.staff_id, (rule, shift.department), &planned)?;
             }
             (None, _) | (_, None) => {
-                store::shift_add(tx.conn, ShiftId::generate(), shift.staff_id, *span)?;
+                store::shift_add(tx.conn, ShiftId::generate(), shift.staff_id, *span, shift.department)?;
             }
         }
     }

@@ -22,12 +22,13 @@ use coordination::Topic;
 use domain::{
     event::staff::{OffDutyReason, StaffEvent},
     ids::{ShiftId, ShiftRuleId, StaffId},
-    matching::presence::Presence,
+    matching::{Department, presence::Presence},
     network::roster::{Span, on_leave_message},
     precondition::Expected,
     refusal::{Code, Refusal},
     staff::{ShiftRecord, overlap_message},
     time::Timestamp,
+    words::Bilingual,
 };
 use scope::Scope;
 use storage::{
@@ -45,6 +46,8 @@ pub struct ShiftInput {
     pub starts_at: DateTime<Utc>,
     /// First instant off call again; 24 hours later at most.
     pub ends_at: DateTime<Utc>,
+    /// The department that it is for, one of the doctor's; none is all of theirs.
+    pub department: Option<Department>,
 }
 
 /// New hours for a shift.
@@ -55,6 +58,8 @@ pub struct ShiftChange {
     pub starts_at: DateTime<Utc>,
     /// First instant off call again; 24 hours later at most.
     pub ends_at: DateTime<Utc>,
+    /// The department that it is for, one of the doctor's; none is all of theirs.
+    pub department: Option<Department>,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -63,6 +68,8 @@ pub struct ShiftView {
     pub staff_id: StaffId,
     pub starts_at: DateTime<Utc>,
     pub ends_at: DateTime<Utc>,
+    /// The department that it is for; none is all of the doctor's.
+    pub department: Option<String>,
     /// The rule that it follows from; none for a single shift.
     pub rule_id: Option<ShiftRuleId>,
     /// Goes up with every change; also the ETag.
@@ -83,23 +90,44 @@ pub struct ShiftCancelled {
 /// overlaps another, with the other's hours; `StateMovedOn` for somebody who is disabled.
 pub fn shift_add(tx: &mut Tx<'_>, caller: StaffCaller, input: &ShiftInput) -> Result<ShiftView, Failure> {
     let id = ShiftId::generate();
-    let ShiftInput { staff_id, starts_at, ends_at } = *input;
+    let ShiftInput { staff_id, starts_at, ends_at, department } = *input;
     let span = ensure_fits(tx, Scope::of(caller)?, staff_id, None, starts_at, ends_at)?;
-    if !store::shift_add(tx.conn, id, staff_id, span)? {
+    ensure_serves(tx, staff_id, department)?;
+    if !store::shift_add(tx.conn, id, staff_id, span, department)? {
         return Err(Code::AlreadyExists.into());
     }
-    tx.record(
-        staff_id,
-        StaffEvent::ShiftAdded { shift: id, starts_at, ends_at },
-        Recipients::staff(staff_id),
-    )?;
+    let event = StaffEvent::ShiftAdded { shift: id, starts_at, ends_at, department };
+    tx.record(staff_id, event, Recipients::staff(staff_id))?;
     tx.wake(Topic::Matching);
-    Ok(ShiftView { id, staff_id, starts_at, ends_at, rule_id: None, version: 1 })
+    let department = department.map(|department| department.as_str().to_owned());
+    Ok(ShiftView { id, staff_id, starts_at, ends_at, department, rule_id: None, version: 1 })
 }
 
-/// Changes the hours of a shift. A doctor who is then on no shift is off duty at once and keeps
-/// their active consultations. A shift of a rule becomes a single one, and its date an exception of
-/// the rule.
+/// Checks that a shift is for a department of the doctor, or for all.
+///
+/// # Errors
+/// `InvalidField`.
+pub(crate) fn ensure_serves(
+    tx: &mut Tx<'_>,
+    staff_id: StaffId,
+    department: Option<Department>,
+) -> Result<(), Failure> {
+    let Some(department) = department else { return Ok(()) };
+    // Only a doctor has any.
+    if storage::staff::change::doctor_departments(tx.conn, staff_id)?.contains(&department) {
+        return Ok(());
+    }
+    Err(Refusal::field("department", "unknown", not_theirs_message()).into())
+}
+
+/// The message for a department that somebody does not serve.
+pub(crate) fn not_theirs_message() -> Bilingual {
+    Bilingual::fixed("该员工不属于这个科室。", "This person does not serve that department.")
+}
+
+/// Changes the hours and the department of a shift. A doctor who is then on no shift is off duty at
+/// once and keeps their active consultations. A shift of a rule becomes a single one, and its date an
+/// exception of the rule.
 ///
 /// # Errors
 /// As [`shift_add`]; `PreconditionFailed`; `StateMovedOn` with `over` for a
@@ -120,11 +148,13 @@ pub fn shift_change(
     if row.ends_at <= tx.now {
         return Err(Refusal::moved_on("over").into());
     }
-    if !store::shift_write(tx.conn, id, version, span)? {
+    ensure_serves(tx, row.staff_id, input.department)?;
+    if !store::shift_write(tx.conn, id, version, span, input.department)? {
         return Err(Code::PreconditionFailed.into());
     }
     except(tx, &row)?;
-    let event = StaffEvent::ShiftChanged { shift: id, starts_at: input.starts_at, ends_at: input.ends_at };
+    let ShiftChange { starts_at, ends_at, department } = *input;
+    let event = StaffEvent::ShiftChanged { shift: id, starts_at, ends_at, department };
     tx.record(row.staff_id, event, Recipients::staff(row.staff_id))?;
     off_duty_without_shift(tx, row.staff_id)?;
     shift_fetch(tx.conn, caller, id)
@@ -134,11 +164,15 @@ pub fn shift_change(
 /// becomes an exception of the rule, so that it does not come back.
 ///
 /// # Errors
-/// `NotFound`, also for one that was cancelled before.
+/// `NotFound`, also for one that was cancelled before; `StateMovedOn` with `over` for one that has ended:
+/// it tells who was on call.
 pub fn shift_cancel(tx: &mut Tx<'_>, caller: StaffCaller, id: ShiftId) -> Result<ShiftCancelled, Failure> {
     let row = store::shift_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
     Scope::of(caller)?.lock(tx.conn, row.staff_id)?;
     let row = store::shift_fetch(tx.conn, id)?.ok_or(Code::NotFound)?;
+    if row.ends_at <= tx.now {
+        return Err(Refusal::moved_on("over").into());
+    }
     if !store::shift_remove(tx.conn, id)? {
         return Err(Code::NotFound.into());
     }
@@ -154,7 +188,7 @@ pub fn shift_cancel(tx: &mut Tx<'_>, caller: StaffCaller, id: ShiftId) -> Result
 pub(crate) fn except(tx: &mut Tx<'_>, row: &ShiftRow) -> Result<(), Failure> {
     if let (Some(rule), Some(date)) = (row.rule_id, row.rule_date) {
         store::shifts_detach(tx.conn, row.staff_id, rule, date)?;
-        rules::exceptions_add(tx.conn, rule, &[date])?;
+        rules::exceptions_add(tx.conn, rule, &[date], false)?;
         rules::rule_touch(tx.conn, rule)?;
     }
     Ok(())
@@ -171,7 +205,7 @@ fn ensure_fits(
     ends_at: Timestamp,
 ) -> Result<Span, Failure> {
     let person = scope.lock_enabled(tx.conn, staff_id)?;
-    checked(tx, &ShiftRecord { staff_email: person.email, starts_at, ends_at })?;
+    checked(tx, &ShiftRecord { staff_email: person.email, starts_at, ends_at, department: None })?;
     let span = Span { from: starts_at, until: ends_at };
     if let Some(leave) = leaves::leaves_meeting(tx.conn, staff_id, span)?.first() {
         let message = on_leave_message(Span { from: leave.starts_at, until: leave.ends_at });
@@ -187,7 +221,7 @@ fn ensure_fits(
     Err(refusal.with_data(json!({"shift": view(overlapping)})).into())
 }
 
-pub(super) fn off_duty_without_shift(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<(), Failure> {
+pub(crate) fn off_duty_without_shift(tx: &mut Tx<'_>, staff_id: StaffId) -> Result<(), Failure> {
     tx.wake(Topic::Matching);
     if storage::matching::doctor::on_shift_until(tx.conn, staff_id, tx.now)?.is_none()
         && storage::staff::change::doctor_off(tx.conn, staff_id)?
@@ -233,6 +267,7 @@ fn view(row: ShiftRow) -> ShiftView {
         staff_id: row.staff_id,
         starts_at: row.starts_at,
         ends_at: row.ends_at,
+        department: row.department.map(|department| department.as_str().to_owned()),
         rule_id: row.rule_id,
         version: row.version,
     }

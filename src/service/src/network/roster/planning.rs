@@ -85,7 +85,7 @@ fn replan_with(tx: &mut Tx<'_>, rule: &RuleRow, except: &BTreeSet<NaiveDate>) ->
         }
     };
     let is = |row: &store::ShiftRow, planned: &PlannedShift| {
-        row.span() == planned.span && row.rule_date == Some(planned.date)
+        row.span() == planned.span && row.rule_date == Some(planned.date) && row.department == rule.department
     };
     let gone: Vec<_> =
         own.iter().filter(|row| !wanted.iter().any(|planned| is(row, planned))).map(|row| row.id).collect();
@@ -95,7 +95,7 @@ fn replan_with(tx: &mut Tx<'_>, rule: &RuleRow, except: &BTreeSet<NaiveDate>) ->
         store::shifts_remove(tx.conn, &gone)?;
     }
     if !new.is_empty() {
-        store::shifts_plan(tx.conn, rule.staff_id, rule.id, &new)?;
+        store::shifts_plan(tx.conn, rule.staff_id, (rule.id, rule.department), &new)?;
     }
     if rule.planned_until != until {
         rules::rule_planned(tx.conn, rule.id, until)?;

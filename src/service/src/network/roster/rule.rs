@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    ensure_serves,
     planning::{self, exceptions, horizon},
     scope::{Scope, ensure_rostered},
 };
@@ -39,8 +40,7 @@ use storage::{
 pub struct ShiftRuleInput {
     /// The doctor or pharmacist.
     pub staff_id: StaffId,
-    /// What the shifts are planned for; one of the doctor's departments. Whoever is on shift serves
-    /// all of theirs.
+    /// The department that the shifts are for, one of the doctor's; none is all of theirs.
     pub department: Option<Department>,
     /// Local date of the first start: with `start_time` the DTSTART of RFC 5545.
     pub first_date: NaiveDate,
@@ -68,7 +68,7 @@ pub struct ShiftRuleInput {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShiftRuleChange {
-    /// What the shifts are planned for; one of the doctor's departments.
+    /// The department that the shifts are for, one of the doctor's; none is all of theirs.
     pub department: Option<Department>,
     /// Local date of the first start.
     pub first_date: NaiveDate,
@@ -97,7 +97,7 @@ pub struct ShiftRuleChange {
 pub struct ShiftRuleView {
     pub id: ShiftRuleId,
     pub staff_id: StaffId,
-    /// What the shifts are planned for.
+    /// The department that the shifts are for; none is all of the doctor's.
     pub department: Option<String>,
     /// Local date of the first start.
     pub first_date: NaiveDate,
@@ -150,7 +150,17 @@ pub fn rule_add(
 ) -> Result<ShiftRuleView, Failure> {
     let person = Scope::of(caller)?.lock_enabled(tx.conn, input.staff_id)?;
     let record = input.record(person.email.clone());
-    add(tx, &person, &record)
+    add(tx, &person, &record, By::Hand)
+}
+
+/// Who writes a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Somebody who sees all exception dates of the rule: what they leave out is one no more.
+    Hand,
+    /// A file, which knows its own exception dates only. Those that were made by hand stay: a shift that
+    /// was cancelled or moved does not come back because the file that planned it is loaded again.
+    File,
 }
 
 /// Adds a rule for somebody whose row is locked.
@@ -158,11 +168,12 @@ pub(crate) fn add(
     tx: &mut Tx<'_>,
     person: &StaffRow,
     record: &ShiftRuleRecord,
+    by: By,
 ) -> Result<ShiftRuleView, Failure> {
-    ensure_valid(tx, person, None, record)?;
+    ensure_valid(tx, person, None, record, &[])?;
     let id = ShiftRuleId::generate();
     rules::rule_add(tx.conn, id, person.id, &fields(record), tx.now)?;
-    rules::exceptions_add(tx.conn, id, &record.except)?;
+    rules::exceptions_add(tx.conn, id, &record.except, by == By::File)?;
     tx.record(person.id, StaffEvent::ShiftRuleAdded { rule: id }, Recipients::staff(person.id))?;
     replan(tx, id)
 }
@@ -200,27 +211,36 @@ pub fn rule_change(
         last_date,
         time_zone,
     };
-    let view = change(tx, &person, id, version, &whole.record(person.email.clone()))?;
+    let (view, _) = change(tx, &person, (id, version), &whole.record(person.email.clone()), By::Hand)?;
     Ok((view.version, view))
 }
 
-/// Replaces the rule of somebody whose row is locked.
+/// Replaces the rule of somebody whose row is locked; also returns how many exception dates it has that
+/// `record` does not list, because they were made by hand.
 pub(crate) fn change(
     tx: &mut Tx<'_>,
     person: &StaffRow,
-    id: ShiftRuleId,
-    version: i64,
+    (id, version): (ShiftRuleId, i64),
     record: &ShiftRuleRecord,
-) -> Result<ShiftRuleView, Failure> {
-    ensure_valid(tx, person, Some(id), record)?;
+    by: By,
+) -> Result<(ShiftRuleView, usize), Failure> {
+    let kept = match by {
+        By::Hand => Vec::new(),
+        By::File => rules::exceptions_by_hand(tx.conn, id)?,
+    };
+    ensure_valid(tx, person, Some(id), record, &kept)?;
     if !rules::rule_write(tx.conn, id, version, &fields(record))? {
         return Err(Code::PreconditionFailed.into());
     }
-    rules::exceptions_clear(tx.conn, id)?;
-    rules::exceptions_add(tx.conn, id, &record.except)?;
+    match by {
+        By::Hand => rules::exceptions_keep(tx.conn, id, &record.except)?,
+        By::File => rules::exceptions_of_file_remove(tx.conn, id)?,
+    }
+    rules::exceptions_add(tx.conn, id, &record.except, by == By::File)?;
     let event = StaffEvent::ShiftRuleChanged { rule: id, version: version + 1 };
     tx.record(person.id, event, Recipients::staff(person.id))?;
-    replan(tx, id)
+    let kept = kept.iter().filter(|date| !record.except.contains(date)).count();
+    Ok((replan(tx, id)?, kept))
 }
 
 /// Ends a rule: its shifts that have not begun are removed. Ending twice is not an error.
@@ -299,7 +319,7 @@ fn view(row: RuleRow, except: Vec<NaiveDate>) -> ShiftRuleView {
     ShiftRuleView {
         id: row.id,
         staff_id: row.staff_id,
-        department: row.department,
+        department: row.department.map(|department| department.as_str().to_owned()),
         first_date: row.first_date,
         start_time: row.start_time,
         length_minutes: row.length_minutes,
@@ -315,7 +335,7 @@ fn view(row: RuleRow, except: Vec<NaiveDate>) -> ShiftRuleView {
 
 fn fields(record: &ShiftRuleRecord) -> RuleFields {
     RuleFields {
-        department: record.department.clone(),
+        department: record.department.as_deref().and_then(Department::parse),
         first_date: record.first_date,
         start_time: record.start_time.clone(),
         length_minutes: record.length_minutes,
@@ -336,18 +356,19 @@ pub(super) fn recurrence_of(row: &RuleRow) -> Result<Recurrence, Failure> {
 }
 
 /// Checks a rule by itself, and that its shifts meet neither other rules nor other shifts of the
-/// person.
+/// person. `kept` are exception dates beside those of `record`.
 fn ensure_valid(
     tx: &mut Tx<'_>,
     person: &StaffRow,
     except: Option<ShiftRuleId>,
     record: &ShiftRuleRecord,
+    kept: &[NaiveDate],
 ) -> Result<(), Failure> {
     ensure_rostered(person)?;
     checked(tx, record)?;
-    ensure_department(tx, person, record)?;
+    ensure_serves(tx, person.id, record.department.as_deref().and_then(Department::parse))?;
     let recurrence = record.recurrence().map_err(Refusal::fields)?;
-    let dates: BTreeSet<NaiveDate> = record.except.iter().copied().collect();
+    let dates: BTreeSet<NaiveDate> = record.except.iter().chain(kept).copied().collect();
     let mut others = rules::rules_of(tx.conn, person.id)?;
     others.retain(|rule| Some(rule.id) != except);
     if others.len() >= MAX_RULES {
@@ -382,15 +403,4 @@ fn ensure_valid(
 
 fn overlaps(met: Span) -> Failure {
     Refusal::field("rrule", "overlaps", meets_message(met)).into()
-}
-
-fn ensure_department(tx: &mut Tx<'_>, person: &StaffRow, record: &ShiftRuleRecord) -> Result<(), Failure> {
-    let Some(code) = &record.department else { return Ok(()) };
-    // Only a doctor has any.
-    let known = storage::staff::change::doctor_departments(tx.conn, person.id)?;
-    if known.iter().any(|department| department.as_str() == code) {
-        return Ok(());
-    }
-    let message = Bilingual::fixed("该员工不属于这个科室。", "This person does not serve that department.");
-    Err(Refusal::field("department", "unknown", message).into())
 }

@@ -1,7 +1,11 @@
 //! How the roster covers departments: counts of shifts, doctors, and the gaps that were told of.
 
 use chrono::NaiveDate;
-use diesel::{dsl::count_star, prelude::*, sql_types::Text};
+use diesel::{
+    dsl::{case_when, count, count_star},
+    prelude::*,
+    sql_types::Text,
+};
 
 use super::LOOK_BACK;
 use crate::{
@@ -9,7 +13,7 @@ use crate::{
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
     prepared::{PreparedDsl, padded},
-    schema::{coverage_gap, coverage_round, doctor, doctor_department, shift, staff},
+    schema::{coverage_gap, coverage_round, doctor, doctor_department, hospital, shift, staff},
     sql_types::At,
 };
 use domain::{
@@ -29,6 +33,13 @@ diesel::allow_columns_to_appear_in_same_group_by_clause!(
     shift::ends_at,
     doctor::licence_valid_until,
 );
+
+/// Whether a shift is for the department of the row of `doctor_department`, or for all of the doctor's.
+macro_rules! shift_serves {
+    () => {
+        shift::department.is_null().or(shift::department.eq(doctor_department::department.nullable()))
+    };
+}
 
 /// So many doctors of one hospital and department have the same shift.
 #[derive(Debug, Clone, Queryable)]
@@ -57,6 +68,7 @@ pub fn shift_counts(
                 .filter(shift::ends_at.gt(At(window.from)))
                 .filter(shift::starts_at.lt(At(window.until)))
                 .filter(shift::starts_at.gt(At(window.from - LOOK_BACK)))
+                .filter(shift_serves!())
                 .filter(doctor::licence_verified_at.is_not_null())
                 .filter(doctor::released_licence_no.is_null())
                 $(.filter($filter))?
@@ -84,8 +96,9 @@ pub fn shift_counts(
     }
 }
 
-/// How many doctors with a valid licence each department of each hospital has: of a hospital, or of
-/// all. A doctor who is disabled has released the licence.
+/// How many doctors with a verified and valid licence each department of each hospital has: of a hospital,
+/// or of all. A department whose doctors may not serve is there with none: its licences have lapsed, or
+/// are still to be verified. A doctor who is disabled has released the licence.
 pub fn doctor_counts(
     conn: &mut Conn,
     hospital: Option<HospitalId>,
@@ -95,12 +108,19 @@ pub fn doctor_counts(
         ($($filter:expr)?) => {
             on_backend!(conn, c => doctor::table
                 .inner_join(doctor_department::table)
-                .filter(doctor::licence_verified_at.is_not_null())
-                .filter(doctor::licence_valid_until.ge(civil_day(now)))
                 .filter(doctor::released_licence_no.is_null())
                 $(.filter($filter))?
                 .group_by((doctor::hospital_id, doctor_department::department))
-                .select((doctor::hospital_id, doctor_department::department, count_star()))
+                .select((
+                    doctor::hospital_id,
+                    doctor_department::department,
+                    count(case_when(
+                        doctor::licence_verified_at
+                            .is_not_null()
+                            .and(doctor::licence_valid_until.ge(civil_day(now))),
+                        doctor::staff_id,
+                    )),
+                ))
                 .load(c))
         };
     }
@@ -129,6 +149,7 @@ pub fn next_on_call(
             .inner_join(doctor::table.on(doctor::staff_id.eq(shift::staff_id)))
             .inner_join(doctor_department::table.on(doctor_department::doctor_id.eq(shift::staff_id)))
             .filter(doctor_department::department.eq_any(padded(departments)))
+            .filter(shift_serves!())
             .filter(shift::starts_at.gt(At(now)))
             .filter(doctor::licence_verified_at.is_not_null())
             .filter(doctor::licence_valid_until.ge(civil_day(now)))
@@ -224,6 +245,15 @@ pub fn gaps_remove(conn: &mut Conn, ids: &[CoverageGapId]) -> QueryResult<()> {
         diesel::delete(rows).prepared().execute(conn)?;
     }
     Ok(())
+}
+
+/// The names of these hospitals, Chinese and English.
+pub fn hospital_names(conn: &mut Conn, ids: &[HospitalId]) -> QueryResult<Vec<(HospitalId, String, String)>> {
+    on_backend!(conn, c => hospital::table
+        .filter(hospital::id.eq_any(padded(ids)))
+        .order(hospital::code)
+        .select((hospital::id, hospital::name_zh, hospital::name_en))
+        .load(c))
 }
 
 /// Who is told of gaps: operators, and coordinators with their hospital, who have accepted their

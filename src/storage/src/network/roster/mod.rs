@@ -50,6 +50,8 @@ pub struct ShiftRow {
     pub rule_id: Option<ShiftRuleId>,
     /// The local date of the rule's occurrence.
     pub rule_date: Option<NaiveDate>,
+    /// The department that it is for; none is all of the doctor's.
+    pub department: Option<Department>,
 }
 
 impl ShiftRow {
@@ -64,24 +66,31 @@ pub fn shift_fetch(conn: &mut Conn, id: ShiftId) -> QueryResult<Option<ShiftRow>
 }
 
 /// Adds a shift; `false` when this member of staff has one that starts then.
-pub fn shift_add(conn: &mut Conn, id: ShiftId, staff_id: StaffId, span: Span) -> QueryResult<bool> {
+pub fn shift_add(
+    conn: &mut Conn,
+    id: ShiftId,
+    staff_id: StaffId,
+    span: Span,
+    department: Option<Department>,
+) -> QueryResult<bool> {
     on_backend!(conn, c => diesel::insert_into(shift::table)
         .values((
             shift::id.eq(id),
             shift::staff_id.eq(staff_id),
             shift::starts_at.eq(At(span.from)),
             shift::ends_at.eq(At(span.until)),
+            shift::department.eq(department),
         ))
         .on_conflict_do_nothing()
         .execute(c))
     .map(|rows| rows == 1)
 }
 
-/// Adds shifts of a rule.
+/// Adds shifts of a rule, all for one department or for all of the doctor's.
 pub fn shifts_plan(
     conn: &mut Conn,
     staff_id: StaffId,
-    rule: ShiftRuleId,
+    (rule, department): (ShiftRuleId, Option<Department>),
     planned: &[PlannedShift],
 ) -> QueryResult<()> {
     let rows: Vec<_> = planned
@@ -94,20 +103,28 @@ pub fn shifts_plan(
                 shift::ends_at.eq(At(new.span.until)),
                 shift::rule_id.eq(Some(rule)),
                 shift::rule_date.eq(Some(new.date)),
+                shift::department.eq(department),
             )
         })
         .collect();
     on_backend!(conn, c => diesel::insert_into(shift::table).values(&rows).execute(c)).map(|_| ())
 }
 
-/// Changes the hours of a shift; `false` when its version is another.
-pub fn shift_write(conn: &mut Conn, id: ShiftId, version: i64, span: Span) -> QueryResult<bool> {
+/// Changes the hours and the department of a shift; `false` when its version is another.
+pub fn shift_write(
+    conn: &mut Conn,
+    id: ShiftId,
+    version: i64,
+    span: Span,
+    department: Option<Department>,
+) -> QueryResult<bool> {
     diesel::update(shift::table.find(id))
         .filter(shift::version.eq(version))
         .set((
             shift::version.eq(version + 1),
             shift::starts_at.eq(At(span.from)),
             shift::ends_at.eq(At(span.until)),
+            shift::department.eq(department),
         ))
         .prepared()
         .execute(conn)

@@ -14,6 +14,7 @@ use crate::{
 };
 use domain::{
     ids::{HospitalId, ShiftRuleId, StaffId},
+    matching::Department,
     time::Timestamp,
 };
 
@@ -23,7 +24,7 @@ use domain::{
 pub struct RuleRow {
     pub id: ShiftRuleId,
     pub staff_id: StaffId,
-    pub department: Option<String>,
+    pub department: Option<Department>,
     pub first_date: NaiveDate,
     /// `20:00`
     pub start_time: String,
@@ -42,7 +43,7 @@ pub struct RuleRow {
 #[derive(Debug, Clone, Insertable, AsChangeset)]
 #[diesel(table_name = shift_rule, treat_none_as_default_value = false, treat_none_as_null = true)]
 pub struct RuleFields {
-    pub department: Option<String>,
+    pub department: Option<Department>,
     pub first_date: NaiveDate,
     pub start_time: String,
     pub length_minutes: i32,
@@ -178,14 +179,26 @@ pub fn exceptions_of(conn: &mut Conn, rules: &[ShiftRuleId]) -> QueryResult<Vec<
         .load(c))
 }
 
-/// Adds exception dates to a rule; those that it has already are left as they are.
-pub fn exceptions_add(conn: &mut Conn, rule: ShiftRuleId, dates: &[NaiveDate]) -> QueryResult<()> {
+/// Adds exception dates to a rule, which a file of rules lists or somebody made by hand; those that it has
+/// already are left as they are.
+pub fn exceptions_add(
+    conn: &mut Conn,
+    rule: ShiftRuleId,
+    dates: &[NaiveDate],
+    from_file: bool,
+) -> QueryResult<()> {
     if dates.is_empty() {
         return Ok(());
     }
     let rows: Vec<_> = dates
         .iter()
-        .map(|date| (shift_exception::rule_id.eq(rule), shift_exception::date.eq(*date)))
+        .map(|date| {
+            (
+                shift_exception::rule_id.eq(rule),
+                shift_exception::date.eq(*date),
+                shift_exception::from_file.eq(from_file),
+            )
+        })
         .collect();
     on_backend!(conn, c => {
         diesel::insert_into(shift_exception::table).values(&rows).on_conflict_do_nothing().execute(c)
@@ -193,10 +206,34 @@ pub fn exceptions_add(conn: &mut Conn, rule: ShiftRuleId, dates: &[NaiveDate]) -
     .map(|_| ())
 }
 
-/// Removes all exception dates of a rule.
-pub fn exceptions_clear(conn: &mut Conn, rule: ShiftRuleId) -> QueryResult<()> {
-    on_backend!(conn, c => {
-        diesel::delete(shift_exception::table.filter(shift_exception::rule_id.eq(rule))).execute(c)
-    })
+/// The exception dates of a rule that somebody made by hand.
+pub fn exceptions_by_hand(conn: &mut Conn, rule: ShiftRuleId) -> QueryResult<Vec<NaiveDate>> {
+    on_backend!(conn, c => shift_exception::table
+        .filter(shift_exception::rule_id.eq(rule))
+        .filter(shift_exception::from_file.eq(false))
+        .order(shift_exception::date)
+        .select(shift_exception::date)
+        .load(c))
+}
+
+/// Removes the exception dates of a rule that are none of `listed`.
+pub fn exceptions_keep(conn: &mut Conn, rule: ShiftRuleId, listed: &[NaiveDate]) -> QueryResult<()> {
+    on_backend!(conn, c => diesel::delete(
+        shift_exception::table
+            .filter(shift_exception::rule_id.eq(rule))
+            .filter(shift_exception::date.ne_all(listed)),
+    )
+    .execute(c))
+    .map(|_| ())
+}
+
+/// Removes the exception dates of a rule that a file of rules listed.
+pub fn exceptions_of_file_remove(conn: &mut Conn, rule: ShiftRuleId) -> QueryResult<()> {
+    on_backend!(conn, c => diesel::delete(
+        shift_exception::table
+            .filter(shift_exception::rule_id.eq(rule))
+            .filter(shift_exception::from_file.eq(true)),
+    )
+    .execute(c))
     .map(|_| ())
 }

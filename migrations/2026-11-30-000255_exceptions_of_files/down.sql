@@ -1,0 +1,1 @@
+ALTER TABLE shift_exception DROP COLUMN from_file;
