@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
-use diesel::{prelude::*, sql_types::Text};
+use diesel::{
+    prelude::*,
+    sql_types::{Nullable, Text},
+};
 
 use crate::{
     Live,
@@ -209,7 +212,12 @@ pub fn on_shift_until(conn: &mut Conn, id: StaffId, now: Timestamp) -> QueryResu
     .optional()
 }
 
-diesel::alias!(doctor as free: Free);
+diesel::define_sql_function! {
+    /// The texts of all rows, `separator` between them.
+    #[aggregate]
+    fn string_agg(text: Text, separator: Text) -> NullableText;
+}
+type NullableText = Nullable<Text>;
 
 /// The doctors on call who have a free place, of the given departments and with those of them; and
 /// the shares of their hospitals, without open offers.
@@ -219,40 +227,42 @@ pub fn candidates(
     now: Timestamp,
 ) -> QueryResult<(Vec<Candidate>, Vec<HospitalShare>)> {
     type Row =
-        ((StaffId, HospitalId, String, Timestamp), (i32, i32, i32, i32), (i64, i32, String), Department);
+        ((StaffId, HospitalId, String, Timestamp), (i32, i32, i32, i32), (i64, i32, String), Option<String>);
     let places = |capacity: i32, live: i32| u32::try_from(capacity - live).unwrap_or(0);
-    // Begins with the partial index of those who are free: most of a department may be full.
-    let free_now = || {
-        let (live, live_video) = (free.field(doctor::live), free.field(doctor::live_video));
-        free.filter(free.field(doctor::presence).eq_code(Presence::Available))
-            .filter(
-                live.lt(free.field(doctor::capacity)).or(live_video.lt(free.field(doctor::video_capacity))),
-            )
-            .select(free.field(doctor::staff_id))
+    // A value of each doctor's row, and an outer join of their hospital: so the statement begins with the
+    // partial index of those who are free, on both databases and whatever they know of its length. Most of a
+    // department may be full.
+    let served = || {
+        doctor_department::table
+            .filter(doctor_department::doctor_id.eq(doctor::staff_id))
+            .filter(doctor_department::department.eq_any(padded(departments)))
+            .filter(diesel::dsl::exists(shift_of!(now)))
+            .select(string_agg(doctor_department::department, ";"))
+            .single_value()
     };
-    let rows: Vec<Row> = on_backend!(conn, c => doctor_department::table
-        .inner_join(doctor::table.inner_join(hospital::table))
-        .filter(doctor_department::department.eq_any(padded(departments)))
-        .filter(on_call_each!(now))
-        .filter(doctor::staff_id.eq_any(free_now()))
+    let rows: Vec<Row> = on_backend!(conn, c => doctor::table
+        .left_join(hospital::table)
+        .filter(on_duty!(now))
+        .filter(doctor::live.lt(doctor::capacity).or(doctor::live_video.lt(doctor::video_capacity)))
         .filter(doctor::wrap_up_until.is_null().or(doctor::wrap_up_until.le(Some(At(now)))))
         .order(doctor::staff_id)
         .select((
             (doctor::staff_id, doctor::hospital_id, doctor::languages, doctor::idle_since),
             (doctor::live, doctor::capacity, doctor::live_video, doctor::video_capacity),
-            (hospital::virtual_time, hospital::weight, hospital::district),
-            doctor_department::department,
+            (
+                hospital::virtual_time.assume_not_null(),
+                hospital::weight.assume_not_null(),
+                hospital::district.assume_not_null(),
+            ),
+            served(),
         ))
         .prepared()
         .load(c))?;
     let mut found: Vec<Candidate> = Vec::new();
     let mut shares = HashMap::new();
-    for ((doctor, hospital, spoken, idle_since), taken, (virtual_time, weight, district), of) in rows {
+    for ((doctor, hospital, spoken, idle_since), taken, (virtual_time, weight, district), served) in rows {
+        let Some(served) = served else { continue };
         let (live, capacity, live_video, video_capacity) = taken;
-        if let Some(known) = found.last_mut().filter(|known| known.doctor == doctor) {
-            known.departments.push(of);
-            continue;
-        }
         shares.entry(hospital).or_insert_with(|| HospitalShare {
             hospital,
             virtual_time,
@@ -263,7 +273,7 @@ pub fn candidates(
             doctor,
             hospital,
             district,
-            departments: vec![of],
+            departments: served.split(';').filter_map(Department::parse).collect(),
             languages: languages(&spoken),
             places: FreePlaces { text: places(capacity, live), video: places(video_capacity, live_video) },
             busy: u32::try_from(live + live_video).unwrap_or(0),
