@@ -57,7 +57,7 @@ pub use negation::means_none;
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};
 pub(crate) use rows::IngredientLimit;
-pub use rows::Standing;
+pub use rows::{AilmentList, Standing};
 pub use rules::RuleSet;
 pub use tables::{
     CellChange, ListedRule, ListedSource, RowChange, RowChangeKind, RuleFault, RuleFaultCode, RuleTables,

@@ -46,6 +46,8 @@ pub struct RuleTablesInput {
     pub diagnoses: Option<String>,
     #[schema(max_length = 200_000)]
     pub child_doses: Option<String>,
+    #[schema(max_length = 200_000)]
+    pub ailments: Option<String>,
 }
 
 /// A new edition of the rules.
