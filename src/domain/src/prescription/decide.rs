@@ -193,7 +193,8 @@ fn sign(
     rules::check_prescriber(prescription, signing.doctor, now, policy)?;
     rules::check_lane(signing.draft.lane)?;
     rules::check_findings(signing.draft, signing.report, policy)?;
-    let problems = rules::check_draft(signing.draft, signing.age_years, signing.formulary, signing.rules, policy);
+    let problems =
+        rules::check_draft(signing.draft, signing.age_years, signing.formulary, signing.rules, policy);
     rules::refuse_broken(problems)?;
     let valid_until = validity::decide(now, signing.valid_days, policy)?;
     let mut overridden: Vec<String> =

@@ -217,7 +217,9 @@ fn nobody_reviews_their_own() {
         licence_valid_until: NaiveDate::from_ymd_opt(2026, 11, 22),
         ..scene.pharmacist.clone()
     };
-    let approve = |by| scene.run(&Command::Approve { by, digest: "abc", countersigned: None }).expect_err("refused").code;
+    let approve = |by| {
+        scene.run(&Command::Approve { by, digest: "abc", countersigned: None }).expect_err("refused").code
+    };
     assert_eq!(approve(&own), Code::OwnReview);
     assert_eq!(approve(&lapsed), Code::RoleNotAllowed);
     let send_back = Command::Return { by: &own, reason: ReturnReason::Dose };

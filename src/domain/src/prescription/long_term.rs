@@ -43,11 +43,7 @@ impl PrescriptionDraft {
 }
 
 /// The diagnoses that the kind of supply and the lane ask for.
-pub(super) fn check_diagnoses(
-    draft: &PrescriptionDraft,
-    rules: &RuleSet,
-    problems: &mut Vec<FieldProblem>,
-) {
+pub(super) fn check_diagnoses(draft: &PrescriptionDraft, rules: &RuleSet, problems: &mut Vec<FieldProblem>) {
     let listed = |list: AilmentList| move |diagnosis: &_| rules.lists(list, diagnosis);
     let diagnosed = || draft.diagnoses.iter().map(super::draft::Diagnosis::diagnosed);
     if draft.kind == SupplyKind::LongTerm && !diagnosed().any(|one| listed(AilmentList::LongTerm)(&one)) {
@@ -59,9 +55,7 @@ pub(super) fn check_diagnoses(
         ));
     }
     if draft.lane == EncounterLane::MinorAilmentPilot {
-        for (at, _) in
-            diagnosed().enumerate().filter(|(_, one)| !listed(AilmentList::MinorAilment)(one))
-        {
+        for (at, _) in diagnosed().enumerate().filter(|(_, one)| !listed(AilmentList::MinorAilment)(one)) {
             problems.push(problem(
                 format!("diagnoses[{at}]"),
                 "not_minor_ailment",

@@ -54,11 +54,7 @@ fn the_disease_is_chronic_and_stable_and_beyond_four_weeks_the_patient_confirms(
 fn a_first_visit_treats_the_listed_ailments_only() {
     let visit = |code: &str, text: &str| {
         let lane = EncounterLane::MinorAilmentPilot;
-        codes(&PrescriptionDraft {
-            lane,
-            kind: SupplyKind::Ordinary,
-            ..draft(Some(code), text, 5, None)
-        })
+        codes(&PrescriptionDraft { lane, kind: SupplyKind::Ordinary, ..draft(Some(code), text, 5, None) })
     };
     assert_eq!(visit("J00", "普通感冒"), vec![]);
     assert_eq!(visit("I10", "高血压"), broken("diagnoses[0]", "not_minor_ailment"));
@@ -89,9 +85,8 @@ fn the_pharmacist_countersigns_beyond_four_weeks() {
 #[test]
 fn every_row_of_the_lists_is_read() {
     let (rules, mut read) = (RuleSet::standard(), 0);
-    let mut table = csv::ReaderBuilder::new()
-        .comment(Some(b'#'))
-        .from_reader(RuleTables::SHIPPED.ailments.as_bytes());
+    let mut table =
+        csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(RuleTables::SHIPPED.ailments.as_bytes());
     for row in table.records() {
         let row = row.expect("a row");
         let list = AilmentList::parse(&row[1]).expect("a list");

@@ -127,7 +127,8 @@ fn a_question_waits_for_the_prescriber_only() {
     let prescriber = it.prescriber;
     run(&mut it, &answer(prescriber, question), at(2)).expect("answered");
     assert_eq!(refused(&it, &answer(prescriber, question), at(3)), Code::StateMovedOn);
-    run(&mut it, &Command::Approve { by: &other, digest: "abc", countersigned: None }, at(3)).expect("answered");
+    run(&mut it, &Command::Approve { by: &other, digest: "abc", countersigned: None }, at(3))
+        .expect("answered");
 }
 
 #[test]

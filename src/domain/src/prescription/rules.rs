@@ -350,7 +350,8 @@ fn check_days(
     }
     let kept_cold = formulary.get(&line.product).is_some_and(|product| product.is_kept_cold());
     if draft.kind == SupplyKind::LongTerm && kept_cold {
-        let (zh, en) = ("对储存有特殊要求的药品不得开具长期处方。", "A drug that is kept cold is never long-term.");
+        let (zh, en) =
+            ("对储存有特殊要求的药品不得开具长期处方。", "A drug that is kept cold is never long-term.");
         problems.push(problem(field, "special_storage_long_term", zh, en));
         return;
     }

@@ -7,6 +7,7 @@
 //! of two drugs that the worker already takes does not concern this prescription.
 
 mod allergies;
+mod cases;
 mod check;
 mod child_doses;
 mod classes;
@@ -24,9 +25,9 @@ mod rows;
 mod rules;
 mod tables;
 mod thresholds;
+mod trial;
+mod worked;
 
-#[cfg(test)]
-mod cases;
 #[cfg(test)]
 mod fixtures;
 mod name_index;
@@ -63,3 +64,4 @@ pub use tables::{
     CellChange, ListedRule, ListedSource, RowChange, RowChangeKind, RuleFault, RuleFaultCode, RuleTables,
     changes, listed, version,
 };
+pub use worked::{CaseChange, CasesRun, FindingChange, run_worked_cases};

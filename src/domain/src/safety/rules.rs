@@ -13,8 +13,8 @@ use super::{
     items::Item,
     name_index::NameIndex,
     rows::{
-        AilmentList, Alias, AllergyRule, ChildDoseRule, Class, ConditionRule, DiagnosisKind, Flagged, IngredientFacts,
-        IngredientLimit, PairRule, PeopleRule, Side, Source, SourceId,
+        AilmentList, Alias, AllergyRule, ChildDoseRule, Class, ConditionRule, DiagnosisKind, Flagged,
+        IngredientFacts, IngredientLimit, PairRule, PeopleRule, Side, Source, SourceId,
     },
     tables::RuleTables,
     thresholds::Thresholds,

@@ -11,9 +11,7 @@ use crate::{
 };
 use domain::{
     ids::PrescriptionId,
-    prescription::{
-        ChildAttestation, Diagnosis, LongTermAttestation, PrescriptionDraft, SupplyKind, rules,
-    },
+    prescription::{ChildAttestation, Diagnosis, LongTermAttestation, PrescriptionDraft, SupplyKind, rules},
     refusal::{FieldProblem, Refusal},
 };
 use storage::prescription::ConsultationFacts;

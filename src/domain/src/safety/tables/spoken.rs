@@ -140,7 +140,13 @@ pub(super) fn ailments(
         let kind = diagnosis_kind(&row, faults);
         match AilmentList::parse(row.cell("list")) {
             Some(list) => listed.push((list, kind)),
-            None => faults.cell(&row, "list", Invalid, "须为 long_term 或 minor_ailment", "long_term or minor_ailment"),
+            None => faults.cell(
+                &row,
+                "list",
+                Invalid,
+                "须为 long_term 或 minor_ailment",
+                "long_term or minor_ailment",
+            ),
         }
     }
     listed
