@@ -48,6 +48,7 @@ mod ledger;
 mod letters;
 mod links;
 mod load;
+mod long_term;
 mod machines;
 mod mail;
 mod merge;

@@ -136,7 +136,12 @@ async fn nobody_reviews_their_own() {
     let Actor::Staff(caller) = actor else { panic!("{actor:?}") };
     let app = &scene.app.state;
     let approve = app.write(actor, move |tx| {
-        service::review::approve(tx, caller, id, &ApproveInput { pin: SIGNING_PIN.to_owned() })
+        service::review::approve(
+            tx,
+            caller,
+            id,
+            &ApproveInput { pin: SIGNING_PIN.to_owned(), countersigned: false },
+        )
     });
     assert_eq!(code_of(approve.await.err()), Some(Code::OwnReview));
     let back = app.write(actor, move |tx| {

@@ -230,3 +230,77 @@ async fn an_edition_that_cannot_be_read_is_named_by_the_command_and_can_be_withd
     let shown = scene.pharmacist().list(EDITIONS).await;
     assert_eq!((&shown[0]["state"], &shown[0]["withdrawn_by"]), (&json!("withdrawn"), &Value::Null));
 }
+
+/// An approver sees verdicts, not only cells.
+#[actix_web::test]
+async fn a_trial_and_an_edition_show_the_worked_cases_that_they_change() {
+    let scene = Scene::open().await;
+    let pharmacist = scene.pharmacist();
+    let pairs = pharmacist.get("/api/v1/safety-rules/pairs").await.expect_ok();
+    let pairs = pairs["csv"].as_str().expect("a text");
+    let weaker = pairs.replace(
+        "pde5_nitrate,class:pde5_inhibitor,class:nitrate,always,block",
+        "pde5_nitrate,class:pde5_inhibitor,class:nitrate,always,warn",
+    );
+    assert_ne!(weaker, pairs);
+    let edition = "version,zh,en\nsafety-weaker,更宽松,Weaker\n";
+    let tables = json!({"edition": edition, "pairs": weaker});
+    let trial = pharmacist.post(&format!("{EDITIONS}/check"), json!({"tables": tables})).await.expect_ok();
+    let cases = &trial["cases"];
+    assert!(cases["cases_run"].as_u64() > Some(5_000), "{cases}");
+    assert!(cases["blocks_lost"].as_u64() > Some(0), "{cases}");
+    assert!(cases["warning"]["zh"].as_str().is_some_and(|text| text.contains("不再拦截")), "{cases}");
+    let first = &cases["changes"][0];
+    assert_eq!((&first["before"], &first["after"]), (&json!("block"), &json!("warn")), "{first}");
+    let finding = json!({"rule": "pde5_nitrate", "before": "block", "after": "warn"});
+    assert!(first["findings"].as_array().expect("findings").contains(&finding), "{first}");
+    assert!(cases["changes"].as_array().expect("changes").len() <= 200);
+    // A lower maximum loses nothing, and the stored edition shows the same as its trial.
+    let proposed = propose(&pharmacist, "safety-low", 1000).await;
+    let shown = pharmacist.get(&format!("{EDITIONS}/{}", id_in(&proposed))).await.expect_ok();
+    assert_eq!((&shown["cases"]["blocks_lost"], shown["cases"].get("warning")), (&json!(0), None), "{shown}");
+    assert!(shown["cases"]["cases_changed"].as_u64() > Some(0), "{shown}");
+    // One with faults shows none.
+    let broken = json!({"tables": {"edition": edition, "limits": "ingredient\nx\n"}});
+    let report = pharmacist.post(&format!("{EDITIONS}/check"), broken).await.expect_ok();
+    assert!(report.get("cases").is_none() && report["faults"] != json!([]), "{report}");
+}
+
+#[actix_web::test]
+async fn a_folder_of_tables_is_tried_and_proposed_by_command_and_approved_by_a_second_person() {
+    let scene = Scene::open().await;
+    let csv = limits(&scene.pharmacist()).await["csv"].as_str().expect("a text").to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("a path").to_owned();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    let lower = csv.replace("paracetamol,500,650,4,2000,", "paracetamol,500,650,4,1000,");
+    write("limits.csv", &lower);
+    let (good, told) = command(&scene.app, &["rules", "check", &path]);
+    assert!(!good && told.contains("edition.csv"), "{told}");
+    write("edition.csv", "version,zh,en\nsafety-folder,更低的限量,A lower limit\n");
+    let (good, told) = command(&scene.app, &["rules", "check", &path]);
+    assert!(good && told.contains("limits paracetamol: changed"), "{told}");
+    assert!(told.contains("day_mg: \"2000\" -> \"1000\"") && told.contains("max_day: - -> block"), "{told}");
+    write("limits.csv", &lower.replace("paracetamol,500,", "paracetamol,many,"));
+    let (good, told) = command(&scene.app, &["rules", "check", &path]);
+    assert!(!good && told.contains("limits line") && told.contains("dose_mg"), "{told}");
+    write("limits.csv", &lower);
+    let import =
+        |by: &str| command(&scene.app, &["rules", "import", &path, "--by", by, "--note", "说明书已修订。"]);
+    let (good, told) = import("nobody@example.cn");
+    assert!(!good && told.contains("no operator or pharmacist"), "{told}");
+    assert!(scene.pharmacist().list(EDITIONS).await.is_empty());
+    let second = scene.another_pharmacist("second@example.cn").await;
+    let (good, told) = import("second@example.cn");
+    assert!(good && told.contains("safety-folder"), "{told}");
+    let (good, told) = import("second@example.cn");
+    assert!(!good && told.contains("used before"), "{told}");
+    let listed = scene.pharmacist().list(EDITIONS).await;
+    assert_eq!(listed[0]["state"], "proposed");
+    approve(&second, &listed[0], Value::Null).await.expect_refused(Code::OwnApproval);
+    let approved = approve(&scene.pharmacist(), &listed[0], Value::Null).await.expect_ok();
+    assert_eq!(
+        (&approved["ruleset_version"], &approved["in_force"]),
+        (&json!("safety-folder"), &json!(true))
+    );
+}

@@ -16,6 +16,10 @@ fn lasting(product: &str, kind: &str, days: u32, reason: Option<&str>) -> Value 
     (draft["lines"][0]["days"], draft["long_supply_reason"]) = (json!(days), json!(reason));
     // Once a day, so that no maximum of the drug is met before the days are.
     draft["lines"][0]["times_per_day"] = json!(1);
+    if kind == "long_term" {
+        draft["diagnoses"] = json!([{"code": "I10", "name": "高血压"}]);
+        (draft["stable_attested"], draft["patient_confirmed"]) = (json!(true), json!(true));
+    }
     draft
 }
 

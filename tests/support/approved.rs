@@ -193,5 +193,5 @@ fn record(
         emergency: false,
     };
     tx.record(id, signed, nobody)?;
-    tx.record(id, Event::Approved { reviewer, digest }, nobody)
+    tx.record(id, Event::Approved { reviewer, digest, countersigned: false }, nobody)
 }

@@ -183,6 +183,19 @@ impl Product {
         ["J01", "J02", "J04", "J05", "P01AB"].iter().any(|prefix| self.atc.starts_with(prefix))
     }
 
+    /// Whether it must be kept cold, and so is never prescribed long-term. Source: Norms for long-term
+    /// prescriptions, trial, 2021 (`prescription::long_term`).
+    pub(crate) fn is_kept_cold(&self) -> bool {
+        let storage = self.storage.to_lowercase();
+        ["冷藏", "2-8", "2～8", "refrigerat"].iter().any(|words| storage.contains(words))
+    }
+
+    /// Whether it dissolves under the tongue: nitrates work through the mouth's lining, and not when they are
+    /// swallowed. Source: label of nitroglycerin tablets (H31021149), directions.
+    pub(crate) fn dissolves_under_tongue(&self) -> bool {
+        self.form == Form::Lozenge && self.atc.starts_with("C01DA")
+    }
+
     /// Whether it is given against pain, and so never prescribed long-term: N02 analgesics and M01A
     /// antirheumatics. Source: the project's clinical rules, law.
     pub(crate) fn is_analgesic(&self) -> bool {

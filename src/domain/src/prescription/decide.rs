@@ -17,7 +17,7 @@ use crate::{
     formulary::Formulary,
     ids::{ReviewQuestionId, StaffId},
     refusal::{Code, Refusal},
-    safety::SafetyReport,
+    safety::{RuleSet, SafetyReport},
     time::{Timestamp, civil_day, to_micros},
 };
 
@@ -48,6 +48,8 @@ pub struct Signing<'a> {
     /// The safety check of exactly these lines, made now.
     pub report: &'a SafetyReport,
     pub formulary: &'a Formulary,
+    /// The rules in force, for their lists of diagnoses.
+    pub rules: &'a RuleSet,
     /// Civil days of validity including the issue day; `None` where the doctor was not asked yet.
     pub valid_days: Option<u32>,
     /// Digest of the document's canonical bytes, lower-case hex.
@@ -85,6 +87,8 @@ pub enum Command<'a> {
         by: &'a PharmacistStanding,
         /// The digest that the pharmacist reviewed.
         digest: &'a str,
+        /// Whether they countersign; `None` where that is not asked for.
+        countersigned: Option<bool>,
     },
     /// A pharmacist returns it to the doctor.
     Return { by: &'a PharmacistStanding, reason: ReturnReason },
@@ -141,7 +145,9 @@ pub fn decide(
         Command::Ask { by, question } => review::ask(prescription, by, question, now),
         Command::Answer { by, question } => review::answer(prescription, by, question),
         Command::Supply(change) => partial::supply(prescription, &change, now),
-        Command::Approve { by, digest } => review::approve(prescription, by, digest, now),
+        Command::Approve { by, digest, countersigned } => {
+            review::approve(prescription, by, (digest, countersigned), now)
+        }
         Command::Return { by, reason } => review::return_to_doctor(prescription, by, reason, now),
         Command::Void { by, reason, units_moving } => void(prescription, by, reason, units_moving),
         Command::Expire { units_moving } => expire(prescription, units_moving, now),
@@ -187,7 +193,8 @@ fn sign(
     rules::check_prescriber(prescription, signing.doctor, now, policy)?;
     rules::check_lane(signing.draft.lane)?;
     rules::check_findings(signing.draft, signing.report, policy)?;
-    let problems = rules::check_draft(signing.draft, signing.age_years, signing.formulary, policy);
+    let problems =
+        rules::check_draft(signing.draft, signing.age_years, signing.formulary, signing.rules, policy);
     rules::refuse_broken(problems)?;
     let valid_until = validity::decide(now, signing.valid_days, policy)?;
     let mut overridden: Vec<String> =

@@ -22,6 +22,7 @@ struct Scene {
     draft: PrescriptionDraft,
     report: SafetyReport,
     formulary: Formulary,
+    rules: RuleSet,
     policy: PrescribingPolicy,
 }
 
@@ -51,12 +52,14 @@ impl Scene {
                 lines: vec![DraftLine { product, dose_units_thousandths: 1000, times_per_day: 3, days: 3 }],
                 diagnoses: vec![Diagnosis { code: None, text: "感冒".into() }],
                 longer_reason: None,
+                long_term: None,
                 overrides: vec![],
                 child: None,
                 skin_test: None,
             },
             report: SafetyReport { verdict: Verdict::Ok, findings: vec![], ruleset_version: "s".into() },
             formulary: Formulary::shipped().expect("shipped"),
+            rules: RuleSet::standard(),
             policy: PrescribingPolicy::default(),
         }
     }
@@ -68,6 +71,7 @@ impl Scene {
             age_years: Some(40),
             report: &self.report,
             formulary: &self.formulary,
+            rules: &self.rules,
             valid_days: Some(1),
             digest: "abc",
             emergency: false,
@@ -102,7 +106,7 @@ fn the_full_life_cycle() {
             1 | 4 => Command::Sign(scene.signing()),
             2 => Command::Return { by: &scene.pharmacist, reason: ReturnReason::Dose },
             3 => Command::Edit { by: doctor },
-            _ => Command::Approve { by: &scene.pharmacist, digest: "abc" },
+            _ => Command::Approve { by: &scene.pharmacist, digest: "abc", countersigned: None },
         };
         let events = decide(&scene.prescription, &command, now, &scene.policy).expect("allowed");
         assert_eq!(events.len(), 1, "{step}");
@@ -141,7 +145,7 @@ fn every_state_answers_every_command() {
         let commands = [
             Command::Sign(scene.signing()),
             Command::Edit { by: scene.doctor.staff },
-            Command::Approve { by: &scene.pharmacist, digest: "abc" },
+            Command::Approve { by: &scene.pharmacist, digest: "abc", countersigned: None },
             Command::Return { by: &scene.pharmacist, reason: ReturnReason::Other },
             Command::Void {
                 by: Some(scene.doctor.staff),
@@ -201,7 +205,7 @@ fn a_signed_digest_is_not_replaced() {
     let scene = Scene::in_state(PrescriptionState::Signed);
     let other = Signing { digest: "other", ..scene.signing() };
     assert_eq!(scene.run(&Command::Sign(other)).expect_err("another document").code, Code::StateMovedOn);
-    let approve = Command::Approve { by: &scene.pharmacist, digest: "other" };
+    let approve = Command::Approve { by: &scene.pharmacist, digest: "other", countersigned: None };
     assert_eq!(scene.run(&approve).expect_err("another document").code, Code::StateMovedOn);
 }
 
@@ -213,7 +217,9 @@ fn nobody_reviews_their_own() {
         licence_valid_until: NaiveDate::from_ymd_opt(2026, 11, 22),
         ..scene.pharmacist.clone()
     };
-    let approve = |by| scene.run(&Command::Approve { by, digest: "abc" }).expect_err("refused").code;
+    let approve = |by| {
+        scene.run(&Command::Approve { by, digest: "abc", countersigned: None }).expect_err("refused").code
+    };
     assert_eq!(approve(&own), Code::OwnReview);
     assert_eq!(approve(&lapsed), Code::RoleNotAllowed);
     let send_back = Command::Return { by: &own, reason: ReturnReason::Dose };
@@ -239,7 +245,7 @@ fn validity_and_open_attempts_delay_the_end() {
     assert_eq!(fulfil(1).expect_err("not yet").code, Code::StateMovedOn);
     assert_eq!(fulfil(3).expect_err("too many").code, Code::UnitsExceeded);
     let late = Scene::in_state(PrescriptionState::Signed);
-    let approve = Command::Approve { by: &late.pharmacist, digest: "abc" };
+    let approve = Command::Approve { by: &late.pharmacist, digest: "abc", countersigned: None };
     let refusal =
         decide(&late.prescription, &approve, until + TimeDelta::hours(1), &late.policy).expect_err("late");
     assert_eq!(refusal.code, Code::PrescriptionExpired);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lanes::EncounterLane;
+use super::{lanes::EncounterLane, long_term::LongTermAttestation};
 use crate::{
     safety::{Diagnosed, DraftLine, SafetyInput, SkinTest, SkinTestResult},
     time::Timestamp,
@@ -29,6 +29,13 @@ pub struct Diagnosis {
     pub code: Option<String>,
     /// The diagnosis as text.
     pub text: String,
+}
+
+impl Diagnosis {
+    /// As rules read it.
+    pub(super) fn diagnosed(&self) -> Diagnosed {
+        Diagnosed { code: self.code.clone(), text: self.text.clone() }
+    }
 }
 
 /// The doctor's reason to go on in spite of a finding.
@@ -72,6 +79,9 @@ pub struct PrescriptionDraft {
     /// For a penicillin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skin_test: Option<StatedSkinTest>,
+    /// For long-term supply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_term: Option<LongTermAttestation>,
 }
 
 /// A skin test for penicillins, as the doctor states it.
@@ -86,8 +96,7 @@ impl PrescriptionDraft {
     /// Adds what the doctor states to what a check reads.
     pub fn add_to(&self, input: &mut SafetyInput, now: Timestamp) {
         input.profile.skin_test = self.skin_test.map(|test| test.seen(now));
-        let diagnosed = |one: &Diagnosis| Diagnosed { code: one.code.clone(), text: one.text.clone() };
-        input.profile.diagnoses = self.diagnoses.iter().map(diagnosed).collect();
+        input.profile.diagnoses = self.diagnoses.iter().map(Diagnosis::diagnosed).collect();
     }
 }
 

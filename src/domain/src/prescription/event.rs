@@ -88,6 +88,9 @@ events! {
             reviewer: StaffId,
             /// Digest of the approved document.
             digest: String,
+            /// Long-term supply beyond the usual length, which the reviewer countersigned.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            countersigned: bool,
         },
         /// A pharmacist returned it.
         Returned = "prescription.returned" to(worker, staff, pharmacists) {

@@ -8,6 +8,7 @@ mod document;
 mod draft;
 mod event;
 mod lanes;
+mod long_term;
 mod partial;
 mod policy;
 mod review;
@@ -24,6 +25,7 @@ pub use document::{
 pub use draft::{ChildAttestation, Diagnosis, Override, PrescriptionDraft, StatedSkinTest, SupplyKind};
 pub use event::{Event, EventKind};
 pub use lanes::{CabinetLane, EncounterLane, may_sell_without_prescription, may_vend};
+pub use long_term::LongTermAttestation;
 pub use partial::{SupplyChange, SupplyDecider, SupplyLine, SupplyReason};
 pub use policy::PrescribingPolicy;
 pub use review::{ReleaseReason, ReturnReason};

@@ -47,7 +47,7 @@ pub struct PrescribingPolicy {
 impl Default for PrescribingPolicy {
     fn default() -> Self {
         Self {
-            version: "prescribing-2026-11-23".into(),
+            version: "prescribing-2026-11-30".into(),
             source: "Waystation clinical rules, prescribing table".into(),
             max_drugs: 5,
             ordinary_days: 7,

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     event::Event,
+    long_term::ensure_countersigned,
     rules::{self, PharmacistStanding, ReviewParty},
     state::{Claim, Prescription, PrescriptionState},
 };
@@ -123,7 +124,7 @@ pub(super) fn answer(
 pub(super) fn approve(
     prescription: &Prescription,
     by: &PharmacistStanding,
-    digest: &str,
+    (digest, countersigned): (&str, Option<bool>),
     now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
     let same = prescription.digest.as_deref() == Some(digest);
@@ -143,7 +144,9 @@ pub(super) fn approve(
     if !same {
         return Err(Refusal::moved_on(prescription.state));
     }
-    Ok(vec![Event::Approved { reviewer: by.staff, digest: digest.to_owned() }])
+    ensure_countersigned(countersigned)?;
+    let countersigned = countersigned.unwrap_or_default();
+    Ok(vec![Event::Approved { reviewer: by.staff, digest: digest.to_owned(), countersigned }])
 }
 
 /// A prescription is returned in spite of an open question, whose answer may never come.

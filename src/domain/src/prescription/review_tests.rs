@@ -59,7 +59,7 @@ fn a_claim_keeps_others_out_until_it_expires() {
     assert_eq!(run(&mut it, &claim(&one, at(9)), at(9)), Ok(vec![]), "it is not made longer");
     for command in [
         claim(&other, at(599)),
-        Command::Approve { by: &other, digest: "abc" },
+        Command::Approve { by: &other, digest: "abc", countersigned: None },
         Command::Return { by: &other, reason: ReturnReason::Dose },
         Command::Ask { by: &other, question: ReviewQuestionId::generate() },
         Command::Release { by: other.staff },
@@ -92,7 +92,7 @@ fn who_may_not_review_may_not_claim() {
     run(&mut held, &Command::Claim { by: &good, on_shift: true, until: at(20 * 3600) }, at(0)).expect("free");
     let tomorrow = at(14 * 3600);
     for command in [
-        Command::Approve { by: &good, digest: "abc" },
+        Command::Approve { by: &good, digest: "abc", countersigned: None },
         Command::Return { by: &good, reason: ReturnReason::Dose },
         Command::Ask { by: &good, question: ReviewQuestionId::generate() },
     ] {
@@ -111,7 +111,7 @@ fn a_question_waits_for_the_prescriber_only() {
     assert_eq!((it.claim, it.question), (None, Some(question)));
     for command in [
         Command::Claim { by: &other, on_shift: true, until: at(600) },
-        Command::Approve { by: &one, digest: "abc" },
+        Command::Approve { by: &one, digest: "abc", countersigned: None },
         Command::Ask { by: &one, question: ReviewQuestionId::generate() },
     ] {
         assert_eq!(refused(&it, &command, at(2)), Code::QuestionOpen, "{command:?}");
@@ -127,7 +127,8 @@ fn a_question_waits_for_the_prescriber_only() {
     let prescriber = it.prescriber;
     run(&mut it, &answer(prescriber, question), at(2)).expect("answered");
     assert_eq!(refused(&it, &answer(prescriber, question), at(3)), Code::StateMovedOn);
-    run(&mut it, &Command::Approve { by: &other, digest: "abc" }, at(3)).expect("answered");
+    run(&mut it, &Command::Approve { by: &other, digest: "abc", countersigned: None }, at(3))
+        .expect("answered");
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn whatever_ends_a_review_ends_claim_and_question() {
     let claim = Command::Claim { by: &one, on_shift: true, until: at(600) };
     let void = Command::Void { by: None, reason: VoidReason::DoctorWithdrew, units_moving: 0 };
     for (command, now) in [
-        (Command::Approve { by: &one, digest: "abc" }, at(1)),
+        (Command::Approve { by: &one, digest: "abc", countersigned: None }, at(1)),
         (Command::Return { by: &one, reason: ReturnReason::Dose }, at(1)),
         (void, at(1)),
         (Command::Expire { units_moving: 0 }, at(20 * 3600)),

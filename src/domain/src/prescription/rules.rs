@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     draft::{Override, PrescriptionDraft, SupplyKind},
     lanes::{EncounterLane, may_prescribe},
+    long_term::{check_attested, check_diagnoses},
     policy::PrescribingPolicy,
     state::Prescription,
     supply::packs_needed,
@@ -16,7 +17,7 @@ use crate::{
     ids::{ConsultationId, StaffId},
     network::Sex,
     refusal::{Code, FieldProblem, Refusal},
-    safety::{DraftLine, Finding, SafetyReport},
+    safety::{DraftLine, Finding, RuleSet, SafetyReport},
     time::{Timestamp, civil_day, months_since},
     words::Bilingual,
 };
@@ -184,7 +185,7 @@ pub fn refuse_broken(problems: Vec<FieldProblem>) -> Result<(), Refusal> {
     Err(Refusal { fields: problems, ..Refusal::new(Code::PrescribingRule) })
 }
 
-fn problem(field: impl Into<String>, code: &str, zh: &str, en: &str) -> FieldProblem {
+pub(super) fn problem(field: impl Into<String>, code: &str, zh: &str, en: &str) -> FieldProblem {
     FieldProblem { field: field.into(), code: code.into(), message: Bilingual::made(zh, en) }
 }
 
@@ -223,11 +224,13 @@ pub fn check_patient(
 }
 
 /// Checks all rules of a draft that need neither the doctor nor drug knowledge beyond the formulary
-/// row. Source: the project's clinical rules, prescribing table. Returns one entry per broken rule.
+/// row. Source: the project's clinical rules, prescribing table; of `rules` the lists of diagnoses alone
+/// are read. Returns one entry per broken rule.
 pub fn check_draft(
     draft: &PrescriptionDraft,
     age_years: Option<u32>,
     formulary: &Formulary,
+    rules: &RuleSet,
     policy: &PrescribingPolicy,
 ) -> Vec<FieldProblem> {
     let mut problems = Vec::new();
@@ -246,7 +249,9 @@ pub fn check_draft(
     if !draft.diagnoses.iter().any(|diagnosis| !diagnosis.text.trim().is_empty()) {
         problems.push(problem("diagnoses", "needed", "须填写诊断。", "A diagnosis is needed."));
     }
+    check_diagnoses(draft, rules, &mut problems);
     check_child(draft, age_years, policy, &mut problems);
+    check_attested(draft, policy, &mut problems);
     for (at, line) in draft.lines.iter().enumerate() {
         check_dose(at, line, policy, &mut problems);
         check_product(at, line, formulary, &mut problems);
@@ -341,6 +346,13 @@ fn check_days(
     if draft.kind == SupplyKind::LongTerm && analgesic {
         let (zh, en) = ("镇痛药不得开具长期处方。", "A drug against pain is never long-term.");
         problems.push(problem(field, "analgesic_long_term", zh, en));
+        return;
+    }
+    let kept_cold = formulary.get(&line.product).is_some_and(|product| product.is_kept_cold());
+    if draft.kind == SupplyKind::LongTerm && kept_cold {
+        let (zh, en) =
+            ("对储存有特殊要求的药品不得开具长期处方。", "A drug that is kept cold is never long-term.");
+        problems.push(problem(field, "special_storage_long_term", zh, en));
         return;
     }
     let (usual, longest) = match draft.kind {

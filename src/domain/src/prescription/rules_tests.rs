@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     formulary::ProductCode,
-    prescription::{ChildAttestation, Diagnosis, Override},
+    prescription::{ChildAttestation, Diagnosis, LongTermAttestation, Override},
     safety::{Profile, RuleSet, SafetyInput, Severity, check},
 };
 
@@ -22,12 +22,13 @@ fn draft(lines: Vec<DraftLine>) -> PrescriptionDraft {
         overrides: vec![],
         child: None,
         skin_test: None,
+        long_term: None,
     }
 }
 
 fn codes(draft: &PrescriptionDraft, age: Option<u32>) -> Vec<(String, String)> {
     let formulary = Formulary::shipped().expect("shipped");
-    check_draft(draft, age, &formulary, &PrescribingPolicy::default())
+    check_draft(draft, age, &formulary, &RuleSet::standard(), &PrescribingPolicy::default())
         .into_iter()
         .map(|one| (one.field, one.code))
         .collect()
@@ -49,9 +50,13 @@ fn at_most_five_drugs_and_at_least_one() {
 #[test]
 fn days_of_supply() {
     let days = |kind, days, reason: Option<&str>, code: &str| {
+        let long_term = (kind == SupplyKind::LongTerm)
+            .then_some(LongTermAttestation { stable: true, patient_confirmed: true });
         let draft = PrescriptionDraft {
             kind,
             longer_reason: reason.map(Into::into),
+            diagnoses: vec![Diagnosis { code: Some("I10".into()), text: "高血压".into() }],
+            long_term,
             ..draft(vec![line(code, days)])
         };
         codes(&draft, Some(40)).into_iter().map(|(_, code)| code).collect::<Vec<_>>()

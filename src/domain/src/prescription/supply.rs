@@ -128,6 +128,9 @@ fn administration(product: &Product) -> (&'static str, &'static str) {
         Form::Capsule | Form::SustainedReleaseCapsule => ("整粒吞服", "swallow whole"),
         Form::ChewableTablet => ("嚼服", "chew"),
         Form::DispersibleTablet => ("加水分散后口服", "disperse in water and take"),
+        Form::Lozenge if product.dissolves_under_tongue() => {
+            ("舌下含服，不可吞服", "dissolve under the tongue, do not swallow")
+        }
         Form::Lozenge => ("含服", "suck"),
         Form::OralSuspension => ("摇匀后口服", "shake and take"),
         Form::Tablet

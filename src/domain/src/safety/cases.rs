@@ -1,14 +1,18 @@
 //! The worked cases of `rules/cases.csv`: what a pharmacist expects of the rules, as a table.
 
+#[cfg(test)]
 use std::collections::BTreeSet;
 
 use super::{
-    Diagnosed, DraftLine, Profile, RuleSet, SafetyInput, SafetyReport, Severity, Sex, SkinTest,
-    SkinTestResult, Taken, check,
-    fixtures::{day, healthy},
+    Diagnosed, DraftLine, Profile, SafetyInput, SafetyReport, Severity, Sex, SkinTest, SkinTestResult, Taken,
+    trial::{day, healthy},
 };
+#[cfg(test)]
+use super::{RuleSet, check};
+#[cfg(test)]
+use crate::formulary::Formulary;
 use crate::{
-    formulary::{Condition, Formulary, ProductCode},
+    formulary::{Condition, ProductCode},
     network::Job,
 };
 
@@ -18,31 +22,40 @@ pub(super) const CASES_CSV: &str = include_str!("../../rules/cases.csv");
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) id: String,
+    /// Who, what is prescribed and what is taken, as the table writes it.
+    pub(super) situation: String,
     pub(super) input: SafetyInput,
     /// Rule and severity that must be found; the rule `verdict` is the whole report's.
     pub(super) expect: Vec<(String, String)>,
     /// Rules that must not be found.
     pub(super) silent: Vec<String>,
     /// Rules, ingredients and other names that it mentions.
+    #[cfg(test)]
     pub(super) words: BTreeSet<String>,
 }
 
 impl Case {
-    /// What is not as expected.
-    pub(super) fn wrong(&self, formulary: &Formulary, rules: &RuleSet) -> Option<String> {
-        let report = check(&self.input, formulary, rules);
-        let found = |rule: &str| severity_of(&report, rule);
+    /// What a report says that the case does not expect, or the other way round.
+    pub(super) fn broken_by(&self, report: &SafetyReport) -> Option<String> {
+        let found = |rule: &str| severity_of(report, rule);
         for (rule, severity) in &self.expect {
             let seen = match rule.as_str() {
                 "verdict" => Some(report.verdict.as_str()),
                 rule => found(rule).map(Severity::as_str),
             };
             if seen != Some(severity.as_str()) {
-                return Some(format!("{}: {rule} is {seen:?}, not {severity}: {report:#?}", self.id));
+                return Some(format!("{}: {rule} is {seen:?}, not {severity}", self.id));
             }
         }
         let loud = self.silent.iter().find(|rule| found(rule).is_some());
-        loud.map(|rule| format!("{}: {rule} is found: {report:#?}", self.id))
+        loud.map(|rule| format!("{}: {rule} is found", self.id))
+    }
+
+    /// What is not as expected under these rules.
+    #[cfg(test)]
+    pub(super) fn wrong(&self, formulary: &Formulary, rules: &RuleSet) -> Option<String> {
+        let report = check(&self.input, formulary, rules);
+        self.broken_by(&report).map(|what| format!("{what}: {report:#?}"))
     }
 }
 
@@ -87,18 +100,35 @@ fn parsed(id: &str, profile: &str, lines: &str, taking: &str, expect: &str, sile
         })
         .collect();
     let silent: Vec<String> = list(silent).map(str::to_owned).collect();
-    let mut words: BTreeSet<String> =
-        expect.iter().map(|(rule, _)| rule.clone()).chain(silent.clone()).collect();
-    words.extend([profile, lines, taking].iter().flat_map(|text| {
-        text.split([' ', ';', ':', '=', '@', '+']).filter(|word| !word.is_empty()).map(str::to_owned)
-    }));
+    #[cfg(test)]
+    let words = words([profile, lines, taking], &expect, &silent);
     let input = SafetyInput {
         on: day(),
         lines: list(lines).map(line).collect(),
         taking: list(taking).map(taken).collect(),
         profile: person(profile),
     };
-    Case { id: id.to_owned(), input, expect, silent, words }
+    let written = [profile, lines, taking].into_iter().filter(|part| !part.is_empty());
+    let situation = written.collect::<Vec<_>>().join(" | ");
+    Case {
+        id: id.to_owned(),
+        situation,
+        input,
+        expect,
+        silent,
+        #[cfg(test)]
+        words,
+    }
+}
+
+/// Rules, ingredients and other names that a case mentions.
+#[cfg(test)]
+fn words(texts: [&str; 3], expect: &[(String, String)], silent: &[String]) -> BTreeSet<String> {
+    let mut words: BTreeSet<String> = expect.iter().map(|(rule, _)| rule).chain(silent).cloned().collect();
+    words.extend(texts.iter().flat_map(|text| {
+        text.split([' ', ';', ':', '=', '@', '+']).filter(|word| !word.is_empty()).map(str::to_owned)
+    }));
+    words
 }
 
 /// `PCM-T500 1x3x3`, or `@ibuprofen:400`: a trial tablet of 1 mg, once a day for three days.

@@ -7,6 +7,7 @@
 //! of two drugs that the worker already takes does not concern this prescription.
 
 mod allergies;
+mod cases;
 mod check;
 mod child_doses;
 mod classes;
@@ -24,9 +25,9 @@ mod rows;
 mod rules;
 mod tables;
 mod thresholds;
+mod trial;
+mod worked;
 
-#[cfg(test)]
-mod cases;
 #[cfg(test)]
 mod fixtures;
 mod name_index;
@@ -57,9 +58,10 @@ pub use negation::means_none;
 pub(crate) use people::raises_severe_pressure;
 pub use report::{Finding, SafetyReport, Severity, Verdict};
 pub(crate) use rows::IngredientLimit;
-pub use rows::Standing;
+pub use rows::{AilmentList, Standing};
 pub use rules::RuleSet;
 pub use tables::{
     CellChange, ListedRule, ListedSource, RowChange, RowChangeKind, RuleFault, RuleFaultCode, RuleTables,
     changes, listed, version,
 };
+pub use worked::{CaseChange, CasesRun, FindingChange, run_worked_cases};

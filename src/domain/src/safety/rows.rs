@@ -180,6 +180,16 @@ pub(super) struct Alias {
     pub(super) source: SourceId,
 }
 
+crate::text_enum! {
+    /// The lists of diagnoses that the kind of supply, or the lane of care, asks for.
+    pub enum AilmentList {
+        /// Chronic diseases, for long-term supply.
+        LongTerm = "long_term",
+        /// What a first visit may treat where the health authority permits it.
+        MinorAilment = "minor_ailment",
+    }
+}
+
 /// A kind of diagnoses that rules name.
 #[derive(Debug, Clone)]
 pub(super) struct DiagnosisKind {
@@ -196,6 +206,13 @@ impl DiagnosisKind {
         let by_code = code.is_some_and(|code| self.codes.iter().any(|start| code.starts_with(start)));
         let text = name_key(&diagnosis.text);
         by_code || self.words.iter().any(|word| text.contains(word))
+    }
+
+    /// As [`Self::covers`], where a code decides alone: words of another disease may stand beside it.
+    pub(super) fn names(&self, diagnosis: &Diagnosed) -> bool {
+        let worded = diagnosis.code.is_none();
+        let text = if worded { diagnosis.text.clone() } else { String::new() };
+        self.covers(&Diagnosed { code: diagnosis.code.clone(), text })
     }
 }
 

@@ -9,11 +9,12 @@ use std::{
 
 use super::{
     classes::{ClassId, Classes},
+    input::Diagnosed,
     items::Item,
     name_index::NameIndex,
     rows::{
-        Alias, AllergyRule, ChildDoseRule, Class, ConditionRule, DiagnosisKind, Flagged, IngredientFacts,
-        IngredientLimit, PairRule, PeopleRule, Side, Source, SourceId,
+        AilmentList, Alias, AllergyRule, ChildDoseRule, Class, ConditionRule, DiagnosisKind, Flagged,
+        IngredientFacts, IngredientLimit, PairRule, PeopleRule, Side, Source, SourceId,
     },
     tables::RuleTables,
     thresholds::Thresholds,
@@ -75,6 +76,7 @@ pub(super) struct Compiled {
     pub(super) allergies: Vec<AllergyRule>,
     pub(super) allergy_names: HashMap<String, usize>,
     pub(super) diagnoses: Vec<DiagnosisKind>,
+    pub(super) ailments: Vec<(AilmentList, DiagnosisKind)>,
     /// By ingredient.
     pub(super) child_doses: HashMap<u16, Vec<ChildDoseRule>>,
     pub(super) aliases: Vec<Alias>,
@@ -112,6 +114,12 @@ static SHIPPED: LazyLock<RuleSet> = LazyLock::new(|| {
 });
 
 impl RuleSet {
+    /// Whether a list of `ailments` holds this diagnosis.
+    pub fn lists(&self, list: AilmentList, diagnosis: &Diagnosed) -> bool {
+        let of_list = self.compiled.ailments.iter().filter(|(of, _)| *of == list);
+        of_list.into_iter().any(|(_, kind)| kind.names(diagnosis))
+    }
+
     /// The edition that ships with the program; loaded once.
     pub fn standard() -> Self {
         SHIPPED.clone()

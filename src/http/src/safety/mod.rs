@@ -50,7 +50,8 @@ pub(crate) struct Doc;
 ///
 /// Each with what it says in both languages, the documents that it cites, and the worked cases that
 /// exercise it. The tables: `edition`, `sources`, `classes`, `ingredients`, `thresholds`, `limits`, `pairs`,
-/// `people`, `conditions`, `allergies`, `aliases`, `diagnoses`, `child_doses`.
+/// `people`, `conditions`, `allergies`, `aliases`, `diagnoses`, `child_doses`,
+/// `ailments`.
 #[utoipa::path(get, path = "/api/v1/safety-rules/{table}", operation_id = "getSafetyRules",
     tag = "safety", params(("table" = String, Path)),
     responses((status = 200, body = RuleTableView)))]

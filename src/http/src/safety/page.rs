@@ -86,6 +86,7 @@ fn title(table: &str) -> String {
         "allergies" => ("过敏", "allergies"),
         "aliases" => ("别名", "aliases"),
         "diagnoses" => ("诊断", "diagnoses"),
+        "ailments" => ("病种", "ailments"),
         "child_doses" => ("儿童剂量", "doses of children"),
         other => return other.to_owned(),
     };

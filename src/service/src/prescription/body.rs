@@ -104,6 +104,9 @@ pub(crate) struct Body {
     /// How much of lines is supplied, where that was decided. Not part of what is signed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supply: Vec<SupplyDecision>,
+    /// Whether the pharmacist who approved it countersigned. Not part of what the doctor signs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub countersigned: bool,
 }
 
 /// A signed document and its bytes.
@@ -131,6 +134,7 @@ impl Body {
             kept: None,
             questions: Vec::new(),
             supply: Vec::new(),
+            countersigned: false,
         })
     }
 
@@ -269,6 +273,8 @@ impl Body {
             lines: self.lines().map(line).collect::<Option<_>>()?,
             overrides: self.draft.overrides.clone(),
             longer_reason: self.draft.longer_reason.clone(),
+            long_term: self.draft.long_term,
+            skin_test: self.draft.skin_test.filter(|_| parts.states_skin_test),
             issued_on: civil_day(row.signed_at?),
             signed_at: row.signed_at?,
             valid_until: row.valid_until?,

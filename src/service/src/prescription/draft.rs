@@ -11,7 +11,7 @@ use crate::{
 };
 use domain::{
     ids::PrescriptionId,
-    prescription::{ChildAttestation, Diagnosis, PrescriptionDraft, SupplyKind, rules},
+    prescription::{ChildAttestation, Diagnosis, LongTermAttestation, PrescriptionDraft, SupplyKind, rules},
     refusal::{FieldProblem, Refusal},
 };
 use storage::prescription::ConsultationFacts;
@@ -39,6 +39,13 @@ pub struct PrescriptionInput {
     pub paediatrician_attested: bool,
     /// For a penicillin, whatever its route: the skin test of the last 72 hours.
     pub skin_test: Option<SkinTestInput>,
+    /// For long-term supply: the disease and its treatment are stable.
+    #[serde(default)]
+    pub stable_attested: bool,
+    /// For long-term supply beyond the usual length, whose assessment is `long_supply_reason`: the patient was
+    /// taught about it and confirmed it.
+    #[serde(default)]
+    pub patient_confirmed: bool,
 }
 
 /// The body of a draft that breaks no rule, with the findings of the safety check.
@@ -58,7 +65,7 @@ pub(crate) fn body_of(
     draft.add_to(&mut gathered.input, tx.now);
     let age = gathered.input.profile.age_on(gathered.input.on);
     let formulary = tx.app.formulary();
-    let problems = rules::check_draft(&draft, age, &formulary, &tx.app.policy.prescribing);
+    let problems = rules::check_draft(&draft, age, &formulary, &tx.app.rules(), &tx.app.policy.prescribing);
     rules::refuse_broken(problems.into_iter().map(in_wire_terms).collect())?;
     let report = facts::run(tx.app, &gathered.input);
     Body::new(tx.app, revision, draft, report)
@@ -82,6 +89,10 @@ fn draft_of(facts: &ConsultationFacts, input: &PrescriptionInput) -> Result<Pres
             paediatrician: input.paediatrician_attested,
         }),
         skin_test: input.skin_test.map(SkinTestInput::stated),
+        long_term: (input.kind == SupplyKind::LongTerm).then_some(LongTermAttestation {
+            stable: input.stable_attested,
+            patient_confirmed: input.patient_confirmed,
+        }),
     })
 }
 
@@ -90,6 +101,8 @@ pub(crate) fn in_wire_terms(mut problem: FieldProblem) -> FieldProblem {
     problem.field = match problem.field.as_str() {
         "child.guardian" => "guardian_attested".to_owned(),
         "child.paediatrician" => "paediatrician_attested".to_owned(),
+        "long_term.stable" => "stable_attested".to_owned(),
+        "long_term.patient_confirmed" => "patient_confirmed".to_owned(),
         field => match field.strip_suffix(".product") {
             Some(line) => format!("{line}.product_code"),
             None => field.to_owned(),

@@ -185,6 +185,7 @@ pub(super) fn compose(
             ruleset: checked.report.ruleset_version.clone(),
             policy: policy.version.clone(),
         },
+        states_skin_test: true,
     };
     // A product that has left the formulary since an earlier version wrote the draft has no names.
     let unnamed = || Refusal::moved_on(before.row.state);
@@ -199,6 +200,7 @@ pub(super) fn compose(
             age_years: gathered.input.profile.age_on(gathered.input.on),
             report: &body.report,
             formulary: &formulary,
+            rules: &tx.app.rules(),
             valid_days: input.valid_days,
             digest: &digest::hex(&digest::sha256(&bytes)),
             emergency: facts.triage == TriageLevel::Emergency,

@@ -116,6 +116,9 @@ pub struct PrescriptionView {
     /// Why the supply is longer than usual; not for the worker.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub long_supply_reason: Option<String>,
+    /// What long-term supply was attested with; not for the worker.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub long_term: Option<LongTermView>,
     /// What the newest safety check found; not for the worker.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub safety: Option<SafetyReportView>,
@@ -139,6 +142,19 @@ pub struct PrescriptionView {
     /// not in lists.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub review_wait: Option<ReviewWaitView>,
+}
+
+/// The attestations of long-term supply.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct LongTermView {
+    /// The doctor: the disease and its treatment are stable.
+    pub stable_attested: bool,
+    /// The doctor: the patient was taught about a supply beyond the usual length, and confirmed it.
+    pub patient_confirmed: bool,
+    /// Whether the pharmacist who approves it must countersign.
+    pub countersignature_needed: bool,
+    /// Whether the pharmacist who approved it did.
+    pub countersigned: bool,
 }
 
 /// How the review of a prescription stands.
@@ -206,6 +222,12 @@ pub(crate) fn view(
         reason,
         skin_test: body.draft.skin_test.filter(|_| colleague).map(SkinTestInput::from),
         long_supply_reason: body.draft.longer_reason.clone().filter(|_| colleague),
+        long_term: body.draft.long_term.filter(|_| colleague).map(|attested| LongTermView {
+            stable_attested: attested.stable,
+            patient_confirmed: attested.patient_confirmed,
+            countersignature_needed: body.draft.needs_countersignature(&app.policy.prescribing),
+            countersigned: body.countersigned,
+        }),
         safety: colleague.then(|| SafetyReportView::from(&body.report)),
         overrides: (reader == Reader::Pharmacist).then(|| overrides.collect()),
         proposed_valid_days: proposed

@@ -55,6 +55,10 @@ pub struct ApproveInput {
     /// The signing PIN.
     #[schema(value_type = spelling::SigningPin)]
     pub pin: String,
+    /// For long-term supply beyond the usual length: the pharmacist has looked at the doctor's assessment and
+    /// countersigns.
+    #[serde(default)]
+    pub countersigned: bool,
 }
 
 /// A pharmacist's return of a prescription to its doctor.
@@ -154,7 +158,9 @@ pub fn approve(
     let (mut before, pharmacist, mut lines) = reviewable(tx, caller.staff, id)?;
     tx.shown.note(before.row.worker_id, Part::Prescription, id);
     let digest = before.digest().unwrap_or_default();
-    let events = before.decide(tx.app, &Command::Approve { by: &pharmacist, digest })?;
+    let asked = before.body.draft.needs_countersignature(&tx.app.policy.prescribing);
+    let countersigned = asked.then_some(input.countersigned);
+    let events = before.decide(tx.app, &Command::Approve { by: &pharmacist, digest, countersigned })?;
     signing::ensure_signing(tx, caller, &input.pin)?;
     if events.is_empty() {
         return view(tx.app, &mut tx.shown, &before.row, &before.body, Reader::Pharmacist, tx.now);
@@ -168,6 +174,7 @@ pub fn approve(
         return Err(Refusal::new(Code::PrescriptionSignatureInvalid).in_state(before.row.state).into());
     }
     let mut body = before.body.clone();
+    body.countersigned = countersigned.unwrap_or_default();
     let lines = body.draft.lines.clone();
     let mut checked = facts::gather(tx.conn, tx.app, before.row.worker_id, lines, Some(id), tx.now)?.input;
     body.draft.add_to(&mut checked, tx.now);

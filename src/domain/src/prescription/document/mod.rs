@@ -2,7 +2,7 @@
 //!
 //! Canonical bytes: UTF-8 JSON without white space; the members of every object sorted by name (by
 //! bytes); arrays in their order; numbers whole and in decimal; strings escaped only as JSON requires
-//! (`"`, `\`, and control characters, those as `\u00xx`). An absent member is written as `null`. So the
+//! (`"`, `\`, and control characters, those as `\u00xx`). An absent member is written as `null`, except for the two that came later. So the
 //! same document always gives the same bytes, whichever library reads it later.
 //!
 //! [`PrescriptionDocument`] is format `waystation-prescription-2`: everything that the prescription form
@@ -17,8 +17,9 @@ use serde_json::Value;
 pub use first::{FirstDocument, FirstLine};
 
 use super::{
-    draft::{Diagnosis, Override, SupplyKind},
+    draft::{Diagnosis, Override, StatedSkinTest, SupplyKind},
     lanes::EncounterLane,
+    long_term::LongTermAttestation,
 };
 use crate::{
     formulary::{DoseUnit, ProductCode},
@@ -116,6 +117,8 @@ pub struct AsSigned {
     pub prescriber: DocumentPrescriber,
     pub hospital: DocumentHospital,
     pub rules: DocumentRules,
+    /// Whether it states the skin test of the contents: documents of before do not.
+    pub states_skin_test: bool,
 }
 
 /// What a doctor signs and a pharmacist reviews.
@@ -139,6 +142,13 @@ pub struct PrescriptionDocument {
     pub overrides: Vec<Override>,
     /// Why the supply is longer than usual.
     pub longer_reason: Option<String>,
+    /// What the doctor attested for long-term supply. Absent, and not `null`, in documents without it, so
+    /// that those of before keep their bytes; so is the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_term: Option<LongTermAttestation>,
+    /// The skin test that a penicillin was prescribed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skin_test: Option<StatedSkinTest>,
     /// The civil day of issue.
     pub issued_on: NaiveDate,
     pub signed_at: Timestamp,
@@ -167,6 +177,7 @@ impl PrescriptionDocument {
             prescriber: self.prescriber.clone(),
             hospital: self.hospital.clone(),
             rules: self.rules.clone(),
+            states_skin_test: self.skin_test.is_some(),
         }
     }
 }
@@ -260,6 +271,8 @@ mod tests {
             lines: vec![],
             overrides: vec![],
             longer_reason: None,
+            long_term: None,
+            skin_test: None,
             issued_on: NaiveDate::from_ymd_opt(2026, 11, 23).expect("a date"),
             signed_at: Utc.with_ymd_and_hms(2026, 11, 23, 1, 2, 3).single().expect("once"),
             valid_until: Utc.with_ymd_and_hms(2026, 11, 23, 15, 59, 59).single().expect("once"),

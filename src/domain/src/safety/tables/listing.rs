@@ -7,10 +7,10 @@ use super::{
     RuleTables,
     changes::{Cells, rows},
 };
-use crate::{safety::rows::Standing, words::Bilingual};
-
-/// The worked cases that ship with the program; a test runs them.
-const CASES: &str = include_str!("../../../rules/cases.csv");
+use crate::{
+    safety::{cases::CASES_CSV, rows::Standing},
+    words::Bilingual,
+};
 
 /// A document that a rule cites.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ fn source(row: &Cells) -> Option<ListedSource> {
 /// The cases that name a rule's finding, whether it must be found or must be silent.
 fn cases_by_rule() -> HashMap<String, Vec<String>> {
     let mut by_rule: HashMap<String, Vec<String>> = HashMap::new();
-    for case in rows(CASES) {
+    for case in rows(CASES_CSV) {
         let (found, silent) = (cell(&case, "expect"), cell(&case, "silent"));
         for rule in found.split(';').chain(silent.split(';')) {
             let rule = rule.split_once('=').map_or(rule, |(rule, _)| rule).trim();

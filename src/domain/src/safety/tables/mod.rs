@@ -68,7 +68,8 @@ rule_tables!(
     allergies,
     aliases,
     diagnoses,
-    child_doses
+    child_doses,
+    ailments
 );
 
 impl RuleSet {
@@ -96,6 +97,7 @@ impl RuleSet {
         let names =
             Names { sources: &sources, classes: &class_ids, ingredients: &index, diagnoses: &kinds, words };
         let diagnoses = spoken::diagnoses(tables.diagnoses, &names, &mut faults);
+        let ailments = spoken::ailments(tables.ailments, &names, &mut faults);
         let child_doses = parse::child_doses(tables.child_doses, &names, &mut faults);
         let (classes, flagged) = parse::classes(tables.classes, &names, &mut faults);
         let ingredients = parse::ingredients(tables.ingredients, &names, &mut faults);
@@ -143,6 +145,7 @@ impl RuleSet {
                 allergies,
                 allergy_names,
                 diagnoses,
+                ailments,
                 child_doses,
                 aliases,
                 alias_names,

@@ -1,4 +1,5 @@
-//! The tables of what people say and type: aliases of drugs, allergies and diagnoses.
+//! The tables of what people say and type: aliases of drugs, allergies, diagnoses and
+//! ailments.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use crate::{
     formulary::{name_key, simplified},
     safety::{
         classes::Classes,
-        rows::{Alias, AliasKind, AllergyRule, DiagnosisKind},
+        rows::{AilmentList, Alias, AliasKind, AllergyRule, DiagnosisKind},
     },
 };
 
@@ -107,16 +108,46 @@ pub(super) fn diagnoses(text: &str, names: &Names<'_>, faults: &mut Faults) -> V
     for row in read("diagnoses", text, DIAGNOSIS_COLUMNS, faults) {
         row.sentence(&names.words, faults);
         names.sources(&row, faults);
-        row.required("words", faults);
-        if let Some(word) = row.list("words").find(|word| name_key(word) != **word) {
-            let (zh, en) = (format!("“{word}”须为简体、小写"), format!("write \"{}\"", name_key(word)));
-            faults.at(row.place(), "words", Invalid, zh, en);
-        }
         id(&row, "id", faults);
-        kinds.push(DiagnosisKind {
-            codes: row.list("codes").map(str::to_owned).collect(),
-            words: row.list("words").map(str::to_owned).collect(),
-        });
+        kinds.push(diagnosis_kind(&row, faults));
     }
     kinds
+}
+
+fn diagnosis_kind(row: &Row, faults: &mut Faults) -> DiagnosisKind {
+    row.required("words", faults);
+    if let Some(word) = row.list("words").find(|word| name_key(word) != **word) {
+        let (zh, en) = (format!("“{word}”须为简体、小写"), format!("write \"{}\"", name_key(word)));
+        faults.at(row.place(), "words", Invalid, zh, en);
+    }
+    DiagnosisKind {
+        codes: row.list("codes").map(str::to_owned).collect(),
+        words: row.list("words").map(str::to_owned).collect(),
+    }
+}
+
+/// The lists of diagnoses that care asks for.
+pub(super) fn ailments(
+    text: &str,
+    names: &Names<'_>,
+    faults: &mut Faults,
+) -> Vec<(AilmentList, DiagnosisKind)> {
+    let mut listed = Vec::new();
+    for row in read("ailments", text, &["id", "list", "codes", "words", "source", "zh", "en"], faults) {
+        row.sentence(&names.words, faults);
+        names.sources(&row, faults);
+        id(&row, "id", faults);
+        let kind = diagnosis_kind(&row, faults);
+        match AilmentList::parse(row.cell("list")) {
+            Some(list) => listed.push((list, kind)),
+            None => faults.cell(
+                &row,
+                "list",
+                Invalid,
+                "须为 long_term 或 minor_ailment",
+                "long_term or minor_ailment",
+            ),
+        }
+    }
+    listed
 }

@@ -19,6 +19,7 @@ fn faults(table: &str, from: &str, to: &str) -> Vec<(String, String)> {
         "aliases" => &mut tables.aliases,
         "diagnoses" => &mut tables.diagnoses,
         "child_doses" => &mut tables.child_doses,
+        "ailments" => &mut tables.ailments,
         other => panic!("{other}"),
     };
     assert!(text.contains(from), "{table}: {from}");
@@ -121,6 +122,8 @@ fn cells_have_a_form() {
     assert_eq!(seen, [("id".into(), "unknown_name".into()), ("id".into(), "missing".into())]);
     only("allergies", ("penicillin;benzylpenicillin;", "Penicillin;benzylpenicillin;"), "names", Invalid);
     only("diagnoses", ("commoncold", "common cold"), "words", Invalid);
+    only("ailments", ("hypertension,long_term", "hypertension,for_ever"), "list", Invalid);
+    only("ailments", ("稳定型心绞痛", "稳定型 心绞痛"), "words", Invalid);
     only("people", ("treats:influenza", "treats:flu"), "test", Invalid);
     only("people", ("skin_test_older:72", "skin_test_older:0"), "test", Invalid);
     only(

@@ -2,6 +2,7 @@
 //! second person, in force from a time on. Every instance caches them with the catalogue
 //! (`formulary::edition`); a decision keeps the version that it was made under.
 
+mod command;
 mod views;
 
 use std::{collections::HashMap, sync::Arc};
@@ -10,6 +11,7 @@ use crate::{
     Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, formulary::edition, page::Rows,
     staff::already_exists,
 };
+pub use command::{FolderReport, Proposal, propose_by_command, try_folder};
 use domain::{
     event::network::RuleEditionEvent,
     ids::{Id, RuleEditionId},
@@ -24,14 +26,18 @@ use storage::{
     staff as staff_store,
 };
 pub use views::{
-    CellChangeView, RowChangeView, RuleCellView, RuleEditionApproval, RuleEditionDetail, RuleEditionInput,
-    RuleEditionPage, RuleEditionReport, RuleEditionTrial, RuleEditionView, RuleEditionWithdrawal,
-    RuleFaultView, RuleSourceView, RuleTableView, RuleTablesInput, RuleView,
+    CaseChangeView, CellChangeView, FindingChangeView, RowChangeView, RuleCellView, RuleEditionApproval,
+    RuleEditionDetail, RuleEditionInput, RuleEditionPage, RuleEditionReport, RuleEditionTrial,
+    RuleEditionView, RuleEditionWithdrawal, RuleFaultView, RuleSourceView, RuleTableView, RuleTablesInput,
+    RuleView, WorkedCasesView,
 };
-use views::{change_view, fault_view, rule_view, view};
+use views::{cases_view, change_view, fault_view, rule_view, view};
 
 /// At most this many faults are told at once.
 const MOST_FAULTS: usize = 500;
+
+/// At most this many worked cases are shown at once.
+const MOST_CASES: usize = 200;
 
 /// The texts of all tables by name, as stored.
 type Texts = HashMap<String, String>;
@@ -58,10 +64,14 @@ fn texts_in_force(conn: &mut Conn, now: Timestamp) -> Result<Texts, Failure> {
 
 fn with_input(in_force: &Texts, input: &RuleTablesInput) -> Result<Texts, Failure> {
     let given: HashMap<String, Option<String>> = serde_json::from_value(serde_json::to_value(input)?)?;
+    Ok(with_given(in_force, given.into_iter().filter_map(|(name, text)| Some((name, text?)))))
+}
+
+fn with_given(in_force: &Texts, given: impl IntoIterator<Item = (String, String)>) -> Texts {
     let mut texts: Texts =
         tables(in_force).named().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    texts.extend(given.into_iter().filter_map(|(name, text)| Some((name, text?))));
-    Ok(texts)
+    texts.extend(given);
+    texts
 }
 
 /// The editions that apply now or later, compiled. Compiling is the expensive part, so it is done when
@@ -137,12 +147,15 @@ pub fn try_out(
 ) -> Result<RuleEditionReport, Failure> {
     let in_force = texts_in_force(conn, app.now())?;
     let texts = with_input(&in_force, input)?;
-    let faults = RuleSet::from_tables(&tables(&texts)).err().unwrap_or_default();
-    let changes = if faults.is_empty() { changes(&in_force, &texts) } else { Vec::new() };
+    let (faults, changes, cases) = match RuleSet::from_tables(&tables(&texts)) {
+        Ok(rules) => (Vec::new(), changes(&in_force, &texts), Some(cases(app, &rules))),
+        Err(faults) => (faults, Vec::new(), None),
+    };
     Ok(RuleEditionReport {
         compared_with: version_of(&in_force),
         faults: faults.into_iter().take(MOST_FAULTS).map(fault_view).collect(),
         changes,
+        cases,
     })
 }
 
@@ -241,10 +254,12 @@ pub fn fetch(
 ) -> Result<Option<RuleEditionDetail>, Failure> {
     let Some((row, stored)) = store::edition_fetch(conn, live, id)? else { return Ok(None) };
     let (in_force, texts) = (texts_in_force(conn, app.now())?, texts_of(&stored)?);
+    let rules = (texts != in_force).then(|| RuleSet::from_tables(&tables(&texts)).ok()).flatten();
     Ok(Some(RuleEditionDetail {
         edition: view(row, store::edition_in_force(conn, app.now())?),
         compared_with: version_of(&in_force),
         changes: changes(&in_force, &texts),
+        cases: rules.map(|rules| cases(app, &rules)),
     }))
 }
 
@@ -308,6 +323,11 @@ fn record(tx: &mut Tx<'_>, id: RuleEditionId, event: RuleEditionEvent) -> Result
 
 fn changes(in_force: &Texts, texts: &Texts) -> Vec<RowChangeView> {
     safety::changes(&tables(in_force), &tables(texts)).into_iter().map(change_view).collect()
+}
+
+/// What these rules change in the worked cases.
+fn cases(app: &AppState, rules: &RuleSet) -> WorkedCasesView {
+    cases_view(safety::run_worked_cases(&app.rules(), rules, MOST_CASES))
 }
 
 /// The version of these tables.

@@ -8,10 +8,11 @@ use crate::{formulary::TwoLanguages, page::page};
 use domain::{
     ids::{RuleEditionId, StaffId},
     safety::{
-        CellChange, ListedRule, ListedSource, RowChange, RowChangeKind, RuleEditionState, RuleFault,
-        RuleFaultCode, Standing,
+        CaseChange, CasesRun, CellChange, FindingChange, ListedRule, ListedSource, RowChange, RowChangeKind,
+        RuleEditionState, RuleFault, RuleFaultCode, Severity, Standing, Verdict,
     },
     spelling,
+    words::Bilingual,
 };
 use storage::safety::edition::RuleEditionRow;
 
@@ -46,6 +47,8 @@ pub struct RuleTablesInput {
     pub diagnoses: Option<String>,
     #[schema(max_length = 200_000)]
     pub child_doses: Option<String>,
+    #[schema(max_length = 200_000)]
+    pub ailments: Option<String>,
 }
 
 /// A new edition of the rules.
@@ -117,6 +120,51 @@ pub struct RowChangeView {
     pub cells: Vec<CellChangeView>,
 }
 
+/// The finding of one rule in a worked case, before and after.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FindingChangeView {
+    /// The code of the rule.
+    pub rule: String,
+    /// Left out where it is not found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Severity>,
+    /// Left out where it is not found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Severity>,
+}
+
+/// A worked case whose findings an edition changes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CaseChangeView {
+    /// Its id in the table of cases; variants of one case have one id.
+    pub id: String,
+    /// Who, what is prescribed and what is taken, as the table of cases writes it.
+    pub situation: String,
+    /// The verdict of the whole check under the rules in force.
+    pub before: Verdict,
+    pub after: Verdict,
+    /// The rules whose findings differ.
+    pub findings: Vec<FindingChangeView>,
+    /// Whether what the case's author expects still holds.
+    pub holds: bool,
+}
+
+/// What the worked cases that ship with the program show of an edition.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkedCasesView {
+    /// Number of cases that were run under both editions.
+    pub cases_run: u32,
+    /// Number of cases whose findings differ.
+    pub cases_changed: u32,
+    /// Number of cases that are blocked under the rules in force and would not be any more.
+    pub blocks_lost: u32,
+    /// Stands where blocks are lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<TwoLanguages>,
+    /// The first 200 of them: those that lose a block before all others.
+    pub changes: Vec<CaseChangeView>,
+}
+
 /// What trying an edition shows.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RuleEditionReport {
@@ -126,6 +174,9 @@ pub struct RuleEditionReport {
     pub faults: Vec<RuleFaultView>,
     /// What it changes; empty while there are faults.
     pub changes: Vec<RowChangeView>,
+    /// What it changes in the worked cases; left out while there are faults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cases: Option<WorkedCasesView>,
 }
 
 /// An edition of the rules.
@@ -158,6 +209,10 @@ pub struct RuleEditionDetail {
     /// The version of the rules in force, with which it is compared.
     pub compared_with: String,
     pub changes: Vec<RowChangeView>,
+    /// What it changes in the worked cases; left out where it is in force already, or this program cannot read
+    /// it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cases: Option<WorkedCasesView>,
 }
 
 page! {
@@ -245,6 +300,33 @@ pub(super) fn change_view(change: RowChange) -> RowChangeView {
     let RowChange { table, id, kind, cells } = change;
     let cell = |CellChange { field, before, after }| CellChangeView { field, before, after };
     RowChangeView { table: table.to_owned(), id, change: kind, cells: cells.into_iter().map(cell).collect() }
+}
+
+pub(super) fn cases_view(run: CasesRun) -> WorkedCasesView {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let finding = |FindingChange { rule, before, after }| FindingChangeView { rule, before, after };
+    let change = |one: CaseChange| CaseChangeView {
+        id: one.id,
+        situation: one.situation,
+        before: one.before,
+        after: one.after,
+        findings: one.findings.into_iter().map(finding).collect(),
+        holds: one.holds,
+    };
+    let lost = run.blocks_lost;
+    let warning = (lost > 0).then(|| {
+        Bilingual::made(
+            format!("注意：{lost} 个病例现被拦截，按此版本将不再拦截。"),
+            format!("Take care: {lost} cases that are blocked now would not be blocked any more."),
+        )
+    });
+    WorkedCasesView {
+        cases_run: count(run.run),
+        cases_changed: count(run.changed),
+        blocks_lost: count(lost),
+        warning: warning.as_ref().map(TwoLanguages::from),
+        changes: run.changes.into_iter().map(change).collect(),
+    }
 }
 
 pub(super) fn rule_view(rule: ListedRule) -> RuleView {
