@@ -28,10 +28,10 @@ fn file(text: &str) -> TestFile {
 
 pub async fn load(app: &TestApp, kind: ImportKind, text: &str) -> Result<usize, ImportError> {
     let loaded = load_with(app, kind, text, ImportOptions::default()).await?;
-    Ok(loaded.added + loaded.updated)
+    Ok(loaded.added + loaded.updated + loaded.unchanged)
 }
 
-async fn load_with(
+pub async fn load_with(
     app: &TestApp,
     kind: ImportKind,
     text: &str,
@@ -44,7 +44,7 @@ async fn load_with(
 /// Line, field and code of each problem.
 pub fn row_problems(error: ImportError) -> Vec<(u64, String, String)> {
     match error {
-        ImportError::Rows(problems) => {
+        ImportError::Rows(problems) | ImportError::Catalogue { problems, .. } => {
             problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect()
         }
         other => panic!("{other}"),
@@ -180,16 +180,16 @@ async fn existing_rows_are_refused_skipped_or_updated_and_a_dry_run_stores_nothi
         .replace("longitude_e6\n", "longitude_e6,encounter_lanes\n")
         .replace("121300000\n", "121300000,consultation_only\n");
     let dry = load_with(&app, ImportKind::Stations, &whole, with(Some(Existing::Update), true)).await;
-    assert_eq!(dry.expect("tried"), Loaded { added: 1, updated: 1, skipped: 0 });
+    assert_eq!(dry.expect("tried"), Loaded { added: 1, updated: 1, skipped: 0, ..Loaded::default() });
     assert!(!names().await.contains(&"Three".to_owned()), "a dry run stores nothing");
 
     let skipped = load_with(&app, ImportKind::Stations, &second, with(Some(Existing::Skip), false)).await;
-    assert_eq!(skipped.expect("loaded"), Loaded { added: 1, updated: 0, skipped: 1 });
+    assert_eq!(skipped.expect("loaded"), Loaded { added: 1, updated: 0, skipped: 1, ..Loaded::default() });
     let known = names().await;
     assert!(known.contains(&"Three".to_owned()) && known.contains(&"Two".to_owned()), "{known:?}");
 
     let updated = load_with(&app, ImportKind::Stations, &whole, with(Some(Existing::Update), false)).await;
-    assert_eq!(updated.expect("loaded"), Loaded { added: 0, updated: 2, skipped: 0 });
+    assert_eq!(updated.expect("loaded"), Loaded { added: 0, updated: 2, skipped: 0, ..Loaded::default() });
     let known = names().await;
     assert!(known.contains(&"Two anew".to_owned()) && !known.contains(&"Two".to_owned()), "{known:?}");
 }
@@ -207,7 +207,7 @@ async fn an_update_keeps_pins_and_requires_a_changed_licence_to_be_verified_agai
     load(&app, ImportKind::Workers, &first).await.expect("loaded");
     let second = worker("739154", "样例工人甲改", "15400000009");
     let loaded = load_with(&app, ImportKind::Workers, &second, update).await.expect("loaded");
-    assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0 });
+    assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0, ..Loaded::default() });
     let found = app.get(&seed.operator.token, "/api/v1/workers?phone=15400000009").await.expect(200);
     assert_eq!(found["items"][0]["name"], "样例工人甲改");
     let card = |pin: &str| json!({"card_number": CARD, "pin": pin});
@@ -222,7 +222,7 @@ async fn an_update_keeps_pins_and_requires_a_changed_licence_to_be_verified_agai
     };
     let mine = doctor("doctor-a@example.cn", "NEW-1");
     let loaded = load_with(&app, ImportKind::Staff(Role::Doctor), &mine, update).await.expect("loaded");
-    assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0 });
+    assert_eq!(loaded, Loaded { added: 0, updated: 1, skipped: 0, ..Loaded::default() });
     let unverified = app.put(&seed.doctor.token, "/api/v1/duty", "0", json!({"presence": "available"})).await;
     unverified.problem(422, "doctor_not_eligible");
     let theirs = doctor("doctor-b@example.cn", "NEW-1");

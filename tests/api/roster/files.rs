@@ -100,7 +100,7 @@ async fn overnight_shifts_are_imported_and_an_update_makes_one_of_a_rule_a_singl
     );
     let update = ImportOptions { existing: Some(Existing::Update), ..ImportOptions::default() };
     let loaded = load(&app, ImportKind::Shifts, &shifts, update).await.expect("loaded");
-    assert_eq!(loaded, Loaded { added: 1, updated: 1, skipped: 0 });
+    assert_eq!(loaded, Loaded { added: 1, updated: 1, skipped: 0, ..Loaded::default() });
     let all = shifts_of(&app, operator, &seed.doctor).await;
     let single = |from: &str, to: &str| (from.to_owned(), to.to_owned(), false);
     assert_eq!(all[1], single("2026-11-24T12:00:00Z", "2026-11-25T00:00:00Z"));

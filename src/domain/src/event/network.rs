@@ -84,6 +84,15 @@ events! {
             updated: usize,
             #[serde(default)]
             skipped: usize,
+            /// Products that were stored as the file says already.
+            #[serde(default)]
+            unchanged: usize,
+            /// Products that the file took into the formulary, among those updated.
+            #[serde(default)]
+            into_formulary: usize,
+            /// Products that the file took out of the formulary, among those updated.
+            #[serde(default)]
+            out_of_formulary: usize,
         },
     }
 }

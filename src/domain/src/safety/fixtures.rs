@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     formulary::{
-        AdultMaximum, Excipient, Form, Formulary, Ingredient, IngredientCode, Product, ProductCode, SaleClass,
+        AdultMaximum, Excipient, Form, Formulary, Ingredient, IngredientCode, PackLabel, Product, ProductCode,
+        SaleClass,
     },
     money::Fen,
     network::Job,
@@ -46,6 +47,7 @@ pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Pr
         contains_alcohol: false,
         excipients: Vec::new(),
         excipients_listed: false,
+        label: PackLabel::default(),
         storage: "室温".into(),
         source: "trial label, section 1".into(),
         in_formulary: true,
