@@ -79,7 +79,8 @@ fn the_edition(products: usize, rounds: usize) -> anyhow::Result<Formulary> {
     let (mut read, mut by_name, mut index) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let began = Instant::now();
-        let parsed: Vec<Product> = bodies.iter().map(|body| serde_json::from_str(body)).collect::<Result<_, _>>()?;
+        let parsed: Vec<Product> =
+            bodies.iter().map(|body| serde_json::from_str(body)).collect::<Result<_, _>>()?;
         read.push(millis(began.elapsed()));
         let began = Instant::now();
         let formulary = Formulary::from_products(parsed);
@@ -151,8 +152,13 @@ fn the_search(formulary: &Formulary, rounds: usize) {
             format!("{:.3}", first / scan),
         ]);
     }
-    let title = format!("A page of {PAGE} of {} products, medians of {rounds} rounds in turn", formulary.len());
-    table::print(&title, &["text", "matches", "ms", "ms, last page", "ms, plain scan", "of the scan"], &lines);
+    let title =
+        format!("A page of {PAGE} of {} products, medians of {rounds} rounds in turn", formulary.len());
+    table::print(
+        &title,
+        &["text", "matches", "ms", "ms, last page", "ms, plain scan", "of the scan"],
+        &lines,
+    );
 }
 
 /// Milliseconds of one run, of ten in a row.
@@ -212,7 +218,8 @@ fn the_call(products: usize, rounds: usize) -> anyhow::Result<()> {
             table::whole(f64::from(u32::try_from(bytes)?)),
         ]);
     }
-    let title = format!("The whole call with {products} products, one connection, {} calls each", rounds * 20);
+    let title =
+        format!("The whole call with {products} products, one connection, {} calls each", rounds * 20);
     table::print(&title, &["answer", "ms, median", "ms, slowest", "bytes"], &lines);
     Ok(())
 }

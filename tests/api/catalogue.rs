@@ -66,7 +66,8 @@ async fn refused(app: &TestApp, text: &str) -> Vec<(u64, String, String)> {
 }
 
 async fn edition(app: &TestApp) -> i64 {
-    let number = |conn: &mut storage::Conn, _: &service::AppState| Ok(storage::formulary::edition_number(conn)?);
+    let number =
+        |conn: &mut storage::Conn, _: &service::AppState| Ok(storage::formulary::edition_number(conn)?);
     app.state.read(Actor::System, number).await.expect("read")
 }
 
@@ -87,7 +88,11 @@ async fn seven_thousand_rows_are_loaded_once_and_a_later_file_updates_and_delete
     let all = Loaded { added: DEFAULT_PRODUCTS, ..Loaded::default() };
     let before = edition(&app).await;
     assert_eq!(load_with(&app, ImportKind::Catalogue, &text, dry_run).await.expect("tried"), all);
-    assert_eq!((app.state.formulary().len(), edition(&app).await), (shipped, before), "a dry run keeps nothing");
+    assert_eq!(
+        (app.state.formulary().len(), edition(&app).await),
+        (shipped, before),
+        "a dry run keeps nothing"
+    );
 
     // One bad row at the end: nothing is loaded, and the fault is named.
     let last = text.lines().count() as u64;
@@ -138,7 +143,8 @@ async fn an_import_that_is_cut_off_leaves_nothing_and_can_be_run_again() {
     let seen: Arc<std::sync::Mutex<Vec<(u64, u64)>>> = Arc::default();
     let steps = Arc::clone(&seen);
     let progress = move |read, total| steps.lock().expect("unpoisoned").push((read, total));
-    let loaded = import_csv(&app.state, ImportKind::Catalogue, &path, options, progress).await.expect("loaded");
+    let loaded =
+        import_csv(&app.state, ImportKind::Catalogue, &path, options, progress).await.expect("loaded");
     assert_eq!(loaded.added, 1_600);
     let seen = seen.lock().expect("unpoisoned").clone();
     assert!(seen.len() >= 4 && seen.is_sorted(), "{seen:?}");
@@ -164,8 +170,14 @@ async fn what_a_file_has_no_column_for_stays_and_an_empty_cell_clears_it() {
     assert_eq!(numbers, ["国药准字H20051234", "H20140475"]);
     let operator = app.seed().await.operator.token;
     let shown = app.get(&operator, "/api/v1/products/NEW-1").await.expect_ok();
-    assert_eq!((&shown["brands"][1], &shown["specification"]), (&"Tylesample".into(), &"0.5g*20片/盒".into()));
-    assert_eq!((&shown["barcodes"][0], &shown["manufacturer"]), (&"6901234567892".into(), &"样例制药".into()));
+    assert_eq!(
+        (&shown["brands"][1], &shown["specification"]),
+        (&"Tylesample".into(), &"0.5g*20片/盒".into())
+    );
+    assert_eq!(
+        (&shown["barcodes"][0], &shown["manufacturer"]),
+        (&"6901234567892".into(), &"样例制药".into())
+    );
 
     // An older file has none of the columns; a supplier's knows nothing of the formulary.
     let older = file(&without(COLUMNS, &["in_formulary"]), &[&[("price_fen", "950")]]);
@@ -186,10 +198,8 @@ async fn what_a_file_has_no_column_for_stays_and_an_empty_cell_clears_it() {
     assert_eq!(loaded, Loaded { updated: 1, into_formulary: 1, ..Loaded::default() });
 
     // What stays in the formulary is checked like a row that says so.
-    let never = file(
-        &without(COLUMNS, &["in_formulary"]),
-        &[&[("ingredients", "warfarin:3"), ("max_day_mg", "")]],
-    );
+    let never =
+        file(&without(COLUMNS, &["in_formulary"]), &[&[("ingredients", "warfarin:3"), ("max_day_mg", "")]]);
     assert_eq!(refused(&app, &never).await, [at(2, "ingredients", "never_list")]);
     // A new product of such a file is only known.
     let new = file(&without(COLUMNS, &["in_formulary"]), &[&[("code", "NEW-2")]]);
@@ -222,7 +232,12 @@ async fn a_barcode_names_one_product_and_an_approval_number_one_drug() {
     let app = TestApp::open().await;
     let (code, other) = ("6901234567892", "96385074");
     let one = |code: &'static str, barcodes: &'static str| {
-        vec![("code", code), ("in_formulary", "no"), ("barcodes", barcodes), ("approval_numbers", "国药准字H20051234")]
+        vec![
+            ("code", code),
+            ("in_formulary", "no"),
+            ("barcodes", barcodes),
+            ("approval_numbers", "国药准字H20051234"),
+        ]
     };
     let (first, second) = (one("N-1", code), one("N-2", other));
     load(&app, &file(&all_columns(), &[&first, &second])).await.expect("two packs of one drug");
@@ -255,7 +270,10 @@ async fn a_byte_order_mark_is_accepted_and_another_encoding_is_named_once() {
     assert_eq!(load(&app, &marked).await.expect("loaded").added, 3);
     // 对乙酰氨基酚 in GB18030, in each of two rows.
     let gbk: &[u8] = b"\xb6\xd4\xd2\xd2\xf5\xa3\xb0\xb1\xbb\xf9\xb7\xd3";
-    let rows = file(&without(COLUMNS, &["in_formulary"]), &[&[("storage", "x")], &[("code", "NEW-2"), ("storage", "x")]]);
+    let rows = file(
+        &without(COLUMNS, &["in_formulary"]),
+        &[&[("storage", "x")], &[("code", "NEW-2"), ("storage", "x")]],
+    );
     let mut bytes = Vec::new();
     for part in rows.split("对乙酰氨基酚片") {
         if !bytes.is_empty() {
@@ -270,11 +288,17 @@ async fn a_byte_order_mark_is_accepted_and_another_encoding_is_named_once() {
         import_csv(&app.state, ImportKind::Catalogue, &path, ImportOptions::default(), |_, _| ()).await;
     assert_eq!(row_problems(outcome.expect_err("refused")), [at(2, "row", "encoding")]);
     // Bytes of no encoding are a problem of their line.
-    std::fs::write(&path, bytes.iter().map(|byte| if *byte == 0xb6 { 0xFF } else { *byte }).collect::<Vec<_>>())
-        .expect("written");
+    std::fs::write(
+        &path,
+        bytes.iter().map(|byte| if *byte == 0xb6 { 0xFF } else { *byte }).collect::<Vec<_>>(),
+    )
+    .expect("written");
     let outcome =
         import_csv(&app.state, ImportKind::Catalogue, &path, ImportOptions::default(), |_, _| ()).await;
-    assert_eq!(row_problems(outcome.expect_err("refused")), [at(2, "row", "bad_row"), at(3, "row", "bad_row")]);
+    assert_eq!(
+        row_problems(outcome.expect_err("refused")),
+        [at(2, "row", "bad_row"), at(3, "row", "bad_row")]
+    );
 }
 
 /// A product of an older database has no such columns and reads as before.

@@ -39,6 +39,7 @@ pub(crate) struct ProductQuery {
     /// an ATC code, a barcode or an approval number. Only products that match all of it, the best
     /// match first: equal numbers and names, names that begin with it, codes that begin with it,
     /// pinyin, then parts of any of them; products of the formulary before those that are only known.
+    /// No control characters and none that are invisible.
     #[param(max_length = 60)]
     search: Option<String>,
     /// The `next_after` of the page before; or only products after this code.
@@ -61,8 +62,7 @@ async fn search(
 ) -> Reply {
     let ProductQuery { search, after, limit } = query.0;
     let limit = limit.unwrap_or(page::DEFAULT_LIMIT);
-    let outcome =
-        service::formulary::search(&app, caller.0, search.unwrap_or_default(), after, limit).await;
+    let outcome = service::formulary::search(&app, caller.0, search.unwrap_or_default(), after, limit).await;
     reply::page(&request, outcome)
 }
 
@@ -76,8 +76,9 @@ async fn fetch(
     app: Data<Arc<AppState>>,
     code: Path<String>,
 ) -> Reply {
-    let outcome =
-        app.poll_found(caller.0, move |conn, app, live| service::formulary::fetch(conn, app, live, &code.0)).await;
+    let outcome = app
+        .poll_found(caller.0, move |conn, app, live| service::formulary::fetch(conn, app, live, &code.0))
+        .await;
     reply::json(&request, outcome)
 }
 

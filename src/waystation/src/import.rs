@@ -39,7 +39,9 @@ impl ValueEnum for Kind {
         let (name, about) = match self.0 {
             ImportKind::Stations => ("stations", "Stations, each with its cabinet"),
             ImportKind::Workers => ("workers", "Workers with card, PIN and phone"),
-            ImportKind::Catalogue => ("catalogue", "Drugs; known codes are replaced, and a code that the file does not name stays"),
+            ImportKind::Catalogue => {
+                ("catalogue", "Drugs; known codes are replaced, and a code that the file does not name stays")
+            }
             ImportKind::Hospitals => ("hospitals", "Partner hospitals"),
             ImportKind::Employers => ("employers", "Employers"),
             ImportKind::Cabinets => ("cabinets", "Cabinets of stations that have none"),
@@ -139,7 +141,9 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
             refuse(&problems);
             let Loaded { added, updated, skipped, unchanged, .. } = others;
             eprintln!("其余各行：新增 {added}，更新 {updated}，未变 {unchanged}，跳过 {skipped}");
-            eprintln!("the other rows: {added} new, {updated} changed, {unchanged} unchanged, {skipped} skipped");
+            eprintln!(
+                "the other rows: {added} new, {updated} changed, {unchanged} unchanged, {skipped} skipped"
+            );
             Ok(ExitCode::FAILURE)
         }
         Err(error) => Err(error).with_context(|| format!("{}", source.file.display())),

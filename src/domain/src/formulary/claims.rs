@@ -26,11 +26,8 @@ pub struct Claims {
 impl Claims {
     /// Notes the numbers of the product at `line`; returns those that an earlier line has.
     pub fn note(&mut self, line: u64, product: &Product) -> Vec<RowProblem> {
-        let claim = || Claim {
-            line,
-            code: product.code.as_str().to_owned(),
-            ingredients: ingredients(product),
-        };
+        let claim =
+            || Claim { line, code: product.code.as_str().to_owned(), ingredients: ingredients(product) };
         let mut problems = Vec::new();
         self.codes.insert(claim().code);
         for barcode in &product.label.barcodes {
@@ -57,7 +54,8 @@ impl Claims {
     pub fn compare(&self, stored: &Product) -> Vec<RowProblem> {
         let code = stored.code.as_str();
         let barcodes = stored.label.barcodes.iter().filter_map(|one| self.barcodes.get(&one.key()));
-        let approvals = stored.label.approval_numbers.iter().filter_map(|one| self.approvals.get(one.as_str()));
+        let approvals =
+            stored.label.approval_numbers.iter().filter_map(|one| self.approvals.get(one.as_str()));
         let own = ingredients(stored);
         barcodes
             .map(|claim| taken(claim.line, code, None))

@@ -134,8 +134,7 @@ const APPROVED: &str = "国药准字";
 
 /// Letters of an approval: chemical, traditional, biological, packed in the country, health food,
 /// diagnostic, excipient; with C from Hong Kong, Macao and Taiwan, with J from abroad.
-const APPROVED_LETTERS: &[&str] =
-    &["H", "Z", "S", "J", "B", "T", "F", "HC", "ZC", "SC", "HJ", "ZJ", "SJ"];
+const APPROVED_LETTERS: &[&str] = &["H", "Z", "S", "J", "B", "T", "F", "HC", "ZC", "SC", "HJ", "ZJ", "SJ"];
 
 /// Letters of a registration certificate of a drug from abroad (`C`: Hong Kong, Macao, Taiwan;
 /// `B` first: in bulk, to be packed in the country).
@@ -180,12 +179,13 @@ fn lettered(text: &str, letters: &[&str]) -> bool {
 fn of_a_device(text: &str) -> bool {
     let Some((place, rest)) = text.split_once('械') else { return false };
     let places = (1..=3).contains(&place.chars().count()) && place.chars().all(|c| !c.is_ascii());
-    let digits = |text: &str, count: usize| {
-        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let digits =
+        |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     let registered = ["注准", "注进", "注许"].iter().find_map(|words| rest.strip_prefix(words));
     let filed = rest.strip_prefix('备').map(|number| number.strip_suffix('号').unwrap_or(number));
-    places && (registered.is_some_and(|number| digits(number, 11)) || filed.is_some_and(|number| digits(number, 8)))
+    places
+        && (registered.is_some_and(|number| digits(number, 11))
+            || filed.is_some_and(|number| digits(number, 8)))
 }
 
 macro_rules! as_text {
@@ -221,9 +221,16 @@ mod tests {
             Barcode::parse("614141123452").expect("good").key(),
             Barcode::parse("0614141123452").expect("good").key()
         );
-        for bad in
-            ["", "1234567", "6291041500214", "629104150021", "00000000", "6.29104E+12", "629104150021X", "６２９１"]
-        {
+        for bad in [
+            "",
+            "1234567",
+            "6291041500214",
+            "629104150021",
+            "00000000",
+            "6.29104E+12",
+            "629104150021X",
+            "６２９１",
+        ] {
             assert!(Barcode::parse(bad).is_err(), "{bad}");
         }
         // Every change of one digit, and every swap of unequal neighbours that do not differ by 5.
@@ -256,10 +263,19 @@ mod tests {
             assert_eq!(number.as_str(), stored);
             assert_eq!(ApprovalNumber::parse(number.as_str()), Some(number), "as stored");
         }
-        for bad in
-            ["", "国药准字", "国药准字H2005123", "国药准字H200512345", "国药准字X20051234", "20051234", "J20051234",
-             "国药准字H2005123A", "械注准20173641234", "国械注准2017364123", "PL 12345/0001"]
-        {
+        for bad in [
+            "",
+            "国药准字",
+            "国药准字H2005123",
+            "国药准字H200512345",
+            "国药准字X20051234",
+            "20051234",
+            "J20051234",
+            "国药准字H2005123A",
+            "械注准20173641234",
+            "国械注准2017364123",
+            "PL 12345/0001",
+        ] {
             assert_eq!(ApprovalNumber::parse(bad), None, "{bad}");
         }
     }

@@ -53,6 +53,9 @@ crate::text_enum! {
 /// The most look-alikes of one product that are named. Our default.
 pub const MOST_LOOK_ALIKES: usize = 5;
 
+/// Of these, packs of the same drug that are named although more other drugs are alike. Our default.
+const MOST_PACKS: usize = 2;
+
 /// At most this many products of one name are looked at. Our default.
 const MOST_OF_A_NAME: usize = 200;
 
@@ -95,9 +98,36 @@ fn drug_of(product: &Product) -> Vec<&str> {
 
 /// Words that follow the name of a drug in English.
 const FORMS_EN: &[&str] = &[
-    "tablet", "capsule", "granule", "powder", "oral", "syrup", "solution", "suspension", "cream", "ointment",
-    "gel", "lotion", "drop", "eye", "ear", "nasal", "inhaler", "suppositor", "patch", "plaster", "injection",
-    "sustained", "enteric", "chewable", "dispersible", "effervescent", "pill", "tincture", "lozenge", "spray",
+    "tablet",
+    "capsule",
+    "granule",
+    "powder",
+    "oral",
+    "syrup",
+    "solution",
+    "suspension",
+    "cream",
+    "ointment",
+    "gel",
+    "lotion",
+    "drop",
+    "eye",
+    "ear",
+    "nasal",
+    "inhaler",
+    "suppositor",
+    "patch",
+    "plaster",
+    "injection",
+    "sustained",
+    "enteric",
+    "chewable",
+    "dispersible",
+    "effervescent",
+    "pill",
+    "tincture",
+    "lozenge",
+    "spray",
 ];
 
 /// The English name of the drug alone.
@@ -285,7 +315,7 @@ impl LookAlikeIndex {
 
 impl Formulary {
     /// The products that the one of this code is most easily confused with: those of the formulary
-    /// first, at most [`MOST_LOOK_ALIKES`]. Found once and kept.
+    /// first, other drugs before other packs; at most [`MOST_LOOK_ALIKES`]. Found once and kept.
     pub fn look_alikes(&self, code: &ProductCode) -> &[LookAlike] {
         let Some(at) = self.place(code) else { return &[] };
         self.look_alike_index().found[at].get_or_init(|| self.find_look_alikes(at))
@@ -334,7 +364,8 @@ impl Formulary {
     }
 }
 
-/// The most easily confused of them: in the formulary, the strongest likeness, the fewest differences.
+/// The most easily confused of them: other drugs before other packs, those in the formulary first, the
+/// strongest likeness, the fewest differences.
 fn nearest(product: &Product, products: &[Product], alike: HashMap<u32, Vec<Likeness>>) -> Vec<LookAlike> {
     let mut found: Vec<_> = alike
         .into_iter()
@@ -342,18 +373,15 @@ fn nearest(product: &Product, products: &[Product], alike: HashMap<u32, Vec<Like
             let other = &products[at as usize];
             alike.sort_unstable();
             let differs = differences(product, other);
-            // Codes in sequence are all alike, and each drug has many packs: a name outranks both.
-            let strength = match alike[0] {
-                Likeness::Name | Likeness::Sound => 0,
-                Likeness::Drug => 1,
-                Likeness::Initials => 2,
-                Likeness::Code => 3,
-            };
-            ((!other.in_formulary, strength, differs.len(), &other.code), alike, differs)
+            ((!other.in_formulary, alike[0], differs.len(), &other.code), alike, differs)
         })
         .collect();
     found.sort_by(|one, other| one.0.cmp(&other.0));
-    let most = found.into_iter().take(MOST_LOOK_ALIKES);
+    let found = found.into_iter();
+    let (packs, mut drugs): (Vec<_>, Vec<_>) = found.partition(|(_, alike, _)| alike[0] == Likeness::Drug);
+    // Other drugs are the graver mistake; many of them leave room for other packs of this one.
+    drugs.truncate(MOST_LOOK_ALIKES - packs.len().min(MOST_PACKS));
+    let most = drugs.into_iter().chain(packs).take(MOST_LOOK_ALIKES);
     most.map(|((.., code), alike, differs)| LookAlike { code: code.clone(), alike, differs }).collect()
 }
 

@@ -21,12 +21,8 @@ mod update;
 
 pub use claims::Claims;
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
-pub use label::{
-    ApprovalNumber, Barcode, LABEL_COLUMNS, LABEL_TEXTS, PackLabel,
-};
-pub use look_alike::{
-    Difference, Likeness, LookAlike, MOST_LOOK_ALIKES, NameParts, differences, name_parts,
-};
+pub use label::{ApprovalNumber, Barcode, LABEL_COLUMNS, LABEL_TEXTS, PackLabel};
+pub use look_alike::{Difference, Likeness, LookAlike, MOST_LOOK_ALIKES, NameParts, differences, name_parts};
 pub use lookup::{Formulary, Standing};
 pub(crate) use names::{
     canonical_ingredient, ingredient_zh, known_ingredient, known_ingredient_zh, known_ingredients,

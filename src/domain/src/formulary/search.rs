@@ -8,11 +8,11 @@
 use std::collections::HashMap;
 
 use super::{
-    lookup::Formulary,
     label::padded,
+    lookup::Formulary,
+    names::without_form_words,
     product::Product,
     sound::{initials_of, name_key, pinyin_of},
-    names::without_form_words,
 };
 
 /// How well a text matches, best first. The order of the variants is the order of the results.
@@ -164,8 +164,7 @@ struct Row {
 
 impl Row {
     fn of(at: usize, product: &Product) -> Self {
-        let mut row =
-            Self { at, in_formulary: product.in_formulary, text: String::new(), keys: Vec::new() };
+        let mut row = Self { at, in_formulary: product.in_formulary, text: String::new(), keys: Vec::new() };
         row.add(Kind::Number, &name_key(product.code.as_str()));
         for barcode in &product.label.barcodes {
             row.add(Kind::Number, &barcode.key());
@@ -322,7 +321,8 @@ impl Formulary {
         let rows = &self.index().rows;
         let product = |place: u32| &self.products()[rows[place as usize].at];
         let after = after.map(|cursor| {
-            let place = rows.partition_point(|row| self.products()[row.at].code.as_str() <= cursor.code.as_str());
+            let place =
+                rows.partition_point(|row| self.products()[row.at].code.as_str() <= cursor.code.as_str());
             (cursor.rank, u32::try_from(place).unwrap_or(u32::MAX))
         });
         let mut found: Vec<(Rank, u32)> = places

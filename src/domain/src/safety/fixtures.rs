@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     formulary::{
-        AdultMaximum, Excipient, Form, Formulary, Ingredient, IngredientCode, PackLabel, Product, ProductCode,
-        SaleClass,
+        AdultMaximum, Excipient, Form, Formulary, Ingredient, IngredientCode, PackLabel, Product,
+        ProductCode, SaleClass,
     },
     money::Fen,
     network::Job,

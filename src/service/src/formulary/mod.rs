@@ -15,6 +15,7 @@ use domain::{
         Condition, Difference, DoseUnit, Form, Formulary, Likeness, Product, SaleClass, SearchCursor,
         name_parts,
     },
+    hidden::has_hidden_characters_in_name,
     money::Fen,
     refusal::{Code, FieldProblem, Refusal},
     time::Timestamp,
@@ -170,10 +171,8 @@ page! {
 /// # Errors
 /// Faults of the storage; a stored product that cannot be parsed.
 pub async fn load(app: &Arc<AppState>) -> Result<usize, Failure> {
-    let empty = app
-        .store
-        .read::<_, Failure>(|conn| Ok(store::products_after(conn, "", 1)?.is_empty()))
-        .await?;
+    let empty =
+        app.store.read::<_, Failure>(|conn| Ok(store::products_after(conn, "", 1)?.is_empty())).await?;
     if empty {
         app.write(Actor::System, ship).await?;
     }
@@ -255,7 +254,7 @@ pub fn fetch(
 /// `after` is the `next_after` of the page before, or the code of its last product.
 ///
 /// # Errors
-/// A refusal where `after` is neither; faults of the storage.
+/// A refusal where `after` is neither, or the text has characters that nobody sees; faults of the storage.
 pub async fn search(
     app: &Arc<AppState>,
     caller: Actor,
@@ -263,6 +262,13 @@ pub async fn search(
     after: Option<String>,
     limit: u32,
 ) -> Result<ProductPage, Failure> {
+    if has_hidden_characters_in_name(text.trim()) {
+        let message = Bilingual::fixed(
+            "含有控制字符或不可见字符。",
+            "It has control characters or characters that nobody sees.",
+        );
+        return Err(bad_parameter("search", "control_character", message).into());
+    }
     edition::ensure_recent(app).await?;
     app.read(caller, move |_, app| page_of(&app.formulary(), &text, after.as_deref().unwrap_or(""), limit))
         .await
@@ -292,7 +298,11 @@ fn no_cursor() -> Refusal {
         "须为上一页的 next_after，或上一页最后一个产品的编码。",
         "It must be the next_after of the page before, or the code of its last product.",
     );
-    let field = FieldProblem { field: "after".to_owned(), code: "invalid".to_owned(), message };
+    bad_parameter("after", "invalid", message)
+}
+
+fn bad_parameter(field: &str, code: &str, message: Bilingual) -> Refusal {
+    let field = FieldProblem { field: field.to_owned(), code: code.to_owned(), message };
     Refusal { fields: vec![field], ..Refusal::new(Code::InvalidParameter) }
 }
 

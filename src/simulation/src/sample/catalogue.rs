@@ -102,7 +102,8 @@ fn row(text: &mut String, number: usize) {
 
 /// The check digit of a GTIN-13: weights 1 and 3 in turn from the left, to a multiple of 10.
 fn with_check_digit(digits: &str) -> String {
-    let sum: u32 = (0..).zip(digits.bytes()).map(|(at, byte)| u32::from(byte - b'0') * (1 + at % 2 * 2)).sum();
+    let sum: u32 =
+        (0..).zip(digits.bytes()).map(|(at, byte)| u32::from(byte - b'0') * (1 + at % 2 * 2)).sum();
     format!("{digits}{}", (10 - sum % 10) % 10)
 }
 

@@ -111,9 +111,12 @@ impl Found {
         self.0.extend(problems.into_iter().take(left));
     }
 
-    /// In the order of their lines.
+    /// In the order of their lines, each once.
     fn sort(&mut self) {
         self.0.sort_by_key(|problem| problem.line);
+        self.0.dedup_by(|one, other| {
+            (one.line, &one.field, &one.code) == (other.line, &other.field, &other.code)
+        });
     }
 
     fn unknown(&mut self, line: u64, field: &str) {
