@@ -28,10 +28,10 @@ fn file(text: &str) -> TestFile {
 
 pub async fn load(app: &TestApp, kind: ImportKind, text: &str) -> Result<usize, ImportError> {
     let loaded = load_with(app, kind, text, ImportOptions::default()).await?;
-    Ok(loaded.added + loaded.updated)
+    Ok(loaded.added + loaded.updated + loaded.unchanged)
 }
 
-async fn load_with(
+pub async fn load_with(
     app: &TestApp,
     kind: ImportKind,
     text: &str,
@@ -44,7 +44,7 @@ async fn load_with(
 /// Line, field and code of each problem.
 pub fn row_problems(error: ImportError) -> Vec<(u64, String, String)> {
     match error {
-        ImportError::Rows(problems) => {
+        ImportError::Rows(problems) | ImportError::Catalogue { problems, .. } => {
             problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect()
         }
         other => panic!("{other}"),

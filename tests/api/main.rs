@@ -15,6 +15,8 @@ mod bad_input;
 mod bad_moment;
 mod cabinet;
 mod care;
+mod catalogue;
+mod catalogue_search;
 mod check_in;
 mod chosen;
 mod closed_slots;

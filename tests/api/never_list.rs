@@ -55,7 +55,7 @@ async fn refused(app: &TestApp, changed: &[(&str, &str)]) -> Vec<(u64, String, S
     let options = ImportOptions::default();
     match import_csv(&app.state, ImportKind::Catalogue, &path, options, |_, _| ()).await {
         Ok(_) => Vec::new(),
-        Err(ImportError::Rows(problems)) => {
+        Err(ImportError::Catalogue { problems, .. }) => {
             problems.into_iter().map(|bad| (bad.line, bad.field, bad.code)).collect()
         }
         Err(other) => panic!("{other}"),

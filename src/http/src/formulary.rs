@@ -35,18 +35,22 @@ pub(crate) struct Doc;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ProductQuery {
-    /// Words of a name or code, or the beginning of an ATC code.
+    /// Words of a name or brand in Chinese or English, of its pinyin or initials, a code, the beginning of
+    /// an ATC code, a barcode or an approval number. Only products that match all of it, the best
+    /// match first: equal numbers and names, names that begin with it, codes that begin with it,
+    /// pinyin, then parts of any of them; products of the formulary before those that are only known.
+    /// No control characters and none that are invisible.
     #[param(max_length = 60)]
     search: Option<String>,
-    /// Only products after this code.
-    #[param(max_length = 40)]
+    /// The `next_after` of the page before; or only products after this code.
+    #[param(max_length = 43)]
     after: Option<String>,
     /// Maximum number of products; 50 if left out.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
 
-/// Products of the catalogue, by code
+/// Products of the catalogue, by code; or those that match a search, best first
 #[utoipa::path(get, path = "/api/v1/products", operation_id = "searchProducts",
     tag = "formulary", params(ProductQuery),
     responses((status = 200, body = ProductPage)))]
@@ -56,14 +60,9 @@ async fn search(
     app: Data<Arc<AppState>>,
     query: Query<ProductQuery>,
 ) -> Reply {
-    let query = query.0;
-    let outcome = app
-        .read(caller.0, move |conn, _| {
-            let text = query.search.as_deref().unwrap_or("");
-            let limit = query.limit.unwrap_or(page::DEFAULT_LIMIT);
-            service::formulary::search(conn, text, query.after.as_deref(), limit)
-        })
-        .await;
+    let ProductQuery { search, after, limit } = query.0;
+    let limit = limit.unwrap_or(page::DEFAULT_LIMIT);
+    let outcome = service::formulary::search(&app, caller.0, search.unwrap_or_default(), after, limit).await;
     reply::page(&request, outcome)
 }
 
@@ -77,8 +76,9 @@ async fn fetch(
     app: Data<Arc<AppState>>,
     code: Path<String>,
 ) -> Reply {
-    let outcome =
-        app.poll_found(caller.0, move |conn, _, live| service::formulary::fetch(conn, live, &code.0)).await;
+    let outcome = app
+        .poll_found(caller.0, move |conn, app, live| service::formulary::fetch(conn, app, live, &code.0))
+        .await;
     reply::json(&request, outcome)
 }
 

@@ -1,12 +1,12 @@
 //! The catalogue as rows: columns for what is searched and referred to, and the whole product in
 //! the body.
 
-use diesel::{prelude::*, sql_types::Bool};
+use diesel::prelude::*;
 
 use super::{
     Live,
     conn::Conn,
-    dialect::on_backend,
+    dialect::{RowLockDsl, on_backend},
     schema::{catalogue_edition, product},
     sql_types::At,
 };
@@ -80,47 +80,38 @@ pub fn product_fetch(conn: &mut Conn, live: Live, code: &str) -> QueryResult<Opt
     on_backend!(conn, c => product::table.find(code).filter(live).select(product::body).first(c)).optional()
 }
 
-/// Codes and bodies of products after `after`, by code. Every word (in lower case) must occur in a
-/// name or in the code, or the ATC code must begin with `atc`.
-pub fn products_search(
-    conn: &mut Conn,
-    words: &[String],
-    atc: Option<&str>,
-    after: &str,
-    limit: i64,
-) -> QueryResult<Vec<(String, String)>> {
-    on_backend!(conn, c on Engine => {
-        let contains = |word: &str| -> Box<dyn BoxableExpression<product::table, Engine, SqlType = Bool>> {
-            let pattern = format!("%{}%", escape_like(word));
-            Box::new(
-                lower(product::generic_en)
-                    .like(pattern.clone())
-                    .escape('\\')
-                    .or(product::generic_zh.like(pattern.clone()).escape('\\'))
-                    .or(lower(product::code).like(pattern).escape('\\')),
-            )
-        };
-        let mut query = product::table
-            .filter(product::code.gt(after))
-            .order(product::code)
-            .limit(limit)
+/// At most `limit` products after the code `after`, by code: codes and bodies.
+pub fn products_after(conn: &mut Conn, after: &str, limit: i64) -> QueryResult<Vec<(String, String)>> {
+    on_backend!(conn, c => product::table
+        .filter(product::code.gt(after))
+        .order(product::code)
+        .limit(limit)
+        .select((product::code, product::body))
+        .load(c))
+}
+
+/// Codes and bodies of those of these products that exist.
+pub fn products_known(conn: &mut Conn, codes: &[&str]) -> QueryResult<Vec<(String, String)>> {
+    let mut known = Vec::new();
+    for part in codes.chunks(ROWS_AT_ONCE) {
+        known.extend(on_backend!(conn, c => product::table
+            .filter(product::code.eq_any(part.iter().copied()))
             .select((product::code, product::body))
-            .into_boxed();
-        if let Some(first) = words.first() {
-            let named = words.iter().skip(1).fold(contains(first), |all, word| Box::new(all.and(contains(word))));
-            let group = format!("{}%", escape_like(atc.unwrap_or(first)));
-            query = query.filter(named.or(product::atc.like(group).escape('\\')));
-        }
-        query.load(c)
-    })
+            .load::<(String, String)>(c))?);
+    }
+    Ok(known)
+}
+
+/// Locks the edition of the catalogue, so that of two imports at the same time each sees the other's
+/// products.
+pub fn edition_lock(conn: &mut Conn) -> QueryResult<i64> {
+    on_backend!(conn, c => catalogue_edition::table
+        .select(catalogue_edition::number)
+        .lock_for_no_key_update()
+        .get_result(c))
 }
 
 diesel::define_sql_function! {
     /// Lower case: on both engines of ASCII at least.
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
-}
-
-/// Escapes a text so that LIKE matches it literally.
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

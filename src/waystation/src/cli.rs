@@ -68,6 +68,13 @@ enum Command {
         seed: u64,
     },
     #[cfg(feature = "demo")]
+    /// Print a catalogue of invented drugs, for trials of imports and searches
+    SampleCatalogue {
+        /// Rows; the same number gives the same file
+        #[arg(long, default_value_t = simulation::sample::catalogue::DEFAULT_PRODUCTS)]
+        products: usize,
+    },
+    #[cfg(feature = "demo")]
     /// Try a running server that holds the sample network: whole journeys, as fast as asked
     Load(load::Arguments),
     /// Copy the embedded database into FILE while it is in use, and verify the copy
@@ -198,6 +205,11 @@ impl Cli {
             #[cfg(feature = "demo")]
             Command::Sample { settings, workers, seed } => {
                 fill::run(&settings.load_safe()?, workers, seed).await
+            }
+            #[cfg(feature = "demo")]
+            Command::SampleCatalogue { products } => {
+                print_out(&simulation::sample::catalogue::catalogue_csv(products))?;
+                Ok(ExitCode::SUCCESS)
             }
             #[cfg(feature = "demo")]
             Command::Load(arguments) => load::run(arguments).await,

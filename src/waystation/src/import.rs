@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::build;
 use base::{clock::SystemClock, config::Config};
-use domain::staff::role::Role;
+use domain::{network::import::RowProblem, staff::role::Role};
 use service::network::import::{
     Existing, ImportError, Loaded,
     csv_file::{ImportKind, ImportOptions, import_csv},
@@ -39,7 +39,9 @@ impl ValueEnum for Kind {
         let (name, about) = match self.0 {
             ImportKind::Stations => ("stations", "Stations, each with its cabinet"),
             ImportKind::Workers => ("workers", "Workers with card, PIN and phone"),
-            ImportKind::Catalogue => ("catalogue", "Drugs; known codes are replaced"),
+            ImportKind::Catalogue => {
+                ("catalogue", "Drugs; known codes are replaced, and a code that the file does not name stays")
+            }
             ImportKind::Hospitals => ("hospitals", "Partner hospitals"),
             ImportKind::Employers => ("employers", "Employers"),
             ImportKind::Cabinets => ("cabinets", "Cabinets of stations that have none"),
@@ -127,29 +129,52 @@ pub async fn run(config: &Config, source: Source) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     built.app.coordination.close().await;
     match outcome {
-        Ok(Loaded { added, updated, skipped, kept_by_hand }) => {
-            let (zh, en) = if source.dry_run {
-                ("试运行，未保存：", "dry run, nothing was kept: ")
-            } else {
-                ("", "")
-            };
-            println!("{zh}新增 {added} 行，更新 {updated} 行，跳过 {skipped} 行");
-            println!("{en}{added} rows added, {updated} updated, {skipped} skipped");
-            if kept_by_hand > 0 {
-                println!("手工取消或改动的班次保持不变：{kept_by_hand} 个日期");
-                println!("shifts cancelled or changed by hand stay so: {kept_by_hand} dates");
-            }
+        Ok(loaded) => {
+            report(loaded, source.dry_run);
             Ok(ExitCode::SUCCESS)
         }
         Err(ImportError::Rows(problems)) => {
-            for problem in &problems {
-                let (line, field) = (problem.line, &problem.field);
-                eprintln!("第 {line} 行，{field}：{}", problem.message.zh);
-                eprintln!("  line {line}, {field}: {}", problem.message.en);
-            }
-            eprintln!("未导入任何行 / nothing was loaded: {} problems", problems.len());
+            refuse(&problems);
+            Ok(ExitCode::FAILURE)
+        }
+        Err(ImportError::Catalogue { problems, others }) => {
+            refuse(&problems);
+            let Loaded { added, updated, skipped, unchanged, .. } = others;
+            eprintln!("其余各行：新增 {added}，更新 {updated}，未变 {unchanged}，跳过 {skipped}");
+            eprintln!(
+                "the other rows: {added} new, {updated} changed, {unchanged} unchanged, {skipped} skipped"
+            );
             Ok(ExitCode::FAILURE)
         }
         Err(error) => Err(error).with_context(|| format!("{}", source.file.display())),
+    }
+}
+
+fn refuse(problems: &[RowProblem]) {
+    for problem in problems {
+        let (line, field) = (problem.line, &problem.field);
+        eprintln!("第 {line} 行，{field}：{}", problem.message.zh);
+        eprintln!("  line {line}, {field}: {}", problem.message.en);
+    }
+    eprintln!("未导入任何行 / nothing was loaded: {} problems", problems.len());
+}
+
+fn report(loaded: Loaded, dry_run: bool) {
+    let Loaded { added, updated, skipped, unchanged, into_formulary, out_of_formulary, kept_by_hand } =
+        loaded;
+    let (zh, en) =
+        if dry_run { ("试运行，未保存：", "dry run, nothing was kept: ") } else { ("", "") };
+    println!("{zh}新增 {added} 行，更新 {updated} 行，未变 {unchanged} 行，跳过 {skipped} 行");
+    println!("{en}{added} rows added, {updated} updated, {unchanged} unchanged, {skipped} skipped");
+    if into_formulary + out_of_formulary > 0 {
+        println!("按文件的 in_formulary 列：{into_formulary} 个产品进入处方集，{out_of_formulary} 个移出");
+        println!(
+            "as the column in_formulary says, {into_formulary} products came into the formulary and \
+             {out_of_formulary} left it"
+        );
+    }
+    if kept_by_hand > 0 {
+        println!("手工取消或改动的班次保持不变：{kept_by_hand} 个日期");
+        println!("shifts cancelled or changed by hand stay so: {kept_by_hand} dates");
     }
 }

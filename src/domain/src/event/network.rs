@@ -73,6 +73,11 @@ events! {
     }
 }
 
+/// Imports before these were counted, and of other files, say nothing of them.
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 events! {
     /// An import.
     pub enum ImportEvent, kinds ImportEventKind {
@@ -84,6 +89,15 @@ events! {
             updated: usize,
             #[serde(default)]
             skipped: usize,
+            /// Products that were stored as the file says already.
+            #[serde(default, skip_serializing_if = "is_none")]
+            unchanged: usize,
+            /// Products that the file took into the formulary, among those updated.
+            #[serde(default, skip_serializing_if = "is_none")]
+            into_formulary: usize,
+            /// Products that the file took out of the formulary, among those updated.
+            #[serde(default, skip_serializing_if = "is_none")]
+            out_of_formulary: usize,
         },
     }
 }

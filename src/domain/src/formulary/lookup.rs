@@ -6,9 +6,11 @@ use std::sync::OnceLock;
 use super::{
     bounds::Flaw,
     codes::ProductCode,
+    look_alike::LookAlikeIndex,
     never::{Never, never},
     parse::RowProblem,
     product::Product,
+    search::SearchIndex,
     sound::{name_key, sounds_of},
 };
 use crate::words::Bilingual;
@@ -51,8 +53,10 @@ pub struct Formulary {
     by_name: HashMap<String, usize>,
     /// Pinyin spellings of the Chinese names.
     by_sound: HashMap<String, Vec<usize>>,
-    /// Lower-case names and code of each product, so that a search does not allocate per row.
-    haystacks: Vec<String>,
+    /// Built on first use after a change: see [`Self::prepare`].
+    search: OnceLock<SearchIndex>,
+    /// As [`Self::search`].
+    likeness: OnceLock<LookAlikeIndex>,
 }
 
 impl Formulary {
@@ -70,8 +74,7 @@ impl Formulary {
     }
 
     pub fn put(&mut self, product: Product) {
-        let haystack =
-            format!("{}\n{}\n{}", product.generic_zh, product.generic_en, product.code).to_lowercase();
+        (self.search, self.likeness) = (OnceLock::new(), OnceLock::new());
         let at = self.by_code.get(&product.code).copied().unwrap_or(self.products.len());
         for name in [&product.generic_zh, &product.generic_en, product.code.as_str()] {
             self.by_name.entry(name_key(name)).or_insert(at);
@@ -85,12 +88,10 @@ impl Formulary {
         if let Some(&at) = self.by_code.get(&product.code) {
             self.products[at] = product;
             self.standings[at] = OnceLock::new();
-            self.haystacks[at] = haystack;
         } else {
             self.by_code.insert(product.code.clone(), self.products.len());
             self.products.push(product);
             self.standings.push(OnceLock::new());
-            self.haystacks.push(haystack);
         }
     }
 
@@ -208,16 +209,27 @@ impl Formulary {
         self.products.is_empty()
     }
 
-    /// Products whose names or code contain every word of `text`, or whose ATC code starts
-    /// with it. An empty text finds all.
-    pub fn search<'a>(&'a self, text: &str) -> impl Iterator<Item = &'a Product> + 'a {
-        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-        let atc = text.trim().to_ascii_uppercase();
-        self.products.iter().zip(&self.haystacks).filter_map(move |(product, haystack)| {
-            let named = words.iter().all(|word| haystack.contains(word));
-            let in_class = !atc.is_empty() && product.atc.starts_with(&atc);
-            (named || in_class).then_some(product)
-        })
+    /// The place of a product in [`Self::products`].
+    pub(super) fn place(&self, code: &ProductCode) -> Option<usize> {
+        self.by_code.get(code).copied()
+    }
+
+    pub(super) fn products(&self) -> &[Product] {
+        &self.products
+    }
+
+    pub(super) fn index(&self) -> &SearchIndex {
+        self.search.get_or_init(|| SearchIndex::of(&self.products))
+    }
+
+    pub(super) fn look_alike_index(&self) -> &LookAlikeIndex {
+        self.likeness.get_or_init(|| LookAlikeIndex::of(&self.products))
+    }
+
+    /// Builds what searches need, so that no request has to.
+    pub fn prepare(&self) {
+        self.index();
+        self.look_alike_index();
     }
 }
 
@@ -233,7 +245,7 @@ fn header_problems(header: &csv::StringRecord) -> Vec<RowProblem> {
         .map(|column| problem(column, "缺少该列", "the column is missing"));
     let unknown = header
         .iter()
-        .filter(|found| !super::COLUMNS.contains(found))
+        .filter(|found| !super::COLUMNS.contains(found) && !super::LABEL_COLUMNS.contains(found))
         .map(|found| problem(found, "未知的列", "an unknown column"));
     missing.chain(unknown).collect()
 }

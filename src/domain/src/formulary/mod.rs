@@ -4,17 +4,25 @@
 //! Amounts are whole micrograms and thousandths of a unit; there are no floats.
 
 mod bounds;
+mod claims;
 mod codes;
 mod condition_names;
+mod label;
+mod look_alike;
 mod names;
 mod never;
 mod parse;
 mod product;
 mod script;
+mod search;
 mod sound;
 mod source;
+mod update;
 
+pub use claims::Claims;
 pub use codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass};
+pub use label::{ApprovalNumber, Barcode, LABEL_COLUMNS, LABEL_TEXTS, PackLabel};
+pub use look_alike::{Difference, Likeness, LookAlike, MOST_LOOK_ALIKES, NameParts, differences, name_parts};
 pub use lookup::{Formulary, Standing};
 pub(crate) use names::{
     canonical_ingredient, ingredient_zh, known_ingredient, known_ingredient_zh, known_ingredients,
@@ -26,6 +34,7 @@ pub(crate) use parse::thousandths;
 pub use parse::{COLUMNS, OPTIONAL, RowProblem, TEXTS};
 pub use product::{AdultMaximum, ChildDose, Excipient, Ingredient, Product};
 pub(crate) use script::simplified;
+pub use search::{SearchCursor, SearchPage};
 #[cfg(test)]
 pub(crate) use sound::sounds_of;
 pub(crate) use sound::{name_key, pinyin_of};

@@ -173,6 +173,8 @@ const SALTS_ZH: &[&str] = &[
 
 /// Forms, salts and filler words in Chinese, after a name.
 const ENDINGS_ZH: &[&str] = &[
+    // Marks the rows of a sample catalogue.
+    "样例",
     "缓释",
     "控释",
     "肠溶",

@@ -38,7 +38,7 @@ pub const COLUMNS: &[&str] = &[
     "source",
 ];
 
-/// The columns that a file may leave out. Without a maximum a product is not prescribable.
+/// The columns that a file may leave out, besides [`super::LABEL_COLUMNS`]. Without a maximum a product is not prescribable.
 pub const OPTIONAL: &[&str] = &[
     "strength_mg",
     "max_dose_mg",
@@ -119,6 +119,15 @@ impl<'a> Row<'a> {
             );
         }
         text.to_owned()
+    }
+
+    /// A text that may be left out.
+    fn short(&mut self, field: &'static str, longest: usize) -> Option<String> {
+        let text = self.cell(field);
+        if text.chars().count() > longest {
+            self.issue(field, &format!("最多 {longest} 字"), &format!("at most {longest} characters"));
+        }
+        (!text.is_empty()).then(|| text.to_owned())
     }
 
     fn parsed<T>(
@@ -252,6 +261,7 @@ impl Product {
             "only sedating, alcohol, lactose, egg or excipients_listed",
         );
         let in_formulary = row.parsed("in_formulary", yes_no, "须为 yes 或 no", "yes or no");
+        let label = label_cells::label(&mut row);
         let source = row.required("source", 400);
         let storage = row.required("storage", 200);
         check_maximum(&mut row, &adult_max, ingredients.as_deref());
@@ -297,6 +307,7 @@ impl Product {
                 contains_alcohol: flags.iter().any(|flag| flag == "alcohol"),
                 excipients: flags.iter().filter_map(|flag| Excipient::parse(flag)).collect(),
                 excipients_listed: flags.iter().any(|flag| flag == "excipients_listed"),
+                label,
                 storage,
                 source,
                 in_formulary,
@@ -307,7 +318,7 @@ impl Product {
 }
 
 /// Checks the row as a whole: not on the never-list, plausible, and with a source.
-fn check_product(product: Product) -> Result<Product, Vec<FieldIssue>> {
+pub(super) fn check_product(product: Product) -> Result<Product, Vec<FieldIssue>> {
     let flaws = product.flaws();
     if flaws.is_empty() {
         return Ok(product);
@@ -362,6 +373,9 @@ fn child_dose(row: &mut Row<'_>) -> Option<ChildDose> {
         }
     }
 }
+
+#[path = "parse_label.rs"]
+mod label_cells;
 
 #[cfg(test)]
 #[path = "parse_tests.rs"]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     bounds::{Flaw, implausible},
     codes::{Condition, DoseUnit, Form, IngredientCode, ProductCode, SaleClass},
+    label::PackLabel,
     never::never,
     source::names_a_source,
 };
@@ -100,6 +101,9 @@ pub struct Product {
     /// Whether its excipients were read, so that one which is not named is not in it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub excipients_listed: bool,
+    /// What is printed on its pack.
+    #[serde(default, skip_serializing_if = "PackLabel::is_empty")]
+    pub label: PackLabel,
     pub storage: String,
     /// The document and section that state the maximum, or why there is none.
     pub source: String,

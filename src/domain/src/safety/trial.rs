@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use super::{Profile, RuleSet, Sex, SkinTest, SkinTestResult};
 use crate::{
     formulary::{
-        AdultMaximum, Excipient, Form, Formulary, Ingredient, IngredientCode, Product, ProductCode, SaleClass,
+        AdultMaximum, Excipient, Form, Formulary, Ingredient, IngredientCode, PackLabel, Product,
+        ProductCode, SaleClass,
     },
     money::Fen,
     network::Job,
@@ -44,6 +45,7 @@ pub(super) fn product(code: &str, form: Form, ingredients: &[(&str, i64)]) -> Pr
         contains_alcohol: false,
         excipients: Vec::new(),
         excipients_listed: false,
+        label: PackLabel::default(),
         storage: "室温".into(),
         source: "trial label, section 1".into(),
         in_formulary: true,

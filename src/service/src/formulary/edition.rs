@@ -123,7 +123,9 @@ fn look_with(conn: &mut Conn, app: &AppState) -> Result<usize, Failure> {
         let products =
             bodies.iter().map(|(_, body)| serde_json::from_str(body)).collect::<Result<Vec<Product>, _>>()?;
         read = products.len();
-        cached.formulary = Arc::new(Formulary::from_products(products));
+        let formulary = Formulary::from_products(products);
+        formulary.prepare();
+        cached.formulary = Arc::new(formulary);
         cached.departments = Arc::new(Departments::read(conn)?);
         cached.rules = Arc::new(crate::safety::edition::read(conn, began)?);
     }

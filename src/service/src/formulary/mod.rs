@@ -9,13 +9,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    AppState, Failure, Tx,
-    page::{Rows, page},
-};
+use super::{Actor, AppState, Failure, Tx, page::page};
 use domain::{
-    formulary::{Condition, DoseUnit, Form, Formulary, Product, SaleClass},
+    formulary::{
+        Condition, Difference, DoseUnit, Form, Formulary, Likeness, Product, SaleClass, SearchCursor,
+        name_parts,
+    },
+    hidden::has_hidden_characters_in_name,
     money::Fen,
+    refusal::{Code, FieldProblem, Refusal},
+    time::Timestamp,
     words::Bilingual,
 };
 use storage::{
@@ -107,11 +110,59 @@ pub struct ProductView {
     pub storage: String,
     /// The source of the maximum, or why there is none.
     pub source: String,
+    /// Brand names, Chinese or English.
+    pub brands: Vec<String>,
+    /// The barcodes of the pack: GTIN-8, -12, -13 or -14.
+    pub barcodes: Vec<String>,
+    /// The numbers under which the authority approved it, or of its registration certificates.
+    pub approval_numbers: Vec<String>,
+    pub manufacturer: Option<String>,
+    /// The specification as it is printed on the pack.
+    pub specification: Option<String>,
+    /// Products that are easily confused with it, the most easily confused first; at most 5.
+    pub look_alikes: Vec<LookAlikeView>,
+}
+
+/// A product that is easily confused with another one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct LookAlikeView {
+    pub code: String,
+    pub generic_zh: NamePartsView,
+    pub generic_en: NamePartsView,
+    pub form: Form,
+    /// Micrograms of the one ingredient in one unit; none for compounds.
+    pub strength_ug: Option<i64>,
+    pub units_per_pack: u32,
+    /// The specification as it is printed on the pack.
+    pub specification: Option<String>,
+    /// Is it in the formulary, or only in the catalogue?
+    pub in_formulary: bool,
+    /// Why the two are easily confused.
+    pub alike: Vec<Likeness>,
+    /// In what the two differ, the gravest first; nothing if only the codes tell them apart.
+    pub differs: Vec<Difference>,
+}
+
+/// A name in three parts, to mark the one in the middle, in which it differs from the other product's
+/// name. Together they are the name.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct NamePartsView {
+    pub before: String,
+    /// Empty where the other name only has more letters.
+    pub differs: String,
+    pub after: String,
+}
+
+impl NamePartsView {
+    fn of(name: &str, other: &str) -> Self {
+        let parts = name_parts(name, other);
+        Self { before: parts.before.into(), differs: parts.differs.into(), after: parts.after.into() }
+    }
 }
 
 page! {
     /// A page of products.
-    ProductPage of ProductView, "By code.", after String
+    ProductPage of ProductView, "By code; those that match a search, the best match first.", after String
 }
 
 /// Loads the catalogue of the database; writes the built-in formulary into an empty one
@@ -120,12 +171,10 @@ page! {
 /// # Errors
 /// Faults of the storage; a stored product that cannot be parsed.
 pub async fn load(app: &Arc<AppState>) -> Result<usize, Failure> {
-    let empty = app
-        .store
-        .read::<_, Failure>(|conn| Ok(store::products_search(conn, &[], None, "", 1)?.is_empty()))
-        .await?;
+    let empty =
+        app.store.read::<_, Failure>(|conn| Ok(store::products_after(conn, "", 1)?.is_empty())).await?;
     if empty {
-        app.write(super::Actor::System, ship).await?;
+        app.write(Actor::System, ship).await?;
     }
     edition::look(app).await?;
     Ok(app.formulary().len())
@@ -156,19 +205,9 @@ pub fn put(tx: &mut Tx<'_>, products: &[&Product]) -> Result<usize, Failure> {
         store::products_all(tx.conn)?.into_iter().collect();
     let mut rows = Vec::new();
     for product in products {
-        let body = serde_json::to_string(product)?;
-        if known.get(product.code.as_str()) != Some(&body) {
-            rows.push(NewProduct {
-                code: product.code.to_string(),
-                generic_zh: product.generic_zh.clone(),
-                generic_en: product.generic_en.clone(),
-                atc: product.atc.clone(),
-                class: product.class,
-                in_formulary: product.in_formulary,
-                price_fen: product.price,
-                body,
-                updated_at: At(tx.now),
-            });
+        let row = row_of(product, tx.now)?;
+        if known.get(&row.code) != Some(&row.body) {
+            rows.push(row);
         }
     }
     if !rows.is_empty() {
@@ -178,33 +217,118 @@ pub fn put(tx: &mut Tx<'_>, products: &[&Product]) -> Result<usize, Failure> {
     Ok(rows.len())
 }
 
-/// One product of the catalogue; none once an authority has ended.
+/// A product as it is stored.
+///
+/// # Errors
+/// A product that JSON cannot express.
+pub(crate) fn row_of(product: &Product, now: Timestamp) -> Result<NewProduct, Failure> {
+    Ok(NewProduct {
+        code: product.code.to_string(),
+        generic_zh: product.generic_zh.clone(),
+        generic_en: product.generic_en.clone(),
+        atc: product.atc.clone(),
+        class: product.class,
+        in_formulary: product.in_formulary,
+        price_fen: product.price,
+        body: serde_json::to_string(product)?,
+        updated_at: At(now),
+    })
+}
+
+/// One product of the catalogue; none once an authority has ended. It is read from the database; its
+/// look-alikes are those of the edition in use.
 ///
 /// # Errors
 /// Faults of the storage.
-pub fn fetch(conn: &mut Conn, live: Live, code: &str) -> Result<Option<ProductView>, Failure> {
+pub fn fetch(
+    conn: &mut Conn,
+    app: &AppState,
+    live: Live,
+    code: &str,
+) -> Result<Option<ProductView>, Failure> {
     let Some(body) = store::product_fetch(conn, live, code)? else { return Ok(None) };
-    Ok(Some(view(&serde_json::from_str(&body)?)))
+    Ok(Some(view(&serde_json::from_str(&body)?, &app.formulary())))
 }
 
-/// Products whose names or code contain every word of `search`, or whose ATC code starts
-/// with it; ordered by code, after `after`.
-pub fn search(
-    conn: &mut Conn,
-    search: &str,
-    after: Option<&str>,
+/// A page of the edition in use: products by code; with a `text` those that match it, best first.
+/// `after` is the `next_after` of the page before, or the code of its last product.
+///
+/// # Errors
+/// A refusal where `after` is neither, or the text has characters that nobody sees; faults of the storage.
+pub async fn search(
+    app: &Arc<AppState>,
+    caller: Actor,
+    text: String,
+    after: Option<String>,
     limit: u32,
 ) -> Result<ProductPage, Failure> {
-    let words: Vec<String> = search.split_whitespace().map(str::to_lowercase).collect();
-    let atc = search.trim().to_ascii_uppercase();
-    let read = |most| store::products_search(conn, &words, Some(&atc), after.unwrap_or(""), most);
-    let page = Rows::read(limit, read, |(code, _)| code.clone())?;
-    let view = |(_, body): &(String, String)| Ok(view(&serde_json::from_str(body)?));
-    Ok(page.show(|rows| rows.iter().map(view).collect())?.into())
+    if has_hidden_characters_in_name(text.trim()) {
+        let message = Bilingual::fixed(
+            "含有控制字符或不可见字符。",
+            "It has control characters or characters that nobody sees.",
+        );
+        return Err(bad_parameter("search", "control_character", message).into());
+    }
+    edition::ensure_recent(app).await?;
+    app.read(caller, move |_, app| page_of(&app.formulary(), &text, after.as_deref().unwrap_or(""), limit))
+        .await
 }
 
-fn view(product: &Product) -> ProductView {
-    let most = &product.adult_max;
+fn page_of(formulary: &Formulary, text: &str, after: &str, limit: u32) -> Result<ProductPage, Failure> {
+    let most = limit as usize;
+    let show = |products: Vec<&Product>| products.into_iter().map(|one| view(one, formulary)).collect();
+    if text.trim().is_empty() {
+        let (products, more) = formulary.listed(after, most);
+        let next_after = products.last().filter(|_| more).map(|last| last.code.to_string());
+        return Ok(ProductPage { items: show(products), next_after });
+    }
+    let cursor = match after {
+        "" => None,
+        after => {
+            let cursor = SearchCursor::parse(after).or_else(|| formulary.search_cursor(text, after));
+            Some(cursor.ok_or_else(no_cursor)?)
+        }
+    };
+    let page = formulary.search(text, cursor.as_ref(), most);
+    Ok(ProductPage { items: show(page.products), next_after: page.next.map(|next| next.to_string()) })
+}
+
+fn no_cursor() -> Refusal {
+    let message = Bilingual::fixed(
+        "须为上一页的 next_after，或上一页最后一个产品的编码。",
+        "It must be the next_after of the page before, or the code of its last product.",
+    );
+    bad_parameter("after", "invalid", message)
+}
+
+fn bad_parameter(field: &str, code: &str, message: Bilingual) -> Refusal {
+    let field = FieldProblem { field: field.to_owned(), code: code.to_owned(), message };
+    Refusal { fields: vec![field], ..Refusal::new(Code::InvalidParameter) }
+}
+
+fn look_alikes(product: &Product, formulary: &Formulary) -> Vec<LookAlikeView> {
+    let found = formulary.look_alikes(&product.code).iter();
+    found
+        .filter_map(|alike| {
+            let other = formulary.get(&alike.code)?;
+            Some(LookAlikeView {
+                code: other.code.to_string(),
+                generic_zh: NamePartsView::of(&other.generic_zh, &product.generic_zh),
+                generic_en: NamePartsView::of(&other.generic_en, &product.generic_en),
+                form: other.form,
+                strength_ug: other.strength_ug,
+                units_per_pack: other.units_per_pack,
+                specification: other.label.specification.clone(),
+                in_formulary: other.in_formulary,
+                alike: alike.alike.clone(),
+                differs: alike.differs.clone(),
+            })
+        })
+        .collect()
+}
+
+fn view(product: &Product, formulary: &Formulary) -> ProductView {
+    let (most, label) = (&product.adult_max, &product.label);
     ProductView {
         code: product.code.to_string(),
         generic_zh: product.generic_zh.clone(),
@@ -237,5 +361,11 @@ fn view(product: &Product) -> ProductView {
         contains_alcohol: product.contains_alcohol,
         storage: product.storage.clone(),
         source: product.source.clone(),
+        brands: label.brands.clone(),
+        barcodes: label.barcodes.iter().map(|one| one.as_str().to_owned()).collect(),
+        approval_numbers: label.approval_numbers.iter().map(|one| one.as_str().to_owned()).collect(),
+        manufacturer: label.manufacturer.clone(),
+        specification: label.specification.clone(),
+        look_alikes: look_alikes(product, formulary),
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn one_row(error: ImportError) -> Failure {
     match error {
         ImportError::Failed(failure) => failure,
         ImportError::File(error) => Failure::caused("a row of one", error),
-        ImportError::Rows(problems) => {
+        ImportError::Rows(problems) | ImportError::Catalogue { problems, .. } => {
             let taken = problems.iter().all(|problem| problem.code == "already_exists");
             let fields: Vec<FieldProblem> = problems
                 .into_iter()

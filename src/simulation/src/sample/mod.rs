@@ -10,6 +10,7 @@
 //! here can be derived by anyone who knows the seed. A deployment that serves
 //! people must never load it.
 
+pub mod catalogue;
 mod geography;
 mod names;
 mod roster;

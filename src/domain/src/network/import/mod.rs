@@ -57,6 +57,7 @@ impl RowProblem {
     }
 }
 
+/// The columns of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     columns: Vec<String>,
@@ -92,6 +93,11 @@ impl Header {
             }
         }
         if problems.is_empty() { Ok(Self { columns }) } else { Err(problems) }
+    }
+
+    /// Whether the file has this column.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|known| known == column)
     }
 }
 

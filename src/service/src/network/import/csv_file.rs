@@ -63,9 +63,10 @@ pub async fn import_csv(
     kind: ImportKind,
     path: &Path,
     options: ImportOptions,
-    progress: impl Fn(u64, u64) + Send + 'static,
+    progress: impl Fn(u64, u64) + Send + Sync + 'static,
 ) -> Result<Loaded, ImportError> {
     let (reader_app, path) = (Arc::clone(app), path.to_owned());
+    let progress: Progress = Arc::new(progress);
     let work = tokio::task::spawn_blocking(move || prepare(&reader_app, kind, &path, options, &progress))
         .await
         .map_err(|_| StoreError::Panicked)??;
@@ -76,7 +77,9 @@ pub async fn import_csv(
     Ok(loaded)
 }
 
-/// A checked file, ready for its transaction.
+type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// A checked file, ready for its transaction; a catalogue is read and checked within it.
 type Work = Box<dyn Fn(&mut Tx<'_>) -> Result<Loaded, ImportError> + Send>;
 
 /// Runs the transaction. Bad rows roll it back like any refusal and are returned afterwards; so
@@ -104,11 +107,11 @@ fn prepare(
     kind: ImportKind,
     path: &Path,
     options: ImportOptions,
-    progress: &dyn Fn(u64, u64),
+    progress: &Progress,
 ) -> Result<Work, ImportError> {
     let default = if kind == ImportKind::Catalogue { Existing::Update } else { Existing::Refuse };
     let existing = options.existing.unwrap_or(default);
-    let read = Source { app, path, progress, existing };
+    let read = Source { app, path, progress: &**progress, existing };
     Ok(match kind {
         ImportKind::Stations => {
             let rows = read.records::<StationRecord>()?;
@@ -139,8 +142,11 @@ fn prepare(
             Box::new(move |tx| super::stock(tx, &rows, existing))
         }
         ImportKind::Catalogue => {
-            let rows = read.products()?;
-            Box::new(move |tx| super::products(tx, &rows, existing))
+            let (path, progress) = (path.to_owned(), Arc::clone(progress));
+            Box::new(move |tx| {
+                let file = Source { app: tx.app, path: &path, progress: &*progress, existing };
+                super::catalogue::products(tx, &file)
+            })
         }
         ImportKind::Workers => {
             let rows = PreparedWorkers::make(app, read.records::<WorkerRecord>()?)?;

@@ -22,7 +22,6 @@ use domain::{
 };
 use storage::StoreError;
 
-pub use catalogue::products;
 pub(crate) use people::PreparedWorkers;
 pub use people::{PreparedStaff, staff, workers};
 pub use places::{cabinets, employers, hospitals, stations, stock};
@@ -56,6 +55,12 @@ pub struct Loaded {
     pub skipped: usize,
     /// Dates on which rules of the file have no shift because somebody cancelled or moved it by hand.
     pub kept_by_hand: usize,
+    /// Products of a catalogue that are stored as the file says already.
+    pub unchanged: usize,
+    /// Products that the file took into the formulary, among those updated.
+    pub into_formulary: usize,
+    /// Products that the file took out of the formulary, among those updated.
+    pub out_of_formulary: usize,
 }
 
 /// Why nothing of a file was loaded.
@@ -64,6 +69,9 @@ pub enum ImportError {
     /// The file has bad rows.
     #[error("{} bad rows", .0.len())]
     Rows(Vec<RowProblem>),
+    /// A catalogue has bad rows; the counts are those of its other rows, had they been loaded.
+    #[error("{} bad rows", .problems.len())]
+    Catalogue { problems: Vec<RowProblem>, others: Loaded },
     /// The file cannot be read.
     #[error("the file cannot be read")]
     File(#[from] std::io::Error),
@@ -98,6 +106,19 @@ impl Found {
             let problem = FieldProblem { field: field.to_owned(), code: code.to_owned(), message };
             self.0.push(RowProblem::from_field(line, problem));
         }
+    }
+
+    fn extend(&mut self, problems: Vec<RowProblem>) {
+        let left = MOST_PROBLEMS.saturating_sub(self.0.len());
+        self.0.extend(problems.into_iter().take(left));
+    }
+
+    /// In the order of their lines, each once.
+    fn sort(&mut self) {
+        self.0.sort_by_key(|problem| problem.line);
+        self.0.dedup_by(|one, other| {
+            (one.line, &one.field, &one.code) == (other.line, &other.field, &other.code)
+        });
     }
 
     fn unknown(&mut self, line: u64, field: &str) {
@@ -144,6 +165,16 @@ fn record(tx: &mut Tx<'_>, kind: ImportKind, loaded: Loaded) -> Result<(), Failu
         storage::operations::statistics_gather(tx.conn)?;
     }
     let id: Id<kind::Transfer> = Id::generate();
-    let Loaded { added, updated, skipped, kept_by_hand: _ } = loaded;
-    tx.record(id, ImportEvent::Loaded { kind, rows: added, updated, skipped }, Recipients::nobody())
+    let Loaded { added, updated, skipped, unchanged, into_formulary, out_of_formulary, kept_by_hand: _ } =
+        loaded;
+    let loaded = ImportEvent::Loaded {
+        kind,
+        rows: added,
+        updated,
+        skipped,
+        unchanged,
+        into_formulary,
+        out_of_formulary,
+    };
+    tx.record(id, loaded, Recipients::nobody())
 }

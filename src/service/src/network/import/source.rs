@@ -3,6 +3,7 @@
 //! is not a comment above the header is a row.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
@@ -11,7 +12,7 @@ use std::{
 use super::{Existing, Found, ImportError, Lined, MOST_PROBLEMS, unix_lines::UnixLines};
 use crate::AppState;
 use domain::{
-    formulary::{COLUMNS, OPTIONAL, Product, TEXTS},
+    formulary::{COLUMNS, LABEL_COLUMNS, LABEL_TEXTS, OPTIONAL, Product, TEXTS},
     hidden::has_hidden_characters,
     network::{
         FileRecord, Record,
@@ -32,6 +33,12 @@ pub(super) struct Source<'a> {
     pub path: &'a Path,
     pub progress: &'a dyn Fn(u64, u64),
     pub existing: Existing,
+}
+
+/// An open catalogue.
+pub(super) struct Products {
+    opened: Opened,
+    pub header: Header,
 }
 
 /// An open file, positioned after its comments.
@@ -76,20 +83,36 @@ impl Source<'_> {
         Ok(rows)
     }
 
-    /// Every row as a product.
-    pub fn products(&self) -> Result<Vec<Lined<Product>>, ImportError> {
-        let mut opened = self.open(COLUMNS)?;
+    /// Opens a catalogue and checks its header.
+    pub fn open_products(&self) -> Result<Products, ImportError> {
+        let columns = [COLUMNS, LABEL_COLUMNS].concat();
+        let mut opened = self.open(&columns)?;
         let header = header_of(&mut opened)?;
-        // A row that replaces a known product must have every column.
-        let optional = if self.existing == Existing::Update { &[] } else { OPTIONAL };
-        let header = Header::read(header.iter(), COLUMNS, optional)
+        let mut optional = [LABEL_COLUMNS, &["in_formulary"]].concat();
+        // A row that replaces a known product must have every other column.
+        if self.existing != Existing::Update {
+            optional.extend(OPTIONAL);
+        }
+        let header = Header::read(header.iter(), &columns, &optional)
             .map_err(|problems| shift_lines(problems, opened.comment_lines))?;
+        Ok(Products { opened, header })
+    }
+
+    /// Passes every row to `take` as a product.
+    pub fn each_product(
+        &self,
+        products: Products,
+        mut take: impl FnMut(u64, Product) -> Result<(), ImportError>,
+    ) -> Result<(), ImportError> {
+        let Products { opened, header } = products;
+        let texts = [TEXTS, LABEL_TEXTS].concat();
         let mut seen = Seen::default();
-        let mut rows = Vec::new();
         self.rows(opened, |line, cells| {
             let named =
-                Row::new(&header, line, cells.iter()).named(TEXTS).map_err(|problem| vec![problem])?;
-            let cells = named.iter().map(|(name, cell)| (*name, &**cell)).collect();
+                Row::new(&header, line, cells.iter()).named(&texts).map_err(|problem| vec![problem])?;
+            let mut cells: HashMap<&str, &str> = named.iter().map(|(name, cell)| (*name, &**cell)).collect();
+            // A new product is taken into the formulary only by a file that says so.
+            cells.entry("in_formulary").or_insert("no");
             let product = Product::from_fields(&cells).map_err(|issues| {
                 let mut found = Found::default();
                 for issue in issues {
@@ -98,12 +121,10 @@ impl Source<'_> {
                 found.0
             })?;
             if let Some(duplicate) = seen.note(line, "code", product.code.as_str()) {
-                return Err(vec![duplicate]);
+                return Err(vec![duplicate].into());
             }
-            rows.push((line, product));
-            Ok(())
-        })?;
-        Ok(rows)
+            take(line, product)
+        })
     }
 
     /// Opens the file after its comments, with the separator by which its header contains most of
@@ -133,11 +154,19 @@ impl Source<'_> {
         Ok(Opened { reader, size, comment_lines, comment_bytes })
     }
 
+    /// Whether the file is written in GB18030, its subset GBK or a like encoding, as spreadsheets in
+    /// Chinese do by default. Its characters are not guessed: a wrong guess gives a wrong drug.
+    fn is_of_another_encoding(&self) -> Result<bool, ImportError> {
+        let mut start = Vec::new();
+        File::open(self.path)?.take(ENCODING_SAMPLE_BYTES).read_to_end(&mut start)?;
+        Ok(is_double_byte(&start))
+    }
+
     /// Passes every row to `take` and collects the problems.
     fn rows(
         &self,
         opened: Opened,
-        mut take: impl FnMut(u64, &csv::StringRecord) -> Result<(), Vec<RowProblem>>,
+        mut take: impl FnMut(u64, &csv::StringRecord) -> Result<(), ImportError>,
     ) -> Result<(), ImportError> {
         let Opened { mut reader, size, comment_lines, comment_bytes } = opened;
         let header = reader.headers().cloned().unwrap_or_default();
@@ -158,12 +187,20 @@ impl Source<'_> {
                         problems.push(of_row(line, "open_quote", open_quote()));
                     } else {
                         let hidden = hidden_cells(&header, line, &cells);
-                        let bad = if hidden.is_empty() { take(line, &cells) } else { Err(hidden) };
-                        problems.extend(bad.err().into_iter().flatten());
+                        let taken = if hidden.is_empty() { take(line, &cells) } else { Err(hidden.into()) };
+                        match taken {
+                            Ok(()) => {}
+                            Err(ImportError::Rows(bad)) => problems.extend(bad),
+                            Err(fault) => return Err(fault),
+                        }
                     }
                 }
                 Err(error) if error.is_io_error() => {
                     return Err(ImportError::File(std::io::Error::other(error)));
+                }
+                // One problem: every line with Chinese text would be another one.
+                Err(_) if self.is_of_another_encoding()? => {
+                    return Err(vec![of_row(line, "encoding", other_encoding())].into());
                 }
                 Err(_) => problems.push(unreadable(line)),
             }
@@ -182,6 +219,36 @@ impl Source<'_> {
         }
         if problems.is_empty() { Ok(()) } else { Err(ImportError::Rows(problems)) }
     }
+}
+
+/// So much of a file is looked at to tell its encoding. Our default.
+const ENCODING_SAMPLE_BYTES: u64 = 256 * 1024;
+
+/// Whether all bytes beyond ASCII are characters of two or four bytes, and few of them are UTF-8.
+/// Source: GB 18030-2022, the ranges of its code points.
+fn is_double_byte(text: &[u8]) -> bool {
+    let (mut rest, mut pairs) = (text, 0);
+    loop {
+        rest = match rest {
+            [0..=0x7F, rest @ ..] => rest,
+            [0x81..=0xFE, 0x40..=0x7E | 0x80..=0xFE, rest @ ..]
+            | [0x81..=0xFE, 0x30..=0x39, 0x81..=0xFE, 0x30..=0x39, rest @ ..] => {
+                pairs += 1;
+                rest
+            }
+            // The sample may end within a character.
+            [] | [_] | [_, _, _] => return pairs > 0,
+            _ => return false,
+        }
+    }
+}
+
+fn other_encoding() -> Bilingual {
+    Bilingual::fixed(
+        "文件不是 UTF-8 编码，看来是 GBK 或 GB18030（表格软件“CSV”的默认编码）；请另存为“CSV UTF-8”。未猜测任何文字。",
+        "The file is not UTF-8 but looks like GBK or GB18030, which spreadsheets write as plain \"CSV\": save it as \
+         \"CSV UTF-8\". No character was guessed.",
+    )
 }
 
 /// Problems of cells with invisible or control characters; applies to every kind of file.

@@ -12,7 +12,6 @@ use super::worker::NewWorker;
 use crate::{
     conn::Conn,
     dialect::on_backend,
-    prepared::PreparedDsl,
     schema::{
         cabinet, consent, doctor, employer, hospital, lot, pharmacist, product, slot, staff, station, worker,
     },
@@ -20,7 +19,6 @@ use crate::{
 };
 use domain::{
     ids::{CabinetId, ConsentId, EmployerId, HospitalId, StaffId, StationId, WorkerId},
-    money::Fen,
     staff::role::Role,
     time::Timestamp,
 };
@@ -142,36 +140,9 @@ pub fn consents_add(conn: &mut Conn, workers: &[WorkerId], purpose: &str, now: T
     Ok(())
 }
 
-/// A product to be inserted; `body` is the whole row as JSON.
-#[derive(Debug, Clone, Insertable, AsChangeset)]
-#[diesel(table_name = product, treat_none_as_default_value = false)]
-pub struct NewProduct {
-    pub code: String,
-    pub generic_zh: String,
-    pub generic_en: String,
-    pub atc: String,
-    pub class: String,
-    pub in_formulary: bool,
-    pub price_fen: Fen,
-    pub body: String,
-    pub updated_at: At,
-}
-
 /// The codes of all products.
 pub fn product_codes(conn: &mut Conn) -> QueryResult<HashSet<String>> {
     Ok(on_backend!(conn, c => product::table.select(product::code).load::<String>(c))?.into_iter().collect())
-}
-
-pub fn products_insert(conn: &mut Conn, rows: &[NewProduct]) -> QueryResult<()> {
-    for part in rows.chunks(AT_ONCE) {
-        on_backend!(conn, c => diesel::insert_into(product::table).values(part).execute(c))?;
-    }
-    Ok(())
-}
-
-/// Replaces one product.
-pub fn product_replace(conn: &mut Conn, row: &NewProduct) -> QueryResult<()> {
-    diesel::update(product::table.find(&row.code)).set(row).prepared().execute(conn).map(|_| ())
 }
 
 /// All lots with their expiry.
