@@ -1,9 +1,12 @@
 //! The catalogue as rows: columns for what is searched and referred to, and the whole product in
 //! the body.
 
+pub mod removal;
+pub mod selection;
+
 use diesel::{prelude::*, sql_types::Bool};
 
-use super::{
+use crate::{
     Live,
     conn::Conn,
     dialect::on_backend,

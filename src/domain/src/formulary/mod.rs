@@ -11,6 +11,7 @@ mod never;
 mod parse;
 mod product;
 mod script;
+pub mod selection;
 mod sound;
 mod source;
 

@@ -3,6 +3,8 @@
 //! decides whether a drug suits a worker.
 
 pub mod edition;
+pub mod nearby;
+pub mod selection;
 
 use std::sync::Arc;
 
@@ -85,7 +87,7 @@ pub struct ProductView {
     pub units_per_pack: u32,
     /// Price of one pack, in fen.
     pub price_fen: Fen,
-    /// May it be prescribed?
+    /// May it be prescribed, as far as its row decides? What a station prescribes now is in `GET /formulary`.
     pub prescribable: bool,
     /// Is it in the formulary, or only in the catalogue?
     pub in_formulary: bool,
@@ -184,7 +186,7 @@ pub fn put(tx: &mut Tx<'_>, products: &[&Product]) -> Result<usize, Failure> {
 /// Faults of the storage.
 pub fn fetch(conn: &mut Conn, live: Live, code: &str) -> Result<Option<ProductView>, Failure> {
     let Some(body) = store::product_fetch(conn, live, code)? else { return Ok(None) };
-    Ok(Some(view(&serde_json::from_str(&body)?)))
+    Ok(Some(product_view(&serde_json::from_str(&body)?)))
 }
 
 /// Products whose names or code contain every word of `search`, or whose ATC code starts
@@ -199,11 +201,11 @@ pub fn search(
     let atc = search.trim().to_ascii_uppercase();
     let read = |most| store::products_search(conn, &words, Some(&atc), after.unwrap_or(""), most);
     let page = Rows::read(limit, read, |(code, _)| code.clone())?;
-    let view = |(_, body): &(String, String)| Ok(view(&serde_json::from_str(body)?));
+    let view = |(_, body): &(String, String)| Ok(product_view(&serde_json::from_str(body)?));
     Ok(page.show(|rows| rows.iter().map(view).collect())?.into())
 }
 
-fn view(product: &Product) -> ProductView {
+pub(crate) fn product_view(product: &Product) -> ProductView {
     let most = &product.adult_max;
     ProductView {
         code: product.code.to_string(),

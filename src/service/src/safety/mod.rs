@@ -24,7 +24,7 @@ use domain::{
     time::civil_day,
     words::Bilingual,
 };
-use facts::{LineInput, SafetyReportView, SkinTestInput, gather, lines_of, run};
+use facts::{LineInput, SafetyReportView, SkinTestInput, gather, lines_of, run_new};
 use storage::Conn;
 
 /// An example worker for trying the rules. Absent means unknown.
@@ -147,6 +147,7 @@ pub fn check_only(
     let skin_test = input.skin_test.map(|test| test.stated().seen(app.now()));
     let diagnosed = |one: PrescribedDiagnosis| Diagnosed { code: one.code, text: one.name };
     let diagnoses = input.diagnoses.into_iter().map(diagnosed).collect();
+    let mut station = None;
     let mut input = match (input.consultation_id, input.profile) {
         (Some(consultation), None) if input.taking.is_empty() => {
             let found = storage::prescription::consultation_and_consent(conn, consultation)?;
@@ -166,6 +167,7 @@ pub fn check_only(
                 return Err(Code::ConsentMissing.into());
             }
             shown.note(facts.worker_id, Part::SafetyCheck, consultation);
+            station = Some(facts.station_id);
             gather(conn, app, facts.worker_id, lines, None, app.now())?.input
         }
         (None, Some(profile)) => example_input(profile, &input.taking, lines, civil_day(app.now()))?,
@@ -178,7 +180,7 @@ pub fn check_only(
         }
     };
     (input.profile.skin_test, input.profile.diagnoses) = (skin_test, diagnoses);
-    let mut view = SafetyReportView::from(&run(app, &input));
+    let mut view = SafetyReportView::from(&run_new(app, &input, station));
     let reported = input.taking.iter().filter_map(|taken| match taken {
         Taken::Reported { medicine, .. } => Some(medicine.clone()),
         Taken::Vended { .. } => None,

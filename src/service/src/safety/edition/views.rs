@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 
 use crate::{formulary::TwoLanguages, page::page};
 use domain::{
+    edition::EditionState,
     ids::{RuleEditionId, StaffId},
     safety::{
-        CellChange, ListedRule, ListedSource, RowChange, RowChangeKind, RuleEditionState, RuleFault,
-        RuleFaultCode, Standing,
+        CellChange, ListedRule, ListedSource, RowChange, RowChangeKind, RuleFault, RuleFaultCode, Standing,
     },
     spelling,
 };
@@ -65,22 +65,6 @@ pub struct RuleEditionTrial {
     pub tables: RuleTablesInput,
 }
 
-/// The approval of an edition.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RuleEditionApproval {
-    /// From when on it applies; at once if left out, within 90 days.
-    pub effective_at: Option<DateTime<Utc>>,
-}
-
-/// The end of an edition.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RuleEditionWithdrawal {
-    #[schema(value_type = spelling::Reason)]
-    pub reason: String,
-}
-
 /// A fault of a table.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RuleFaultView {
@@ -134,7 +118,7 @@ pub struct RuleEditionView {
     pub id: RuleEditionId,
     /// As reports and decisions name it.
     pub ruleset_version: String,
-    pub state: RuleEditionState,
+    pub state: EditionState,
     /// Whether it applies now.
     pub in_force: bool,
     pub note: String,
