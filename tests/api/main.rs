@@ -37,6 +37,8 @@ mod fair_limits;
 mod faults;
 mod fitness;
 mod formulary;
+mod formulary_editions;
+mod formulary_nearby;
 mod hatch_codes;
 mod held_rows;
 mod hidden;

@@ -113,6 +113,13 @@ fn run_frequent_reads(conn: &mut Conn) -> diesel::QueryResult<()> {
     storage::network::person::unpaid_of(conn, &[worker; 2], now)?;
     storage::stock::slots_numbered(conn, cabinet, &[1, 2])?;
     storage::stock::slots_with_products(conn, cabinet, &["A", "B"])?;
+    let station = StationId::generate();
+    storage::stock::near::station_with_cabinet(conn, station)?;
+    storage::stock::near::cabinet_in_order(conn, cabinet)?;
+    let place = domain::network::distance::Place { latitude_e6: 37_540_000, longitude_e6: 121_390_000 };
+    storage::stock::near::stations_near(conn, place, place.reach_e6(5_000), 40)?;
+    storage::stock::near::slots_of_cabinets(conn, &[cabinet; 40], &["A", "B"])?;
+    storage::stock::near::packs_drafted(conn, &[station; 40], now)?;
     storage::vend::journal::standing_with_slots(conn, cabinet, &[1, 2])?;
     storage::vend::journal::cabinet_lock_with_journal(conn, cabinet)?;
     storage::vend::attempt::attempts_and_discrepancies(conn, cabinet, &[AttemptState::Issued])?;

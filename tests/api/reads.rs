@@ -54,7 +54,11 @@ const NOTHING: &str = "
     POST /api/v1/worker-changes/{id}/approve, POST /api/v1/worker-changes/{id}/refuse,
     POST /api/v1/workers/{id}/changes, GET /api/v1/safety-rules/{table}, GET /api/v1/safety-rules.html, GET /api/v1/rule-editions,
     POST /api/v1/rule-editions, POST /api/v1/rule-editions/check, GET /api/v1/rule-editions/{id},
-    POST /api/v1/rule-editions/{id}/approve, POST /api/v1/rule-editions/{id}/withdraw";
+    POST /api/v1/rule-editions/{id}/approve, POST /api/v1/rule-editions/{id}/withdraw, GET /api/v1/formulary,
+    GET /api/v1/formulary-editions, POST /api/v1/formulary-editions, POST /api/v1/formulary-editions/check,
+    GET /api/v1/formulary-editions/{id}, POST /api/v1/formulary-editions/{id}/approve,
+    POST /api/v1/formulary-editions/{id}/withdraw, GET /api/v1/consultations/{id}/formulary,
+    GET /api/v1/prescriptions/{id}/stations";
 
 /// Routes that show workers their own record only: not recorded.
 const OWN: &str = "

@@ -220,6 +220,8 @@ async fn prescribe(
     consultation: &str,
 ) {
     meter.done("GET /products/{code}", doctor.get("/api/v1/products/PCM-T500")).await;
+    let formulary = format!("/api/v1/consultations/{consultation}/formulary?search=T500");
+    meter.done("GET /consultations/{id}/formulary", doctor.get(&formulary)).await;
     let lines: Value = draft_of(DRUGS)["lines"].clone();
     let check = doctor.check(json!({"consultation_id": consultation, "lines": lines}));
     meter.done("POST /prescriptions/check", check).await;
@@ -227,6 +229,8 @@ async fn prescribe(
     let draft = meter.done("POST /consultations/{id}/prescriptions", draft).await;
     let id = id_in(&draft);
     meter.done("GET /prescriptions/{id}", doctor.prescription(id)).await;
+    let stations = format!("/api/v1/prescriptions/{id}/stations");
+    meter.done("GET /prescriptions/{id}/stations", doctor.get(&stations)).await;
     meter.of("GET /reviews, none", pharmacist.reviews()).await;
     meter.done("POST /prescriptions/{id}/sign", doctor.sign(id)).await;
     meter.of("GET /reviews, one", pharmacist.reviews()).await;

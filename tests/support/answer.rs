@@ -144,7 +144,8 @@ fn status_of(code: Code) -> u16 {
         | Code::LaneNotVendable
         | Code::BalanceTooLow
         | Code::PickupCodeWrong
-        | Code::LotNotAllowed => 422,
+        | Code::LotNotAllowed
+        | Code::NotInFormulary => 422,
         Code::PreconditionMissing => 428,
         Code::PinLocked | Code::TooManyRequests | Code::PickupCodeLocked => 429,
         Code::Internal => 500,

@@ -200,7 +200,7 @@ impl Scene {
 
 impl TestApp {
     /// An active consultation of the first doctor with this worker.
-    async fn in_care(
+    pub async fn in_care(
         &self,
         seed: &Seed,
         (worker, check_in): (WorkerId, CheckInId),

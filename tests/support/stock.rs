@@ -107,11 +107,15 @@ impl TestApp {
 
     /// Moves the expiry date of a lot to yesterday.
     pub async fn spoil(&self, lot_no: &'static str) {
-        let yesterday = (self.now() - TimeDelta::days(1)).date_naive();
+        self.expire_on(lot_no, (self.now() - TimeDelta::days(1)).date_naive()).await;
+    }
+
+    /// Moves the last day of a lot.
+    pub async fn expire_on(&self, lot_no: &'static str, day: NaiveDate) {
         self.state
             .write(Actor::System, move |tx| -> Result<(), Failure> {
                 on_backend!(tx.conn, c => diesel::update(lot::table.filter(lot::lot_no.eq(lot_no)))
-                    .set(lot::expires_on.eq(yesterday))
+                    .set(lot::expires_on.eq(day))
                     .execute(c))?;
                 Ok(())
             })

@@ -123,6 +123,8 @@ kinds! {
     Message => MessageId,
     /// An edition of the safety rules.
     RuleEdition => RuleEditionId,
+    /// An edition of the selection of a formulary.
+    FormularyEdition => FormularyEditionId,
     /// A signed order for drugs.
     Prescription => PrescriptionId,
     /// A key with which one doctor signs.

@@ -6,6 +6,7 @@ pub mod bounds;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
+pub mod edition;
 pub mod event;
 pub mod formulary;
 pub mod hidden;

@@ -250,6 +250,8 @@ impl RecordsPolicy {
 pub struct VendingPolicy {
     /// Minutes for which an unpaid order keeps its stock reserved.
     pub reserve_minutes: u32,
+    /// Minutes for which an open draft holds its packs softly: other doctors do not count on them.
+    pub draft_hold_minutes: u32,
     /// Minutes within which a vend authorization may be started.
     pub authorization_minutes: u32,
     /// Seconds within which a GRANT must be used.
@@ -286,6 +288,7 @@ impl Default for VendingPolicy {
     fn default() -> Self {
         Self {
             reserve_minutes: 15,
+            draft_hold_minutes: 15,
             authorization_minutes: 30,
             grant_seconds: 30,
             silence_seconds: 120,
@@ -306,6 +309,7 @@ impl VendingPolicy {
     fn check(&self, bounds: &mut Bounds<'_>) {
         let Self {
             reserve_minutes,
+            draft_hold_minutes,
             authorization_minutes,
             grant_seconds,
             silence_seconds,
@@ -320,6 +324,7 @@ impl VendingPolicy {
             walk_in_subsidy: true | false,
         } = self;
         bounds.within("reserve_minutes", *reserve_minutes, 1..=240);
+        bounds.within("draft_hold_minutes", *draft_hold_minutes, 1..=240);
         bounds.within("authorization_minutes", *authorization_minutes, 1..=1_440);
         bounds.within("grant_seconds", *grant_seconds, 5..=300);
         bounds.within("silence_seconds", *silence_seconds, 30..=3_600);

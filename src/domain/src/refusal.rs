@@ -245,6 +245,7 @@ codes! {
     DoorOpen = "door_open", Conflict, "柜门未关。", "The cabinet door is open.";
     CabinetTampered = "cabinet_tampered", Conflict, "药柜触发了防拆报警。", "The cabinet has a tamper alarm.";
     CabinetNotReconciled = "cabinet_not_reconciled", Conflict, "药柜与账目不一致，须先核对。", "The cabinet and the books differ; they must be reconciled first.";
+    NotInFormulary = "not_in_formulary", Rule, "该药品不在本站现行处方集内，不可售出。", "The product is not in this station's formulary now and is not sold.";
     CabinetClosed = "cabinet_closed", Conflict, "药柜或货道已停用。", "The cabinet or slot is closed.";
     CabinetNotRebooted = "cabinet_not_rebooted", Conflict, "请先重启药柜，再清点。", "Restart the cabinet first, then count.";
     LotNotAllowed = "lot_not_allowed", Rule, "该批次已过期或被召回。", "The lot is expired or recalled.";

@@ -186,7 +186,7 @@ stored_as_text!(
     crate::letter::Trouble,
     crate::matching::Department,
     crate::matching::QueueTrouble,
-    crate::safety::RuleEditionState,
+    crate::edition::EditionState,
     crate::network::Job,
     crate::network::Sex,
     crate::network::IdentityKind,

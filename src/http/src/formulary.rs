@@ -1,5 +1,8 @@
 //! Drug search.
 
+mod nearby;
+mod selection;
+
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, web::Data};
@@ -24,11 +27,15 @@ pub fn add(routes: &mut Routes) {
         .get("/api/v1/products", search)
         .get("/api/v1/products/{code}", fetch)
         .post("/api/v1/drug-names/recognise", recognise);
+    selection::add(routes);
+    nearby::add(routes);
 }
 
 #[derive(OpenApi)]
 #[openapi(paths(search, fetch, recognise))]
 pub(crate) struct Doc;
+pub(crate) use nearby::Doc as NearbyDoc;
+pub(crate) use selection::Doc as SelectionDoc;
 
 /// Search parameters.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -12,6 +12,7 @@ pub mod caller;
 pub mod check_in;
 pub mod consultation;
 pub mod devices;
+pub mod edition;
 mod event_stream;
 mod failure;
 pub mod formulary;

@@ -1,9 +1,12 @@
 //! The catalogue as rows: columns for what is searched and referred to, and the whole product in
 //! the body.
 
+pub mod removal;
+pub mod selection;
+
 use diesel::prelude::*;
 
-use super::{
+use crate::{
     Live,
     conn::Conn,
     dialect::{RowLockDsl, on_backend},

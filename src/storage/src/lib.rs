@@ -14,6 +14,7 @@ pub mod conn;
 pub mod consultation;
 pub mod devices;
 mod dialect;
+mod edition;
 mod error;
 pub mod events;
 pub mod formulary;

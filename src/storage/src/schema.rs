@@ -812,6 +812,26 @@ diesel::table! {
 
 diesel::table! {
     use crate::sql_types::*;
+    formulary_edition (id) {
+        id -> Uuid,
+        version -> Text,
+        station_id -> Nullable<Uuid>,
+        products -> Text,
+        note -> Text,
+        state -> Text,
+        proposed_by -> Uuid,
+        proposed_at -> Timestamptz,
+        approved_by -> Nullable<Uuid>,
+        approved_at -> Nullable<Timestamptz>,
+        effective_at -> Nullable<Timestamptz>,
+        withdrawn_by -> Nullable<Uuid>,
+        withdrawn_at -> Nullable<Timestamptz>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::*;
     rule_edition (id) {
         id -> Uuid,
         version -> Text,
@@ -1134,6 +1154,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     hospital,
     department,
     rule_edition,
+    formulary_edition,
     employer,
     station,
     cabinet,

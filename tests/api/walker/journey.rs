@@ -84,6 +84,14 @@ async fn network(walk: &mut Walk<'_>) -> String {
     walk.take("getRuleEdition", of(operator, edition)).await;
     walk.take("approveRuleEdition", of(&seed.pharmacist.token, edition)).await;
     walk.take("withdrawRuleEdition", of(operator, edition)).await;
+    walk.take("getFormulary", of(operator, "")).await;
+    walk.take("checkFormularyEdition", of(operator, "")).await;
+    let proposed = walk.take("proposeFormularyEdition", of(operator, "")).await;
+    walk.take("listFormularyEditions", of(operator, "")).await;
+    let edition = text(&proposed, "/id");
+    walk.take("getFormularyEdition", of(operator, edition)).await;
+    walk.take("approveFormularyEdition", of(&seed.pharmacist.token, edition)).await;
+    walk.take("withdrawFormularyEdition", of(operator, edition)).await;
     let mut doctor = good_body("inviteStaff");
     doctor["hospital_id"] = json!(seed.hospital);
     let joined = walk.take("inviteStaff", with(operator, doctor)).await;
@@ -299,12 +307,14 @@ async fn prescribe(walk: &mut Walk<'_>, consultation: &str, worker: &str, other_
         let totp = json!({"totp": walk.totp(person, 1)});
         walk.take("openSigningWindow", with(token, totp)).await;
     }
+    walk.take("getConsultationFormulary", Good { stranger, ..of(doctor, consultation) }).await;
     let draft = walk.take("draftPrescription", Good { stranger, ..of(doctor, consultation) }).await;
     let (id, version) = (text(&draft, "/id").to_owned(), walk.etag.clone());
     walk.too_late("draftPrescription", of(doctor, consultation), "prescription_open").await;
     walk.too_late("completeConsultation", of(doctor, consultation), "prescription_open").await;
     let own = || Good { stranger, ..of(doctor, &id) };
     walk.take("listPrescriptions", of(doctor, "")).await;
+    walk.take("getPrescriptionStations", own()).await;
     walk.take("getPrescription", own()).await;
     assert_eq!(walk.etag, version);
     walk.take("replacePrescription", Good { version, ..own() }).await;

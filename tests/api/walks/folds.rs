@@ -140,6 +140,7 @@ fn fold(conn: &mut Conn, taken: &mut Taken) -> Result<Folded, Failure> {
             | Event::CheckInFact(_)
             | Event::Department(_)
             | Event::RuleEdition(_)
+            | Event::FormularyEdition(_)
             | Event::QueueAlert(_)
             | Event::ReviewAlert(_)
             | Event::Employer(_)

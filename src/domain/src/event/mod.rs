@@ -38,8 +38,8 @@ use care::{
 };
 use letter::{LetterEvent, TextMessageEvent};
 use network::{
-    DepartmentEvent, DeviceEvent, EmployerEvent, HospitalEvent, ImportEvent, KeyEvent, RuleEditionEvent,
-    StationEvent,
+    DepartmentEvent, DeviceEvent, EmployerEvent, FormularyEditionEvent, HospitalEvent, ImportEvent, KeyEvent,
+    RuleEditionEvent, StationEvent,
 };
 use record::{Part, RecordEvent};
 use staff::{SessionEvent, SignInEvent, StaffEvent};
@@ -238,6 +238,7 @@ groups! {
     Department(DepartmentEvent, network::DepartmentEventKind),
     Device(DeviceEvent, network::DeviceEventKind),
     Employer(EmployerEvent, network::EmployerEventKind),
+    FormularyEdition(FormularyEditionEvent, network::FormularyEditionEventKind),
     HealthProfile(HealthProfileEvent, care::HealthProfileEventKind),
     Hospital(HospitalEvent, network::HospitalEventKind),
     Import(ImportEvent, network::ImportEventKind),
@@ -274,7 +275,7 @@ impl Event {
             Self::Employer(_) => Stream::Employer,
             Self::HealthProfile(_) => Stream::HealthProfile,
             Self::Hospital(_) => Stream::Hospital,
-            Self::Import(_) | Self::RuleEdition(_) => Stream::Import,
+            Self::Import(_) | Self::RuleEdition(_) | Self::FormularyEdition(_) => Stream::Import,
             Self::Incident(_) => Stream::Incident,
             Self::Key(_) => Stream::Key,
             Self::Letter(_) => Stream::Letter,

@@ -51,6 +51,29 @@ events! {
 }
 
 events! {
+    /// A change of an edition of the formulary: of the network's, or of a station's selection from it.
+    pub enum FormularyEditionEvent, kinds FormularyEditionEventKind {
+        Proposed = "formulary_edition.proposed" to(pharmacists) {
+            version: String,
+            /// None for the network's.
+            station: Option<StationId>,
+            by: StaffId,
+        },
+        Approved = "formulary_edition.approved" to(pharmacists) {
+            version: String,
+            station: Option<StationId>,
+            by: StaffId,
+            effective_at: DateTime<Utc>,
+        },
+        Withdrawn = "formulary_edition.withdrawn" to(pharmacists) {
+            version: String,
+            station: Option<StationId>,
+            by: StaffId,
+        },
+    }
+}
+
+events! {
     /// A change of an employer.
     pub enum EmployerEvent, kinds EmployerEventKind {
         Added = "employer.added" to() { code: String },

@@ -102,6 +102,13 @@ const STORED: &[(&str, &str, &str)] = &[
         "consultation.requested",
         r##"{"at":"2026-11-30T06:03:37.716570Z","consultation":"#","department":"dermatology","triage":"routine","worker":"#"}"##,
     ),
+    (
+        "import",
+        "formulary_edition.approved",
+        r##"{"by":"#","effective_at":"2026-11-30T08:00:00Z","station":null,"version":"formulary-2026-12"}"##,
+    ),
+    ("import", "formulary_edition.proposed", r##"{"by":"#","station":"#","version":"formulary-2026-12"}"##),
+    ("import", "formulary_edition.withdrawn", r##"{"by":"#","station":null,"version":"formulary-2026-12"}"##),
     ("import", "import.loaded", r#"{"kind":"sample","rows":120,"skipped":0,"updated":0}"#),
     ("incident", "incident.closed", r##"{"by":"#"}"##),
     ("incident", "incident.opened", r##"{"attempt":null,"cabinet":"#","kind":"tamper","slot":null}"##),
@@ -347,8 +354,8 @@ fn what_is_unknown_is_an_error() {
 }
 
 #[test]
-fn pharmacists_hear_of_prescriptions_from_the_signature_on_and_of_editions_of_the_rules() {
-    use super::network::RuleEditionEventKind;
+fn pharmacists_hear_of_prescriptions_from_the_signature_on_and_of_editions() {
+    use super::network::{FormularyEditionEventKind, RuleEditionEventKind};
     use crate::prescription::EventKind::{
         Answered, Approved, Asked, Claimed, Expired, Fulfilled, Released, Returned, Signed, SupplyDecided,
         Voided,
@@ -368,6 +375,7 @@ fn pharmacists_hear_of_prescriptions_from_the_signature_on_and_of_editions_of_th
         Expired,
         Fulfilled,
     ];
-    let editions = RuleEditionEventKind::ALL.iter().map(|kind| kind.as_str());
+    let of_rules = RuleEditionEventKind::ALL.iter().map(|kind| kind.as_str());
+    let editions = of_rules.chain(FormularyEditionEventKind::ALL.iter().map(|kind| kind.as_str()));
     assert_eq!(heard, expected.iter().map(|kind| kind.as_str()).chain(editions).collect());
 }

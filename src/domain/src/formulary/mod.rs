@@ -15,6 +15,7 @@ mod parse;
 mod product;
 mod script;
 mod search;
+pub mod selection;
 mod sound;
 mod source;
 mod update;

@@ -8,6 +8,7 @@
 //! hides secrets from `Debug`.
 
 pub(crate) mod checks;
+pub mod distance;
 mod document;
 mod identified;
 mod identity;

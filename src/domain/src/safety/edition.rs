@@ -1,132 +1,16 @@
-//! Editions of the rules: proposed by one person, approved by another, in force from a time on.
+//! Editions of the rules.
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-
 use super::rules::RuleSet;
-use crate::{
-    ids::StaffId,
-    refusal::{Code, Refusal},
-    staff::role::Role,
-    time::Timestamp,
-    words::Bilingual,
-};
+use crate::edition::Editions;
 
-crate::text_enum! {
-    /// How far an edition has come.
-    pub enum RuleEditionState {
-        /// It waits for a second person.
-        Proposed = "proposed",
-        /// It applies from its time on, until a later edition does.
-        Approved = "approved",
-        /// It does not apply any more, or never did.
-        Withdrawn = "withdrawn",
-    }
-}
-
-/// The latest that an approved edition may take effect. Our default: what it changes may be
-/// outdated by then.
-const LATEST_EFFECT: TimeDelta = TimeDelta::days(90);
-
-/// Whether `by` may approve an edition in this state that `proposed_by` proposed, from `effective_at` on. One of
-/// the two is a pharmacist (our default: the rules are a pharmacist's work).
-///
-/// # Errors
-/// `OwnApproval`, `RoleNotAllowed`, `StateMovedOn`; a problem with `effective_at`.
-pub fn check_approval(
-    state: RuleEditionState,
-    proposed_by: (StaffId, Role),
-    by: (StaffId, Role),
-    effective_at: Timestamp,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    if state != RuleEditionState::Proposed {
-        return Err(Refusal::moved_on(state));
-    }
-    if proposed_by.0 == by.0 {
-        return Err(Refusal::new(Code::OwnApproval));
-    }
-    if ![proposed_by.1, by.1].contains(&Role::Pharmacist) {
-        return Err(Refusal::new(Code::RoleNotAllowed));
-    }
-    if effective_at < now || effective_at > now + LATEST_EFFECT {
-        let message =
-            Bilingual::fixed("生效时间须在现在至 90 天之内。", "It takes effect now or within 90 days.");
-        return Err(Refusal::field("effective_at", "out_of_range", message));
-    }
-    Ok(())
-}
-
-/// The editions that apply now or later.
-#[derive(Debug, Clone)]
-pub struct RuleEditions {
-    /// What applies before any of `later`.
-    first: Arc<RuleSet>,
-    /// By the time from which they apply.
-    later: Vec<(Timestamp, Arc<RuleSet>)>,
-}
-
-impl RuleEditions {
-    /// These approved editions, in the order in which they take effect; the shipped rules before them.
-    pub fn new(approved: Vec<(Timestamp, Arc<RuleSet>)>) -> Self {
-        Self { later: approved, ..Self::default() }
-    }
-
-    /// The rules in force at `now`.
-    pub fn in_force(&self, now: Timestamp) -> &Arc<RuleSet> {
-        let begun = self.later.iter().rev().find(|(from, _)| *from <= now);
-        begun.map_or(&self.first, |(_, rules)| rules)
-    }
-}
+/// The editions of the rules that apply now or later; the shipped rules before them.
+pub type RuleEditions = Editions<RuleSet>;
 
 /// The rules that ship with the program.
 impl Default for RuleEditions {
     fn default() -> Self {
-        Self { first: Arc::new(RuleSet::standard()), later: Vec::new() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeZone;
-
-    use super::*;
-
-    fn at(hour: u32) -> Timestamp {
-        chrono::Utc.with_ymd_and_hms(2026, 11, 30, hour, 0, 0).single().expect("a real time")
-    }
-
-    #[test]
-    fn an_edition_applies_from_its_time_on_until_the_next() {
-        let named = |version: &str| {
-            let mut rules = RuleSet::standard();
-            rules.edition = version.to_owned();
-            Arc::new(rules)
-        };
-        let editions = RuleEditions::new(vec![(at(8), named("first")), (at(10), named("second"))]);
-        let in_force = |hour| editions.in_force(at(hour)).edition.clone();
-        assert_eq!(in_force(7), RuleSet::standard().edition);
-        assert_eq!([8, 9, 10, 23].map(in_force), ["first", "first", "second", "second"]);
-    }
-
-    #[test]
-    fn another_person_approves_one_of_the_two_being_a_pharmacist() {
-        let (one, other) = (StaffId::generate(), StaffId::generate());
-        let code = |proposed_by, by, effective_at, state| {
-            check_approval(state, proposed_by, by, effective_at, at(8)).err().map(|refusal| refusal.code)
-        };
-        let (operator, pharmacist) = ((one, Role::Operator), (other, Role::Pharmacist));
-        let proposed = RuleEditionState::Proposed;
-        assert_eq!(code(operator, pharmacist, at(8), proposed), None);
-        assert_eq!(code(pharmacist, operator, at(9), proposed), None);
-        assert_eq!(code(pharmacist, pharmacist, at(8), proposed), Some(Code::OwnApproval));
-        assert_eq!(code(operator, (other, Role::Operator), at(8), proposed), Some(Code::RoleNotAllowed));
-        assert_eq!(code(operator, pharmacist, at(7), proposed), Some(Code::InvalidField));
-        let too_late = at(8) + LATEST_EFFECT + TimeDelta::seconds(1);
-        assert_eq!(code(operator, pharmacist, too_late, proposed), Some(Code::InvalidField));
-        for state in [RuleEditionState::Approved, RuleEditionState::Withdrawn] {
-            assert_eq!(code(operator, pharmacist, at(8), state), Some(Code::StateMovedOn));
-        }
+        Self::new(Arc::new(RuleSet::standard()), Vec::new())
     }
 }

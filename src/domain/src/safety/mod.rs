@@ -49,7 +49,7 @@ mod tests_perturbed;
 mod tests_perturbed_names;
 
 pub use check::check;
-pub use edition::{RuleEditionState, RuleEditions, check_approval};
+pub use edition::RuleEditions;
 pub use input::{Diagnosed, DraftLine, Profile, SafetyInput, Sex, SkinTest, SkinTestResult, Taken};
 pub use named::{Asked, NameStanding, NamedPart, Suggestion, recognise};
 pub(crate) use needs::Needs;

@@ -44,6 +44,11 @@ pub fn choose_slots(candidates: &[SlotCandidate], packs: u32, today: NaiveDate) 
     (wanted == 0).then_some(chosen)
 }
 
+/// The packs of these slots that an order could get today: what [`choose_slots`] chooses from.
+pub fn packs_free(candidates: &[SlotCandidate], today: NaiveDate) -> u32 {
+    candidates.iter().filter(|c| c.is_usable(today)).map(|c| c.on_hand).fold(0, u32::saturating_add)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -6,11 +6,13 @@
 
 pub mod balance;
 pub(crate) mod fefo;
+mod held;
 mod lot;
 pub mod record;
 pub mod slot;
 
 pub use balance::{Place, SlotStock, StockChange};
-pub use fefo::{SlotCandidate, choose_slots};
+pub use fefo::{SlotCandidate, choose_slots, packs_free};
+pub use held::{DraftedPacks, held_before};
 pub use lot::{is_lot_no, lot_key};
 pub use slot::{Slot, SlotClosedReason, SlotCommand, SlotEvent, SlotNo};

@@ -81,6 +81,8 @@ fn parts() -> Vec<utoipa::openapi::OpenApi> {
         merge::Doc::openapi(),
         prescription::Doc::openapi(),
         formulary::Doc::openapi(),
+        formulary::SelectionDoc::openapi(),
+        formulary::NearbyDoc::openapi(),
         safety::Doc::openapi(),
         profile::Doc::openapi(),
         report::Doc::openapi(),

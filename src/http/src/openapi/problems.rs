@@ -14,7 +14,8 @@ use domain::refusal::Code;
 const STATUSES: [u16; 16] = [400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503];
 
 /// Routes whose body refers to something that may not exist.
-const REFERS_TO_OTHERS: [&str; 9] = [
+const REFERS_TO_OTHERS: [&str; 10] = [
+    "/api/v1/formulary",
     "/api/v1/coverage",
     "/api/v1/enrolment-codes",
     "/api/v1/shifts",

@@ -23,10 +23,11 @@ use crate::{
 use domain::ids::RuleEditionId;
 use service::{
     AppState,
+    edition::{EditionApproval, EditionWithdrawal},
     formulary::edition as catalogue,
     safety::edition::{
-        self, RuleEditionApproval, RuleEditionDetail, RuleEditionInput, RuleEditionPage, RuleEditionReport,
-        RuleEditionTrial, RuleEditionView, RuleEditionWithdrawal, RuleTableView,
+        self, RuleEditionDetail, RuleEditionInput, RuleEditionPage, RuleEditionReport, RuleEditionTrial,
+        RuleEditionView, RuleTableView,
     },
 };
 
@@ -142,7 +143,7 @@ async fn fetch(
 ///
 /// One of the two is a pharmacist. Every instance uses it within seconds of its time.
 #[utoipa::path(post, path = "/api/v1/rule-editions/{id}/approve", operation_id = "approveRuleEdition",
-    tag = "safety", params(("id" = RuleEditionId, Path)), request_body = RuleEditionApproval,
+    tag = "safety", params(("id" = RuleEditionId, Path)), request_body = EditionApproval,
     responses((status = 200, body = RuleEditionView)))]
 async fn approve(
     caller: RuleKeeper,
@@ -150,7 +151,7 @@ async fn approve(
     app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<RuleEditionId>,
-    body: Body<RuleEditionApproval>,
+    body: Body<EditionApproval>,
 ) -> Reply {
     let reply = reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         edition::approve(tx, caller.0, id.0, &body.0)
@@ -164,7 +165,7 @@ async fn approve(
 ///
 /// Of one that is in force, the rules that applied before it apply again.
 #[utoipa::path(post, path = "/api/v1/rule-editions/{id}/withdraw", operation_id = "withdrawRuleEdition",
-    tag = "safety", params(("id" = RuleEditionId, Path)), request_body = RuleEditionWithdrawal,
+    tag = "safety", params(("id" = RuleEditionId, Path)), request_body = EditionWithdrawal,
     responses((status = 200, body = RuleEditionView)))]
 async fn withdraw(
     caller: RuleKeeper,
@@ -172,7 +173,7 @@ async fn withdraw(
     app: Data<Arc<AppState>>,
     key: IdempotencyKey,
     id: Path<RuleEditionId>,
-    body: Body<RuleEditionWithdrawal>,
+    body: Body<EditionWithdrawal>,
 ) -> Reply {
     let reply = reply::idempotent(&request, &app, caller.actor(), key, StatusCode::OK, move |tx| {
         edition::withdraw(tx, caller.0, id.0, &body.0)

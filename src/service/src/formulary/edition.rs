@@ -1,6 +1,6 @@
 //! The edition of the catalogue that this process uses. Every instance caches it whole, with the
-//! network's departments and the safety rules; an import, or a change of a department or of the rules, makes
-//! a new edition in the database. Other instances reload when they are notified;
+//! network's departments, the safety rules and the selections of the formulary; an import, or a change of
+//! any of them, makes a new edition in the database. Other instances reload when they are notified;
 //! as notifications may be lost, a job also reloads regularly, and a write first reloads if the
 //! last look is too old. So no instance prescribes from a replaced edition for longer than
 //! [`MAX_EDITION_AGE`].
@@ -13,7 +13,7 @@ use crate::{Actor, AppState, Failure, Tx, network::department::Departments};
 use base::telemetry::Chain;
 use coordination::Topic;
 use domain::{
-    formulary::{Formulary, Product},
+    formulary::{Formulary, Product, selection::Selections},
     safety::{RuleEditions, RuleSet},
     time::Timestamp,
 };
@@ -31,6 +31,7 @@ struct Cached {
     formulary: Arc<Formulary>,
     departments: Arc<Departments>,
     rules: Arc<RuleEditions>,
+    selections: Arc<Selections>,
     /// Its number, and when it was last confirmed to be the database's.
     seen: Option<(i64, Timestamp)>,
 }
@@ -42,6 +43,10 @@ impl Edition {
 
     pub(crate) fn departments(&self) -> Arc<Departments> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).departments)
+    }
+
+    pub(crate) fn selections(&self) -> Arc<Selections> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).selections)
     }
 
     /// The safety rules in force at `now`.
@@ -102,7 +107,7 @@ pub async fn look_after_change(app: &Arc<AppState>) {
     }
 }
 
-/// Marks in this transaction that products, departments or rules were written: a new edition.
+/// Marks in this transaction that products, departments, rules or selections were written: a new edition.
 ///
 /// # Errors
 /// Faults of the storage.
@@ -128,6 +133,7 @@ fn look_with(conn: &mut Conn, app: &AppState) -> Result<usize, Failure> {
         cached.formulary = Arc::new(formulary);
         cached.departments = Arc::new(Departments::read(conn)?);
         cached.rules = Arc::new(crate::safety::edition::read(conn, began)?);
+        cached.selections = Arc::new(super::selection::read(conn, began)?);
     }
     cached.seen = Some((number, began));
     app.edition.store(cached);

@@ -3,6 +3,8 @@
 //! decides whether a drug suits a worker.
 
 pub mod edition;
+pub mod nearby;
+pub mod selection;
 
 use std::sync::Arc;
 
@@ -88,7 +90,7 @@ pub struct ProductView {
     pub units_per_pack: u32,
     /// Price of one pack, in fen.
     pub price_fen: Fen,
-    /// May it be prescribed?
+    /// May it be prescribed, as far as its row decides? What a station prescribes now is in `GET /formulary`.
     pub prescribable: bool,
     /// Is it in the formulary, or only in the catalogue?
     pub in_formulary: bool,
@@ -247,7 +249,7 @@ pub fn fetch(
     code: &str,
 ) -> Result<Option<ProductView>, Failure> {
     let Some(body) = store::product_fetch(conn, live, code)? else { return Ok(None) };
-    Ok(Some(view(&serde_json::from_str(&body)?, &app.formulary())))
+    Ok(Some(product_view(&serde_json::from_str(&body)?, &app.formulary())))
 }
 
 /// A page of the edition in use: products by code; with a `text` those that match it, best first.
@@ -276,7 +278,8 @@ pub async fn search(
 
 fn page_of(formulary: &Formulary, text: &str, after: &str, limit: u32) -> Result<ProductPage, Failure> {
     let most = limit as usize;
-    let show = |products: Vec<&Product>| products.into_iter().map(|one| view(one, formulary)).collect();
+    let show =
+        |products: Vec<&Product>| products.into_iter().map(|one| product_view(one, formulary)).collect();
     if text.trim().is_empty() {
         let (products, more) = formulary.listed(after, most);
         let next_after = products.last().filter(|_| more).map(|last| last.code.to_string());
@@ -327,7 +330,7 @@ fn look_alikes(product: &Product, formulary: &Formulary) -> Vec<LookAlikeView> {
         .collect()
 }
 
-fn view(product: &Product, formulary: &Formulary) -> ProductView {
+pub(crate) fn product_view(product: &Product, formulary: &Formulary) -> ProductView {
     let (most, label) = (&product.adult_max, &product.label);
     ProductView {
         code: product.code.to_string(),

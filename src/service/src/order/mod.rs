@@ -225,6 +225,7 @@ fn counter_lines(lines: &[OrderLineInput]) -> Result<Vec<CounterLine>, Refusal> 
 ///
 /// # Errors
 /// `BalanceTooLow`; `StateMovedOn` after its expiry; the refusals of the safety check as of now;
+/// `NotInFormulary` over the counter;
 /// `PrescriptionExpired`, `LotNotAllowed`, `CabinetClosed` where a pack can no longer be vended.
 pub fn pay(
     tx: &mut Tx<'_>,
@@ -281,6 +282,9 @@ fn check_again(
         None => {
             let accepted = safety_of(tx.app, row)?.map(|safety| safety.accepted_warnings).unwrap_or_default();
             let lines = sale::lines_of(&order.units)?;
+            for line in &lines {
+                plan::ensure_in_formulary(tx, row.station_id, line.product.as_str())?;
+            }
             sale::over_the_counter(tx, person, &lines, &accepted, Some(row.id)).map(|_| ())
         }
     }

@@ -10,7 +10,8 @@ use crate::{
     vend::{issue::candidate, start::lane_permits},
 };
 use domain::{
-    ids::{OrderUnitId, PrescriptionId, WorkerId},
+    formulary::ProductCode,
+    ids::{OrderUnitId, PrescriptionId, StationId, WorkerId},
     money::Fen,
     order::{Line, UnitState, price, units_left},
     refusal::{Code, Refusal},
@@ -80,7 +81,7 @@ impl OrderPlan {
     /// Products over the counter.
     ///
     /// # Errors
-    /// One problem for each unknown product; `LaneNotVendable`.
+    /// One problem for each unknown product; `NotInFormulary`; `LaneNotVendable`.
     pub fn over_the_counter<'l>(
         tx: &Tx<'_>,
         cabinet: &CabinetRow,
@@ -92,6 +93,7 @@ impl OrderPlan {
                 let message = Bilingual::fixed("没有这种药品", "there is no such product");
                 return Err(Refusal::field(format!("lines[{at}].product_code"), "unknown", message).into());
             };
+            ensure_in_formulary(tx, cabinet.station_id, code)?;
             if !lane_permits(cabinet.lane, sale.class, false) {
                 return Err(not_vendable(code).into());
             }
@@ -162,6 +164,24 @@ impl OrderPlan {
             state: UnitState::Reserved,
         }
     }
+}
+
+/// Refuses to sell what the formulary of a station leaves out now. Asked when packs are ordered and when they
+/// are paid over the counter; a prescription was asked when it was signed, and what is paid is given out.
+///
+/// # Errors
+/// `NotInFormulary`, naming the product.
+pub(crate) fn ensure_in_formulary(
+    tx: &Tx<'_>,
+    station: StationId,
+    product_code: &str,
+) -> Result<(), Refusal> {
+    let in_force = tx.app.selection(Some(station));
+    let left_out = ProductCode::parse(product_code).is_some_and(|code| in_force.left_out(&code).is_some());
+    if !left_out {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::NotInFormulary).with_data(serde_json::json!({"product_code": product_code})))
 }
 
 fn out_of_stock(product_code: &str) -> Refusal {

@@ -65,9 +65,11 @@ pub(crate) fn body_of(
     draft.add_to(&mut gathered.input, tx.now);
     let age = gathered.input.profile.age_on(gathered.input.on);
     let formulary = tx.app.formulary();
-    let problems = rules::check_draft(&draft, age, &formulary, &tx.app.rules(), &tx.app.policy.prescribing);
+    let mut problems =
+        rules::check_draft(&draft, age, &formulary, &tx.app.rules(), &tx.app.policy.prescribing);
+    problems.extend(tx.app.selection(Some(facts.station_id)).problems(&draft.lines, &formulary));
     rules::refuse_broken(problems.into_iter().map(in_wire_terms).collect())?;
-    let report = facts::run(tx.app, &gathered.input);
+    let report = facts::run_new(tx.app, &gathered.input, Some(facts.station_id));
     Body::new(tx.app, revision, draft, report)
 }
 

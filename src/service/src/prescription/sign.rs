@@ -28,7 +28,7 @@ use crypto::{
     signer::{DetachedKind, sign_detached},
 };
 use domain::{
-    ids::PrescriptionId,
+    ids::{PrescriptionId, StationId},
     prescription::{
         AsSigned, Command, DocumentDepartment, DocumentHospital, DocumentPatient, DocumentPrescriber,
         DocumentRules, Event, Override, PrescriptionState, Signing, rules, valid_until,
@@ -168,7 +168,7 @@ pub(super) fn compose(
         valid_until: Some(valid_until(at, input.valid_days.unwrap_or(policy.valid_days), policy)),
         ..before.row.clone()
     };
-    let checked = checked_body(tx.app, &before.body, &gathered.input, &input.overrides);
+    let checked = checked_body(tx.app, &before.body, (&gathered.input, facts.station_id), &input.overrides);
     let parts = AsSigned {
         patient: patient(tx.app, &gathered, at)?,
         department: DocumentDepartment {
@@ -229,8 +229,13 @@ fn patient(app: &AppState, gathered: &Gathered, at: Timestamp) -> Result<Documen
 
 /// The contents with the safety check of now, the doctor's reasons, and the names of the current
 /// formulary.
-fn checked_body(app: &AppState, draft: &Body, checked: &SafetyInput, overrides: &[OverrideInput]) -> Body {
-    let report = facts::run(app, checked);
+fn checked_body(
+    app: &AppState,
+    draft: &Body,
+    (checked, station): (&SafetyInput, StationId),
+    overrides: &[OverrideInput],
+) -> Body {
+    let report = facts::run_new(app, checked, Some(station));
     let mut body = draft.clone();
     body.draft.overrides = answers(&report, overrides);
     body.report = report;

@@ -15,7 +15,7 @@ use crate::{
 };
 use domain::{
     formulary::ProductCode,
-    ids::{OrderId, PrescriptionId, WorkerId},
+    ids::{OrderId, PrescriptionId, StationId, WorkerId},
     network::Job,
     order::UnitState,
     prescription::{PrescribingPolicy, StatedSkinTest},
@@ -133,6 +133,15 @@ impl From<&SafetyReport> for SafetyReportView {
 /// Runs the rules in force.
 pub fn run(app: &AppState, input: &SafetyInput) -> SafetyReport {
     check(input, &app.formulary(), &app.rules())
+}
+
+/// As [`run`], for lines that would be new: what the formulary of `station`, or of the network, leaves out is
+/// blocked. Lines that were signed are not asked again.
+pub fn run_new(app: &AppState, input: &SafetyInput, station: Option<StationId>) -> SafetyReport {
+    let formulary = app.formulary();
+    let left_out = app.selection(station).findings(&input.lines, &formulary);
+    let report = check(input, &formulary, &app.rules());
+    if left_out.is_empty() { report } else { report.with(left_out) }
 }
 
 /// Converts lines of a request to the domain's type.

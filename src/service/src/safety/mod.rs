@@ -15,7 +15,7 @@ use super::{
 };
 use domain::{
     formulary::{Condition, ProductCode},
-    ids::ConsultationId,
+    ids::{ConsultationId, StationId},
     network::{Job, Sex},
     refusal::{Code, Refusal},
     safety::{Diagnosed, DraftLine, Profile, SafetyInput, SkinTest, Taken},
@@ -24,7 +24,7 @@ use domain::{
     time::civil_day,
     words::Bilingual,
 };
-use facts::{LineInput, SafetyReportView, SkinTestInput, gather, lines_of, run};
+use facts::{LineInput, SafetyReportView, SkinTestInput, gather, lines_of, run_new};
 use storage::Conn;
 
 /// An example worker for trying the rules. Absent means unknown.
@@ -164,7 +164,7 @@ pub fn check_of_consultation(
     }
     shown.note(facts.worker_id, Part::SafetyCheck, consultation);
     let input = gather(conn, app, facts.worker_id, draft.lines, None, app.now())?.input;
-    Ok(report(app, input, draft.skin_test, draft.diagnoses))
+    Ok(report(app, input, draft.skin_test, draft.diagnoses, Some(facts.station_id)))
 }
 
 /// Checks lines for an example worker against the rules: nothing is read.
@@ -177,7 +177,7 @@ pub fn check_example(app: &AppState, input: CheckInput) -> Result<SafetyReportVi
     };
     let draft = Draft::read(app, input.lines, input.skin_test, input.diagnoses)?;
     let example = example_input(profile, &input.taking, draft.lines, civil_day(app.now()))?;
-    Ok(report(app, example, draft.skin_test, draft.diagnoses))
+    Ok(report(app, example, draft.skin_test, draft.diagnoses, None))
 }
 
 fn one_of_two() -> Failure {
@@ -212,15 +212,16 @@ impl Draft {
     }
 }
 
-/// The findings, and how the names were understood.
+/// The findings, by the formulary of a station or of the network, and how the names were understood.
 fn report(
     app: &AppState,
     mut input: SafetyInput,
     skin_test: Option<SkinTest>,
     diagnoses: Vec<Diagnosed>,
+    station: Option<StationId>,
 ) -> SafetyReportView {
     (input.profile.skin_test, input.profile.diagnoses) = (skin_test, diagnoses);
-    let mut view = SafetyReportView::from(&run(app, &input));
+    let mut view = SafetyReportView::from(&run_new(app, &input, station));
     let reported = input.taking.iter().filter_map(|taken| match taken {
         Taken::Reported { medicine, .. } => Some(medicine.clone()),
         Taken::Vended { .. } => None,

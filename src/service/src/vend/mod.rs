@@ -17,6 +17,7 @@ pub(crate) mod orders;
 pub(crate) mod pickup;
 pub(crate) mod reconcile;
 pub(crate) mod resolve;
+pub(crate) mod silent;
 pub(crate) mod start;
 pub(crate) mod sweep;
 pub(crate) mod work;

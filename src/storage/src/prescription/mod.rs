@@ -20,7 +20,9 @@ use crate::{
 };
 use domain::{
     consultation::ConsultationState,
-    ids::{ConsentId, ConsultationId, HospitalId, PrescriptionId, ReviewQuestionId, StaffId, WorkerId},
+    ids::{
+        ConsentId, ConsultationId, HospitalId, PrescriptionId, ReviewQuestionId, StaffId, StationId, WorkerId,
+    },
     matching::Department,
     order::UnitState,
     prescription::{EXPIRING, EncounterLane, LIVE, PrescriptionState},
@@ -91,6 +93,8 @@ pub struct LineRow {
 #[diesel(table_name = consultation)]
 pub struct ConsultationFacts {
     pub worker_id: WorkerId,
+    /// Where it began.
+    pub station_id: StationId,
     pub doctor_id: Option<StaffId>,
     /// That doctor's hospital.
     pub hospital_id: Option<HospitalId>,

@@ -7,13 +7,14 @@ use crate::{
     code_literals::CodeDsl,
     conn::Conn,
     dialect::{RowLockDsl, on_backend},
+    edition::edition_statements,
     prepared::PreparedDsl,
     schema::rule_edition,
     sql_types::At,
 };
 use domain::{
+    edition::EditionState,
     ids::{RuleEditionId, StaffId},
-    safety::RuleEditionState,
     time::Timestamp,
 };
 
@@ -24,7 +25,7 @@ pub struct RuleEditionRow {
     pub id: RuleEditionId,
     pub version: String,
     pub note: String,
-    pub state: RuleEditionState,
+    pub state: EditionState,
     pub proposed_by: StaffId,
     pub proposed_at: Timestamp,
     pub approved_by: Option<StaffId>,
@@ -54,7 +55,7 @@ pub fn edition_add(conn: &mut Conn, new: &NewRuleEdition<'_>, now: Timestamp) ->
             rule_edition::version.eq(new.version),
             rule_edition::tables.eq(new.tables),
             rule_edition::note.eq(new.note),
-            rule_edition::state.eq(RuleEditionState::Proposed),
+            rule_edition::state.eq(EditionState::Proposed),
             rule_edition::proposed_by.eq(new.by),
             rule_edition::proposed_at.eq(At(now)),
         ))
@@ -63,71 +64,7 @@ pub fn edition_add(conn: &mut Conn, new: &NewRuleEdition<'_>, now: Timestamp) ->
     .map(|rows| rows == 1)
 }
 
-/// Locks an edition's row for a change.
-pub fn edition_lock(conn: &mut Conn, id: RuleEditionId) -> QueryResult<Option<RuleEditionRow>> {
-    on_backend!(conn, c => rule_edition::table
-        .find(id)
-        .select(RuleEditionRow::as_select())
-        .lock_for_no_key_update()
-        .get_result(c))
-    .optional()
-}
-
-/// Approves a proposed edition.
-pub fn edition_approve(
-    conn: &mut Conn,
-    id: RuleEditionId,
-    by: StaffId,
-    effective_at: Timestamp,
-    now: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(rule_edition::table.find(id))
-        .filter(rule_edition::state.eq_code(RuleEditionState::Proposed))
-        .set((
-            rule_edition::state.eq(RuleEditionState::Approved),
-            rule_edition::approved_by.eq(Some(by)),
-            rule_edition::approved_at.eq(Some(At(now))),
-            rule_edition::effective_at.eq(Some(At(effective_at))),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// Withdraws an edition that is proposed or approved.
-pub fn edition_withdraw(
-    conn: &mut Conn,
-    id: RuleEditionId,
-    by: Option<StaffId>,
-    reason: &str,
-    now: Timestamp,
-) -> QueryResult<bool> {
-    diesel::update(rule_edition::table.find(id))
-        .filter(rule_edition::state.ne(RuleEditionState::Withdrawn))
-        .set((
-            rule_edition::state.eq(RuleEditionState::Withdrawn),
-            rule_edition::withdrawn_by.eq(by),
-            rule_edition::withdrawn_at.eq(Some(At(now))),
-            rule_edition::reason.eq(Some(reason)),
-        ))
-        .prepared()
-        .execute(conn)
-        .map(|rows| rows == 1)
-}
-
-/// One edition with its tables; none once an authority has ended.
-pub fn edition_fetch(
-    conn: &mut Conn,
-    live: Live,
-    id: RuleEditionId,
-) -> QueryResult<Option<(RuleEditionRow, String)>> {
-    on_backend!(conn, c => rule_edition::table
-        .find(id)
-        .filter(live)
-        .select((RuleEditionRow::as_select(), rule_edition::tables))
-        .first(c))
-    .optional()
-}
+edition_statements!(rule_edition, RuleEditionRow, RuleEditionId, content tables);
 
 /// The edition of this version.
 pub fn edition_named(conn: &mut Conn, version: &str) -> QueryResult<Option<RuleEditionId>> {
@@ -138,29 +75,9 @@ pub fn edition_named(conn: &mut Conn, version: &str) -> QueryResult<Option<RuleE
     .optional()
 }
 
-/// Editions before `before`, the newest first.
-pub fn editions_list(
-    conn: &mut Conn,
-    before: Option<RuleEditionId>,
-    limit: i64,
-) -> QueryResult<Vec<RuleEditionRow>> {
-    macro_rules! all {
-        () => {
-            rule_edition::table
-                .order(rule_edition::id.desc())
-                .limit(limit)
-                .select(RuleEditionRow::as_select())
-        };
-    }
-    match before {
-        Some(before) => on_backend!(conn, c => all!().filter(rule_edition::id.lt(before)).load(c)),
-        None => on_backend!(conn, c => all!().load(c)),
-    }
-}
-
 macro_rules! approved {
     () => {
-        rule_edition::table.filter(rule_edition::state.eq_code(RuleEditionState::Approved))
+        rule_edition::table.filter(rule_edition::state.eq_code(EditionState::Approved))
     };
 }
 

@@ -2,6 +2,7 @@
 //! so that no update is lost.
 
 pub mod check;
+pub mod near;
 pub mod recall;
 
 use chrono::NaiveDate;
@@ -120,6 +121,7 @@ macro_rules! stocked_slots {
         Ok(rows.into_iter().map(stocked).collect())
     }};
 }
+use stocked_slots;
 
 /// The slots of these cabinets.
 pub fn slots_stocked(conn: &mut Conn, cabinets: &[CabinetId]) -> QueryResult<Vec<StockedSlot>> {

@@ -8,7 +8,11 @@ mod views;
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    Actor, AppState, Failure, Recipients, Tx, caller::StaffCaller, formulary::edition, page::Rows,
+    Actor, AppState, Failure, Recipients, Tx,
+    caller::StaffCaller,
+    edition::{EditionApproval, EditionWithdrawal, MOST_FAULTS, Progress, approval},
+    formulary::edition,
+    page::Rows,
     staff::already_exists,
 };
 pub use command::{FolderReport, Proposal, propose_by_command, try_folder};
@@ -16,25 +20,20 @@ use domain::{
     event::network::RuleEditionEvent,
     ids::{Id, RuleEditionId},
     refusal::{Code, FieldProblem, Refusal},
-    safety::{self, RuleEditionState, RuleEditions, RuleFault, RuleSet, RuleTables},
+    safety::{self, RuleEditions, RuleFault, RuleSet, RuleTables},
     time::Timestamp,
 };
 use storage::{
     Conn, Live,
     events::NewEvent,
     safety::edition::{self as store, NewRuleEdition},
-    staff as staff_store,
 };
 pub use views::{
-    CaseChangeView, CellChangeView, FindingChangeView, RowChangeView, RuleCellView, RuleEditionApproval,
-    RuleEditionDetail, RuleEditionInput, RuleEditionPage, RuleEditionReport, RuleEditionTrial,
-    RuleEditionView, RuleEditionWithdrawal, RuleFaultView, RuleSourceView, RuleTableView, RuleTablesInput,
-    RuleView, WorkedCasesView,
+    CaseChangeView, CellChangeView, FindingChangeView, RowChangeView, RuleCellView, RuleEditionDetail,
+    RuleEditionInput, RuleEditionPage, RuleEditionReport, RuleEditionTrial, RuleEditionView, RuleFaultView,
+    RuleSourceView, RuleTableView, RuleTablesInput, RuleView, WorkedCasesView,
 };
 use views::{cases_view, change_view, fault_view, rule_view, view};
-
-/// At most this many faults are told at once.
-const MOST_FAULTS: usize = 500;
 
 /// At most this many worked cases are shown at once.
 const MOST_CASES: usize = 200;
@@ -90,7 +89,7 @@ pub(crate) fn read(conn: &mut Conn, now: Timestamp) -> Result<RuleEditions, Fail
         })?;
         approved.extend(row.effective_at.map(|from| (from, Arc::new(rules.kept()))));
     }
-    Ok(RuleEditions::new(approved))
+    Ok(RuleEditions::new(Arc::new(RuleSet::standard()), approved))
 }
 
 /// The editions that apply now or later and that this program cannot read, each by its version with its
@@ -188,27 +187,16 @@ pub fn propose(
 /// program that will use them.
 ///
 /// # Errors
-/// As [`safety::check_approval`]; `NotFound`; `StateMovedOn` if this program cannot use its tables any more.
+/// As [`approval`]; `NotFound`; `StateMovedOn` if this program cannot use its tables any more.
 pub fn approve(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
     id: RuleEditionId,
-    input: &RuleEditionApproval,
+    input: &EditionApproval,
 ) -> Result<RuleEditionView, Failure> {
     let row = store::edition_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
-    if row.state == RuleEditionState::Approved && row.approved_by == Some(caller.staff) {
-        return after(tx, id);
-    }
-    let proposer = staff_store::staff_fetch(tx.conn, row.proposed_by)?
-        .ok_or_else(|| Failure::inconsistent("an edition was proposed by nobody"))?;
-    let effective_at = input.effective_at.unwrap_or(tx.now);
-    safety::check_approval(
-        row.state,
-        (row.proposed_by, proposer.role),
-        (caller.staff, caller.role),
-        effective_at,
-        tx.now,
-    )?;
+    let so_far = Progress { state: row.state, proposed_by: row.proposed_by, approved_by: row.approved_by };
+    let Some(effective_at) = approval(tx, caller, so_far, input)? else { return after(tx, id) };
     let stored = store::edition_fetch(tx.conn, Live::of(None), id)?.map(|(_, tables)| tables);
     let texts = texts_of(&stored.unwrap_or_default())?;
     if let Err(faults) = RuleSet::from_tables(&tables(&texts)) {
@@ -232,7 +220,7 @@ pub fn withdraw(
     tx: &mut Tx<'_>,
     caller: StaffCaller,
     id: RuleEditionId,
-    input: &RuleEditionWithdrawal,
+    input: &EditionWithdrawal,
 ) -> Result<RuleEditionView, Failure> {
     let row = store::edition_lock(tx.conn, id)?.ok_or(Code::NotFound)?;
     if store::edition_withdraw(tx.conn, id, Some(caller.staff), &input.reason, tx.now)? {

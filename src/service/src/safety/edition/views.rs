@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 
 use crate::{formulary::TwoLanguages, page::page};
 use domain::{
+    edition::EditionState,
     ids::{RuleEditionId, StaffId},
     safety::{
         CaseChange, CasesRun, CellChange, FindingChange, ListedRule, ListedSource, RowChange, RowChangeKind,
-        RuleEditionState, RuleFault, RuleFaultCode, Severity, Standing, Verdict,
+        RuleFault, RuleFaultCode, Severity, Standing, Verdict,
     },
     spelling,
     words::Bilingual,
@@ -66,22 +67,6 @@ pub struct RuleEditionInput {
 #[serde(deny_unknown_fields)]
 pub struct RuleEditionTrial {
     pub tables: RuleTablesInput,
-}
-
-/// The approval of an edition.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RuleEditionApproval {
-    /// From when on it applies; at once if left out, within 90 days.
-    pub effective_at: Option<DateTime<Utc>>,
-}
-
-/// The end of an edition.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RuleEditionWithdrawal {
-    #[schema(value_type = spelling::Reason)]
-    pub reason: String,
 }
 
 /// A fault of a table.
@@ -185,7 +170,7 @@ pub struct RuleEditionView {
     pub id: RuleEditionId,
     /// As reports and decisions name it.
     pub ruleset_version: String,
-    pub state: RuleEditionState,
+    pub state: EditionState,
     /// Whether it applies now.
     pub in_force: bool,
     pub note: String,

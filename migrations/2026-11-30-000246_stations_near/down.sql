@@ -1,0 +1,2 @@
+DROP INDEX consultation_station;
+DROP INDEX station_place;
