@@ -118,6 +118,7 @@ pub fn stations_near(
         .order((squared(), station::id))
         .limit(limit)
         .select((StationRow::as_select(), CabinetRow::as_select()))
+        .prepared()
         .load(c))
 }
 

@@ -124,17 +124,8 @@ pub async fn choices(
         let vendable = lane.is_some_and(|lane| may_vend(lane, product.class));
         let (packs, held) =
             if vendable { here.stock.packs(app, consultation, product.code.as_str()) } else { (0, 0) };
-        let choice = FormularyChoice {
-            product: product_view(product, &formulary),
-            packs_here: packs,
-            packs_held: held,
-            nearest: None,
-        };
-        if packs > 0 {
-            first.push(choice)
-        } else {
-            rest.push((product, choice))
-        }
+        let of = if packs > 0 { &mut first } else { &mut rest };
+        of.push((product, packs, held));
         // Of those without a pack here no more are shown than a page, and one more tells that there are.
         if first.len() > limit as usize {
             break;
@@ -145,18 +136,20 @@ pub async fn choices(
     first.truncate(limit as usize);
     rest.truncate(limit as usize - first.len());
     let wanted: Vec<(String, SaleClass)> =
-        rest.iter().map(|(product, _)| (product.code.to_string(), product.class)).collect();
+        rest.iter().map(|(product, ..)| (product.code.to_string(), product.class)).collect();
     let found = nearest(app, caller, &here.station, consultation, wanted).await?;
-    let away = rest.into_iter().map(|(product, choice)| FormularyChoice {
+    let shown = first.into_iter().chain(rest).map(|(product, packs_here, packs_held)| FormularyChoice {
+        product: product_view(product, &formulary),
+        packs_here,
+        packs_held,
         nearest: found.get(product.code.as_str()).cloned(),
-        ..choice
     });
     Ok(FormularyChoices {
         station_id: here.station.id,
         cabinet: readiness,
         network_edition: in_force.network_version().map(str::to_owned),
         station_edition: in_force.station_version().map(str::to_owned),
-        items: first.into_iter().chain(away).collect(),
+        items: shown.collect(),
         more,
         within_metres: OF_PRODUCTS[1].0,
     })
