@@ -60,7 +60,7 @@ pub(crate) const COMPLAINTS: &[Complaint] = &[
         temperature: 364,
         heart_rate: 72,
         pressure: (126, 82),
-        diagnosis: ("K21.9", "胃食管反流 / gastric reflux"),
+        diagnosis: ("R12", "烧心 / heartburn"),
         question: "您好，有没有黑便、消瘦或吞咽困难？",
         answer: "没有，就是吃完饭烧心。",
         treatments: &[&[line("OME-C20", 1_000, 1, 7)], &[line("FAM-T20", 1_000, 2, 5)]],
