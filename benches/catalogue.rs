@@ -28,7 +28,7 @@ use support::{
 /// What people type, and what it is.
 const TEXTS: &[(&str, &str)] = &[
     ("code", "SAMPLE-04711"),
-    ("barcode", "2000000004703"),
+    ("barcode", "2000000047102"),
     ("approval number", "国药准字H99002355"),
     ("Chinese name", "璐缇洛尔"),
     ("part of a name", "洛尔片"),
