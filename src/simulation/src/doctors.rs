@@ -45,6 +45,10 @@ struct Doctor {
 pub async fn work(api: Api, staff: Arc<Staff>, until: Timestamp, pace: Pace) {
     let doctor = Arc::new(Doctor { api, staff, pace });
     let mut at_work: JoinSet<()> = JoinSet::new();
+    // Of an earlier run of this simulation.
+    if let Err(error) = take_up_active(&doctor, &mut at_work).await {
+        tracing::debug!(%error, doctor = doctor.staff.email, "what a simulated doctor has is not known");
+    }
     let mut screen = Screen::default();
     while doctor.api.clock.now() < until {
         match poll_once(&doctor, &mut screen, &mut at_work).await {
