@@ -361,11 +361,11 @@ fn only_the_accepted_doctor_transfers_and_not_to_themselves_nor_somebody_absent_
     scenario.run_twice(&LEFT, 3);
     let to_doctor = scenario.transfer_to_doctor(StaffId::generate());
     assert_eq!(scenario.refusal_of(&to_doctor, 4), (Code::WorkerAbsent, "active".into()));
-    // A department waits for the worker, who has the usual time from now on.
+    // A department waits for the worker, who has the usual time, counted from the limit of the wait at least.
     scenario.run_twice(&scenario.transfer_to("surgery"), 400);
     assert_eq!(scenario.refusal_of(&scenario.offer_command(2), 401).0, Code::StateMovedOn);
-    assert_eq!(scenario.decide(&Command::EndAbsent, 699).expect_err("early").retry_after_s, Some(1));
-    scenario.run_twice(&Command::EndAbsent, 700);
+    assert_eq!(scenario.decide(&Command::EndAbsent, 1_199).expect_err("early").retry_after_s, Some(1));
+    scenario.run_twice(&Command::EndAbsent, 1_200);
 }
 
 #[test]

@@ -238,7 +238,7 @@ pub fn current(
         .collect();
     products.sort_unstable_by_key(|product| &product.code);
     let shown = products.iter().take(limit as usize);
-    let next_after = products.get(limit as usize).and_then(|_| shown.clone().last());
+    let next_after = products.get(limit as usize).and_then(|_| shown.clone().next_back());
     Ok(FormularyPage {
         network_edition: in_force.network_version().map(str::to_owned),
         station_edition: in_force.station_version().map(str::to_owned),
