@@ -93,6 +93,7 @@ impl Needs {
             }
             ProfileTest::AtHeight | ProfileTest::DrivesOrMachines => self.job = true,
             ProfileTest::EgfrBelow(_)
+            | ProfileTest::FiltrationBelow(_)
             | ProfileTest::EgfrNew(..)
             | ProfileTest::EgfrOngoing(..)
             | ProfileTest::PressureFrom(..)

@@ -17,11 +17,13 @@ pub(super) enum ProfileTest {
     Has(Condition),
     /// As `Has`; without an answer it is missing for a woman of the age, and clear where the sex is not known.
     OfWomen(Condition),
-    /// On file, and no eGFR tells how severe it is.
+    /// On file, and neither eGFR nor creatinine clearance tells how severe it is.
     HasUnmeasured(Condition),
-    /// Kidney disease on file, or by eGFR.
+    /// Kidney disease on file, or by eGFR or creatinine clearance.
     KidneyDisease,
     EgfrBelow(i64),
+    /// eGFR or creatinine clearance measured below this; of both the lower one counts.
+    FiltrationBelow(i64),
     /// eGFR within both bounds, and the drug is not taken yet.
     EgfrNew(i64, i64),
     /// eGFR within both bounds, and the drug is taken already.
@@ -91,6 +93,7 @@ impl ProfileTest {
             "asked_of_women" => Condition::parse(value).map(Self::OfWomen),
             "has_unmeasured" => Condition::parse(value).map(Self::HasUnmeasured),
             "egfr_below" => number().map(Self::EgfrBelow),
+            "filtration_below" => number().map(Self::FiltrationBelow),
             "egfr_new" => range('-').map(|(from, to)| Self::EgfrNew(from, to)),
             "egfr_ongoing" => range('-').map(|(from, to)| Self::EgfrOngoing(from, to)),
             "clearance_below" => number().map(Self::ClearanceBelow),
@@ -113,7 +116,10 @@ impl ProfileTest {
     /// Whether no value of the fact satisfies it.
     pub(super) const fn is_empty(self) -> bool {
         match self {
-            Self::EgfrBelow(most) | Self::ClearanceBelow(most) | Self::RenalBelow(most) => most <= 0,
+            Self::EgfrBelow(most)
+            | Self::FiltrationBelow(most)
+            | Self::ClearanceBelow(most)
+            | Self::RenalBelow(most) => most <= 0,
             Self::AgeBelow(years) => years == 0,
             Self::EgfrNew(from, to) | Self::EgfrOngoing(from, to) => from > to || to <= 0,
             Self::PressureFrom(high, low) => low >= high || low <= 0,
@@ -136,6 +142,7 @@ impl ProfileTest {
     pub(super) fn implies(self, other: Self) -> bool {
         match (self, other) {
             (Self::EgfrBelow(one), Self::EgfrBelow(two))
+            | (Self::FiltrationBelow(one) | Self::EgfrBelow(one), Self::FiltrationBelow(two))
             | (Self::RenalBelow(one), Self::RenalBelow(two))
             | (Self::ClearanceBelow(one), Self::ClearanceBelow(two)) => one <= two,
             (Self::AgeBelow(one), Self::AgeBelow(two)) => one <= two,
@@ -159,9 +166,12 @@ impl ProfileTest {
                 Outcome::Missing if profile.sex.is_none() => Outcome::Clear,
                 outcome => outcome,
             },
-            Self::HasUnmeasured(condition) => hit_if(profile.has(condition) && profile.egfr.is_none()),
+            Self::HasUnmeasured(condition) => hit_if(profile.has(condition) && filtration(profile).is_none()),
             Self::KidneyDisease => hit_if(facts.kidney_disease()),
             Self::EgfrBelow(most) => profile.egfr.map_or(Outcome::Missing, |egfr| hit_if(egfr < most)),
+            Self::FiltrationBelow(most) => {
+                filtration(profile).map_or(Outcome::Missing, |rate| hit_if(rate < most))
+            }
             Self::EgfrNew(from, to) => hit_if(within(from, to) && !takes()),
             Self::EgfrOngoing(from, to) => hit_if(within(from, to) && takes()),
             Self::ClearanceBelow(most) => match profile.creatinine_clearance {
@@ -228,12 +238,17 @@ fn has(condition: Condition, facts: &Facts<'_>) -> Outcome {
     }
 }
 
+/// How the kidneys filter, by eGFR or creatinine clearance: the lower one of those that were measured.
+fn filtration(profile: &Profile) -> Option<i64> {
+    [profile.egfr, profile.creatinine_clearance].into_iter().flatten().min()
+}
+
 impl Facts<'_> {
-    /// Kidney disease on file, or by eGFR.
+    /// Kidney disease on file, or by eGFR or creatinine clearance.
     pub(super) fn kidney_disease(&self) -> bool {
         self.profile.has(Condition::KidneyDisease)
             || self.profile.has(Condition::SevereKidneyDisease)
-            || self.profile.egfr.is_some_and(|egfr| egfr < self.thresholds.kidney_disease_below_egfr)
+            || filtration(self.profile).is_some_and(|rate| rate < self.thresholds.kidney_disease_below_egfr)
     }
 
     fn may_be_pregnant(&self) -> bool {

@@ -178,6 +178,7 @@ fn nearly(test: ProfileTest) -> Vec<ProfileTest> {
         T::HasUnmeasured(condition) => vec![T::Has(condition)],
         T::KidneyDisease => vec![T::EgfrBelow(30)],
         T::EgfrBelow(n) => vec![T::EgfrBelow(n - 1), T::EgfrBelow(n + 1)],
+        T::FiltrationBelow(n) => vec![T::FiltrationBelow(n - 1), T::FiltrationBelow(n + 1), T::EgfrBelow(n)],
         T::EgfrNew(a, b) => {
             vec![T::EgfrNew(a - 1, b), T::EgfrNew(a + 1, b), T::EgfrNew(a, b - 1), T::EgfrNew(a, b + 1)]
         }
@@ -205,7 +206,7 @@ fn nearly(test: ProfileTest) -> Vec<ProfileTest> {
         T::NoSkinTest => vec![T::SkinTestPositive],
         T::SkinTestPositive => vec![T::NoSkinTest],
         T::SkinTestOlder(n) => vec![T::SkinTestOlder(n - 1), T::SkinTestOlder(n + 1)],
-        T::Treats(kind) => vec![T::Treats(1 - kind), T::Treats(9)],
+        T::Treats(kind) => vec![T::Treats(if kind == 0 { 1 } else { kind - 1 }), T::Treats(999)],
     }
 }
 

@@ -87,7 +87,7 @@ fn a_case_notices_every_change_of_a_childs_dose_or_a_diagnosis() {
     for (at, kind) in tables.diagnoses.iter().enumerate() {
         for word in kind.words.iter().chain(&kind.codes) {
             let what = || format!("{word} is none");
-            bench.change(what, &["antibiotic_cold", "antibiotic_influenza"], |tables| {
+            bench.change(what, &["antibiotic_cold", "antibiotic_influenza", "contraindication"], |tables| {
                 tables.diagnoses[at].words.retain(|known| known != word);
                 tables.diagnoses[at].codes.retain(|known| known != word);
             });

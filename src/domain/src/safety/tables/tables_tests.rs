@@ -226,7 +226,7 @@ fn what_can_never_fire_is_refused() {
     only("people", ("egfr_below:30", "egfr_below:0"), "test", NeverFires);
     let seen = faults("people", "pressure_from:160/100", "pressure_from:100/160");
     assert!(seen.contains(&("test".into(), "never_fires".into())), "{seen:?}");
-    only("conditions", ("egfr_below:60", "egfr_below:0"), "fact", NeverFires);
+    only("conditions", ("filtration_below:60", "filtration_below:0"), "fact", NeverFires);
     only("conditions", ("liver_disease,has:severe_", "liver_disease,has:"), "fact", NeverFires);
     only("thresholds", ("may_be_pregnant_to_years,55", "may_be_pregnant_to_years,11"), "value", Invalid);
 }
