@@ -170,8 +170,10 @@ fn answers(finding: &Finding, draft: &PrescriptionDraft, policy: &PrescribingPol
     draft.overrides.iter().filter(fits).count()
 }
 
+/// Digits, signs, and one character again and again are no words.
 fn is_reason(text: &str, policy: &PrescribingPolicy) -> bool {
-    text.trim().chars().count() >= policy.min_reason_chars
+    let letters: std::collections::BTreeSet<char> = text.chars().filter(|one| one.is_alphabetic()).collect();
+    text.trim().chars().count() >= policy.min_reason_chars && letters.len() > 1
 }
 
 /// Broken rules as one refusal.
